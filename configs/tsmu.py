@@ -1,0 +1,100 @@
+"""TSMU on the synthetic ecoregions, or on your own with --config.data.dir=DIR.
+
+    python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo
+
+trains and evaluates in a few minutes on two CPU cores. Without a variant this is the paper's setting: 512 x 512
+pairs, its epochs, its rates; that is work for a GPU. Every value can be set on the command line
+(`--config.data.size=256`); the comments say what each one means.
+"""
+
+from ml_collections import config_dict
+
+
+def get_config(variant: str = "paper") -> config_dict.ConfigDict:
+    """Returns the configuration of a variant: "paper" or "demo"."""
+    variants = {"paper": lambda config: None, "demo": _demo}
+    if variant not in variants:
+        raise ValueError(f"unknown variant {variant!r} of configs/tsmu.py; known: {', '.join(variants)}")
+    config = _paper()
+    variants[variant](config)
+    return config.lock()
+
+
+def _paper() -> config_dict.ConfigDict:
+    config = config_dict.ConfigDict()
+    config.method = "tsmu"  # leave_one_out, feature_extraction or tsmu
+    config.old = ""  # ecoregions the model starts with, "etf,mwcf"; default: all but the new ones
+    config.new = ""  # ecoregions that arrive later; default: the last one there is
+    config.seed = 0
+    config.batch_size = 2  # over all devices
+    config.reuse = True  # take finished phases from run directories beside this one where they are the same
+    config.checkpoint_minutes = 10.0  # between the periodic checkpoints inside a phase
+
+    config.data = config_dict.ConfigDict()
+    config.data.dir = ""  # what tsmu_jax.prepare wrote, or a folder of images; default: the synthetic ecoregions
+    config.data.size = 512  # side of the square that pairs are resized to
+    config.data.channels = 6  # 6: pre- and post-event RGB; 3: post-event RGB alone
+    config.data.labels = "landslide"  # LabelMe labels that count as landslide, "slide,debris flow"
+    config.data.tile = ""  # cut images into tiles of this side: "200", or "tianshui=200,etf=256"
+    config.data.on_bad_file = "error"  # or "skip": leave bad files out and list them
+    config.data.test_pairs = 5  # of each ecoregion, used for nothing else
+    config.data.split = "auto"  # "paper": at random; "blocked": neighbours stay together; "auto": blocked if known
+    config.data.min_distance_m = 100.0  # footprints this close are neighbours
+    config.data.validation = "disjoint"  # held-out training pairs; "paper": augmented copies of the training pairs
+    config.data.validation_fraction = 0.15  # of the training pairs
+    config.data.validation_copies = 2  # augmented copies of each validation pair
+    config.data.subsample = 35  # pairs an epoch takes from one ecoregion at most (uniform sub-sampling); 0: all
+    config.data.draws = 20  # augmented draws of each pair in an epoch
+    config.data.cache_gib = 4.0  # memory for resized pairs
+    config.data.workers = 4  # threads that read ahead
+    config.data.synthetic = config_dict.ConfigDict()
+    config.data.synthetic.pairs = "etf=27,mwcf=30,nad=39,nwfm=400"
+    config.data.synthetic.height = 512
+    config.data.synthetic.width = 768
+
+    config.model = config_dict.ConfigDict()
+    config.model.variant = "table_ix"  # or "text": section V-C as written
+    config.model.width = 1.0  # factor on all channels, for small runs
+    config.model.depth = 7  # levels of the decoder; sides must be divisible by 2 ** (depth - 1)
+    config.model.dropout = 0.1
+    config.model.bn_momentum = 0.9  # of the moving statistics
+    config.model.dtype = "float32"  # of the computation; "bfloat16" on GPUs
+
+    config.optimizer = config_dict.ConfigDict()
+    config.optimizer.rate = 1e-3  # Adam's
+    config.optimizer.small_rate = 1e-5  # of joint fine-tuning
+    config.optimizer.decay = "weight"  # decoupled weight decay; "schedule": a falling learning rate
+    config.optimizer.weight_decay = 3e-4
+    config.optimizer.clip_norm = 0.0  # 0: no gradient clipping
+
+    config.distillation = config_dict.ConfigDict()
+    config.distillation.form = "bce"  # "eq11": as printed; "mse": as in the authors' scripts
+    config.distillation.temperature = 2.0  # T
+    config.distillation.weight = 1.0  # lambda
+    config.distillation.move_statistics = False  # whether BatchNorm statistics follow the new images
+    config.distillation.train_old = True  # whether the old decoders' parameters are trained too
+    config.distillation.drift_budget = 0.0  # end before the old answers drift further than this; 0: no budget
+
+    config.early_stopping = config_dict.ConfigDict()
+    config.early_stopping.patience = 0  # epochs without a better validation IoU; 0: train all epochs
+    config.early_stopping.min_delta = 0.0
+
+    config.epochs = config_dict.ConfigDict()
+    config.epochs.initial = 200
+    config.epochs.freeze = 200
+    config.epochs.joint_fine_tuning = 100
+    return config
+
+
+def _demo(config: config_dict.ConfigDict) -> None:
+    """Minutes on two CPU cores: small pairs, few epochs, a narrower network."""
+    config.batch_size = 8
+    config.data.size = 64
+    config.data.synthetic.pairs = "etf=21,mwcf=21,nad=21,nwfm=21"
+    config.data.synthetic.height = 64
+    config.data.synthetic.width = 96
+    config.data.draws = 4
+    config.model.width = 0.5
+    config.epochs.initial = 12
+    config.epochs.freeze = 12
+    config.epochs.joint_fine_tuning = 8

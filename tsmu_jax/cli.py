@@ -1,0 +1,68 @@
+"""What every entry point shares: flags, a help text, one line for a user's error."""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app, flags
+
+from tsmu_jax.errors import UserError
+
+
+def run(main: Callable[[Sequence[str]], None], description: str) -> None:
+    """Parses flags and runs `main`; wrong input ends in one line on standard error and exit code 2.
+
+    Args:
+      description: what `--help` says before the flags.
+    """
+
+    def parse(argv: Sequence[str]) -> list[str]:
+        if any(word in ("--help", "-h", "-help", "--helpfull", "--helpshort") for word in argv[1:]):
+            print(f"{description.strip()}\n\nFlags:\n{_main_flags()}")
+            sys.exit(0)
+        return _parse(argv)
+
+    try:
+        app.run(main, flags_parser=parse)
+    except UserError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues where its last checkpoint is", file=sys.stderr)
+        sys.exit(130)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    try:
+        rest = flags.FLAGS(argv)
+        if "config" in flags.FLAGS and flags.FLAGS.config is not None:
+            flags.FLAGS.config.to_dict()  # a file that did not load raises here, not in the middle of the run
+    except UserError:
+        raise
+    except Exception as error:  # absl and ml_collections raise whatever fits them, down to AttributeError
+        raise UserError(_one_line(str(error), argv)) from error
+    if len(rest) > 1:
+        raise UserError(f"unexpected argument {rest[1]!r}; every option is a flag: --name=value")
+    return rest
+
+
+def _one_line(message: str, argv: Sequence[str]) -> str:
+    """The part of a parser's message that helps: the flag, what is wrong with it, the nearest known one."""
+    key = re.search(r"Did you mean \\?[\"'](\w+)\\?[\"'] instead of \\?[\"'](\w+)", message)
+    near, wrong = (key.group(1), key.group(2)) if key else ("", re.sub(r"\W", "", message))
+    for word in argv:
+        flag = word.split("=")[0]
+        if wrong and flag.startswith("--config.") and wrong in flag.split("."):
+            guess = ".".join(near if part == wrong else part for part in flag.split("."))
+            remedy = f"did you mean {guess}?" if near else "the configuration file lists the known ones"
+            return f"unknown configuration key {flag}; {remedy}"
+    if "Attempted [" in message:
+        paths = [word for word in argv if word.startswith("--config")]
+        return f"{' '.join(paths)}: no such configuration file"
+    if "Traceback" in message:  # raised inside of the configuration file: its last line says it all
+        return re.split(r"\w+(?:Error|Exception): ", message)[-1].strip()
+    return message.strip()
+
+
+def _main_flags() -> str:
+    return flags.FLAGS.main_module_help()

@@ -1,0 +1,141 @@
+"""Checks a configuration before anything else happens, and turns its strings into plain values."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.methods import METHODS
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "method": tuple(METHODS),
+    "data.channels": (3, 6),
+    "data.on_bad_file": ("error", "skip"),
+    "data.split": ("auto", "paper", "blocked"),
+    "data.validation": ("disjoint", "paper"),
+    "model.variant": ("table_ix", "text"),
+    "model.dtype": ("float32", "bfloat16"),
+    "optimizer.decay": ("weight", "schedule"),
+    "distillation.form": ("bce", "eq11", "mse"),
+}
+
+_positive = (lambda value: value > 0, "must be greater than 0")
+_not_negative = (lambda value: value >= 0, "must not be negative")
+_fraction = (lambda value: 0 <= value < 1, "must be at least 0 and less than 1")
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "seed": _not_negative,
+    "batch_size": _positive,
+    "checkpoint_minutes": _positive,
+    "data.size": _positive,
+    "data.test_pairs": _positive,
+    "data.min_distance_m": _not_negative,
+    "data.validation_fraction": _fraction,
+    "data.validation_copies": _positive,
+    "data.subsample": _not_negative,
+    "data.draws": _positive,
+    "data.cache_gib": _not_negative,
+    "data.workers": _positive,
+    "data.synthetic.height": _positive,
+    "data.synthetic.width": _positive,
+    "model.width": _positive,
+    "model.depth": (lambda value: 1 <= value <= 10, "must be between 1 and 10"),
+    "model.dropout": _fraction,
+    "model.bn_momentum": _fraction,
+    "optimizer.rate": _positive,
+    "optimizer.small_rate": _positive,
+    "optimizer.weight_decay": _not_negative,
+    "optimizer.clip_norm": _not_negative,
+    "distillation.temperature": _positive,
+    "distillation.weight": _not_negative,
+    "distillation.drift_budget": _not_negative,
+    "early_stopping.patience": _not_negative,
+    "early_stopping.min_delta": _not_negative,
+}
+
+# What may differ between the runs that share a directory: none of it changes a number.
+FREE = ("reuse", "checkpoint_minutes", "data.workers", "data.cache_gib")
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"data": {"size": 64}} becomes {"data.size": 64}."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Checks every value that can be checked without the data.
+
+    Raises:
+      UserError: names the flag, what it must be and what it is.
+    """
+    flat = flatten(config)
+    for key, known in CHOICES.items():
+        if flat[key] not in known:
+            near = difflib.get_close_matches(str(flat[key]), map(str, known), n=1)
+            guess = f"did you mean {near[0]}? " if near else ""
+            options = ", ".join(map(str, known))
+            raise UserError(f"--config.{key}={flat[key]}: {guess}known: {options}")
+    ranges = RANGES | {key: _positive for key in flat if key.startswith("epochs.")}
+    for key, (holds, requirement) in ranges.items():
+        if not holds(flat[key]):
+            raise UserError(f"--config.{key}={flat[key]}: {requirement}")
+    stride = 2 ** (flat["model.depth"] - 1)
+    size = flat["data.size"]
+    if size % stride:
+        lower = size // stride * stride
+        near = " or ".join(str(side) for side in (lower, lower + stride) if side)
+        raise UserError(
+            f"--config.data.size={size}: sides must be divisible by {stride}, since the decoder halves them "
+            f"{flat['model.depth'] - 1} times; try {near}"
+        )
+
+
+def names(text: str) -> tuple[str, ...]:
+    """ "a, b" becomes ("a", "b")."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def counts(text: str, *, key: str) -> dict[str, int]:
+    """ "etf=27,mwcf=30" becomes {"etf": 27, "mwcf": 30}. Raises UserError where it is not of that form."""
+    found = {}
+    for word in names(text):
+        name, _, number = word.partition("=")
+        if not number.isdigit() or int(number) == 0:
+            raise UserError(f"--config.{key}={text}: {word!r} is not of the form name=number")
+        found[name] = int(number)
+    return found
+
+
+def tiles(text: str) -> dict[str, int] | int | None:
+    """ "" becomes None, "200" becomes 200, "etf=200" becomes {"etf": 200}."""
+    if not text:
+        return None
+    return int(text) if text.isdigit() and int(text) else counts(text, key="data.tile")
+
+
+def arrivals(old: str, new: str, known: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which ecoregions the model starts with and which arrive later.
+
+    Without `new` the last of the known ones arrives; without `old` the model starts with all others.
+
+    Raises:
+      UserError: an ecoregion is unknown, named twice, or none is left to start with.
+    """
+    known = list(known)
+    for flag, chosen in (("old", names(old)), ("new", names(new))):
+        for name in chosen:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                guess = f"; did you mean {near[0]}?" if near else ""
+                raise UserError(f"--config.{flag}: no ecoregion {name!r}{guess} (there are {', '.join(known)})")
+    late = names(new) or tuple(name for name in known if name not in names(old))[-1:]
+    early = names(old) or tuple(name for name in known if name not in late)
+    both = sorted(set(early) & set(late))
+    if both:
+        raise UserError(f"--config.old and --config.new both name {', '.join(both)}")
+    if not early or not late:
+        raise UserError(f"one ecoregion to start with and one that arrives are needed; there are {', '.join(known)}")
+    return early, late

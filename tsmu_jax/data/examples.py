@@ -1,0 +1,91 @@
+"""Pairs as the network sees them: resized, stacked, and kept in memory where they fit."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from tsmu_jax.data.augmentation import augment_validation
+from tsmu_jax.data.source import Pair, PairSource
+from tsmu_jax.errors import UserError
+
+
+class Example(NamedTuple):
+    """A pair at the network's size."""
+
+    image: np.ndarray  # u8[s, s, c]: pre-event RGB, then post-event RGB
+    mask: np.ndarray  # u8[s, s], 1 = landslide
+
+
+def to_example(pair: Pair, *, size: int, channels: int) -> Example:
+    """Resizes a pair (bilinear; the mask nearest neighbour only) and stacks its dates.
+
+    Args:
+      channels: 6 for pre- and post-event images, 3 for the post-event image alone.
+
+    Raises:
+      UserError: if 6 channels are asked for and there is no pre-event image.
+    """
+    dates = [pair.post]
+    if channels == 6:
+        if pair.pre is None:
+            raise UserError("a pair without a pre-event image has 3 channels: set --config.data.channels=3")
+        dates = [pair.pre, pair.post]
+    bands = [np.asarray(_resized(date, size, Image.Resampling.BILINEAR)) for date in dates]
+    mask = np.asarray(_resized(pair.mask, size, Image.Resampling.NEAREST))
+    return Example(np.concatenate(bands, axis=-1), mask)
+
+
+def _resized(array: np.ndarray, size: int, how: Image.Resampling) -> Image.Image:
+    image = Image.fromarray(array)
+    return image if image.size == (size, size) else image.resize((size, size), how)
+
+
+class Examples:
+    """Random access to examples, safe from several threads, with a bounded cache of the resized arrays."""
+
+    def __init__(self, source: PairSource, *, size: int, channels: int, cache_gib: float = 2.0):
+        self.source = source
+        self.size = size
+        self.channels = channels
+        self._room = int(cache_gib * 2**30) // (size * size * (channels + 1))
+        self._cache: dict[int, Example] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, index: int) -> Example:
+        example = self._cache.get(index)
+        if example is None:
+            try:
+                example = to_example(self.source[index], size=self.size, channels=self.channels)
+            except UserError as error:
+                info = self.source.infos[index]
+                raise UserError(f"{info.ecoregion}/{info.id}: {error}") from error
+            with self._lock:
+                if len(self._cache) < self._room:
+                    self._cache[index] = example
+        return example
+
+    def stack(self, indices: Iterable[int]) -> Example:
+        """Returns (u8[n, s, s, c], u8[n, s, s])."""
+        images, masks = zip(*(self[index] for index in indices), strict=True)
+        return Example(np.stack(images), np.stack(masks))
+
+
+def validation_examples(
+    examples: Examples, indices: Sequence[int], *, copies: int, seed: Sequence[int]
+) -> Example:
+    """The validation set of one ecoregion: each pair `copies` times, augmented by section V-A's rule.
+
+    Returns:
+      (u8[n, s, s, c], u8[n, s, s]).
+    """
+    images, masks = [], []
+    for index in indices:
+        for copy in range(copies):
+            rng = np.random.default_rng([*seed, index, copy])
+            image, mask = augment_validation(*examples[index], rng)
+            images.append(image)
+            masks.append(mask)
+    return Example(np.stack(images), np.stack(masks))

@@ -1,0 +1,195 @@
+"""Folders of images and labels, read directly: `<directory>/<ecoregion>/<files>`, see `names.py`."""
+
+import concurrent.futures
+import dataclasses
+import functools
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from absl import logging
+
+from tsmu_jax.data import labelme, scenes, tiles
+from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.choose import chosen_ecoregions
+from tsmu_jax.data.index import SceneFiles, collect
+from tsmu_jax.data.progress import reported
+from tsmu_jax.data.source import Pair, PairInfo, Skipped
+from tsmu_jax.errors import UserError
+
+_CACHED_SCENES = 4  # neighbouring tiles are mostly read one after the other
+
+
+@dataclasses.dataclass(frozen=True)
+class _Checked:
+    """What the first look at a scene found."""
+
+    files: SceneFiles
+    height: int
+    width: int
+    digest: str  # of the names and bytes of its files
+
+
+class FolderSource:
+    """Pairs of a folder; every file is read, decoded and checked when the source is made."""
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        ecoregions: Sequence[str] | None = None,
+        labels: Sequence[str] = ("landslide",),
+        tile: Mapping[str, int] | int | None = None,
+        on_bad_file: str = "error",
+        require_pre: bool,
+    ) -> None:
+        """Indexes and checks the folder.
+
+        Args:
+          directory: holds one folder for each ecoregion.
+          ecoregions: which of them to read; all by default.
+          labels: LabelMe labels that mean landslide, any case.
+          tile: side in pixels that images are cut to, for all or by ecoregion; None keeps them whole.
+          on_bad_file: "error", or "skip" to leave bad pairs out and list them in `skipped`.
+          require_pre: whether a pair without a pre-event image is bad (6 input channels) or not (3).
+
+        Raises:
+          UserError: the directory, an ecoregion or an option is wrong, or a file is bad (the first one is
+            named in full, the others are counted).
+        """
+        if on_bad_file not in ("error", "skip"):
+            raise UserError(f"--config.data.on_bad_file={on_bad_file}: known are error, skip")
+        self._labels = labelme.check_labels(labels)
+        known = _known_ecoregions(Path(directory))
+        chosen = chosen_ecoregions(known, ecoregions, where=str(directory))
+        tile_of = _tile_sizes(tile, known)
+        checked, bad = _check_all(Path(directory), chosen, self._labels, require_pre)
+        if bad and on_bad_file == "error":
+            more = f" (and {len(bad) - 1} more bad files)" if len(bad) > 1 else ""
+            raise UserError(f"{bad[0][1]}{more}; to leave bad files out: --config.data.on_bad_file=skip")
+        if bad:
+            logging.warning("%s: %d bad files are left out, the first: %s", directory, len(bad), bad[0][1])
+        _check_not_empty(directory, chosen, checked, bad)
+        pieces = sorted(_pieces(checked, tile_of), key=lambda piece: (piece[0].ecoregion, piece[0].id))
+        self._pieces = [(files, window) for _, files, window in pieces]
+        self.infos: tuple[PairInfo, ...] = tuple(info for info, _, _ in pieces)
+        self.skipped = tuple(Skipped(name, error.path, error.reason) for name, error in bad)
+        self.fingerprint = _fingerprint(checked, self._labels, tile_of)
+        if len({(info.ecoregion, info.id) for info in self.infos}) < len(self.infos):
+            raise UserError(f"{directory}: an image is named like a tile of another (..._r0c0); rename it")
+        self._decoded = functools.lru_cache(_CACHED_SCENES)(self._decode)
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def __getitem__(self, index: int) -> Pair:
+        """Decodes one pair, its mask at the image's original size."""
+        files, (_, _, y, x, height, width) = self._pieces[index]
+        part = (slice(y, y + height), slice(x, x + width))
+        pre, post, mask = self._decoded(files)
+        return Pair(None if pre is None else pre[part].copy(), post[part].copy(), mask[part].copy())
+
+    def _decode(self, files: SceneFiles) -> Pair:
+        return scenes.decode(files, scenes.read(files), self._labels)
+
+
+def _known_ecoregions(directory: Path) -> list[str]:
+    if not directory.is_dir():
+        raise UserError(f"{directory}: no such directory")
+    folders = (path for path in directory.iterdir() if path.is_dir())
+    known = sorted(folder.name for folder in folders if not folder.name.startswith("."))
+    if not known:
+        raise UserError(f"{directory}: no ecoregions in it; images belong into <dir>/<ecoregion>/")
+    return known
+
+
+def _tile_sizes(tile: Mapping[str, int] | int | None, known: Sequence[str]) -> dict[str, int | None]:
+    """The tile's side for every ecoregion."""
+    if isinstance(tile, Mapping):
+        chosen_ecoregions(known, list(tile), where="--config.data.tile")
+        sizes = {name: tile.get(name) for name in known}
+    else:
+        sizes = dict.fromkeys(known, tile)
+    for name, size in sizes.items():
+        if size is not None and size < 1:
+            raise UserError(f"--config.data.tile: {size} px for ecoregion {name!r}; it must be 1 or more")
+    return sizes
+
+
+def _check_all(
+    directory: Path, ecoregions: Sequence[str], labels: Sequence[str], require_pre: bool
+) -> tuple[list[_Checked], list[tuple[str, BadFile]]]:
+    """Decodes every scene in a thread pool; returns the good ones, and the bad files with their ecoregion."""
+
+    def check(files: SceneFiles) -> _Checked | BadFile:
+        try:
+            contents = scenes.read(files)
+            height, width = scenes.decode(files, contents, labels).mask.shape
+        except BadFile as error:
+            return error
+        digest = hashlib.sha256()
+        for path, content in contents.items():
+            digest.update(f"{path.name}\0{len(content)}\0".encode())
+            digest.update(content)
+        return _Checked(files, height, width, digest.hexdigest())
+
+    found: list[SceneFiles] = []
+    bad: list[tuple[str, BadFile]] = []
+    for name in ecoregions:
+        files, broken = collect(directory, name, require_pre=require_pre)
+        if not files and not broken:
+            wanted = "<id>_post.png with <id>_mask.png or <id>_post.json"
+            raise UserError(f"{directory}: ecoregion {name!r} is empty; it needs image pairs ({wanted})")
+        found += files
+        bad += [(name, error) for error in broken]
+    checked = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = reported(pool.map(check, found), total=len(found), what="checking images")
+        for scene, result in zip(found, results, strict=True):
+            if isinstance(result, BadFile):
+                bad.append((scene.ecoregion, result))
+            else:
+                checked.append(result)
+    return checked, sorted(bad, key=lambda item: item[1].path)
+
+
+def _check_not_empty(
+    directory: str | os.PathLike[str],
+    ecoregions: Sequence[str],
+    checked: Sequence[_Checked],
+    bad: Sequence[tuple[str, BadFile]],
+) -> None:
+    for empty in sorted(set(ecoregions) - {scene.files.ecoregion for scene in checked}):
+        first = next(error for name, error in bad if name == empty)
+        raise UserError(f"{directory}: all pairs of ecoregion {empty!r} are bad, the first: {first}")
+
+
+def _pieces(
+    checked: Sequence[_Checked], tile_of: Mapping[str, int | None]
+) -> list[tuple[PairInfo, SceneFiles, tiles.Window]]:
+    pieces = []
+    for scene in checked:
+        files, height, width = scene.files, scene.height, scene.width
+        windows = tiles.windows(height, width, tile_of[files.ecoregion])
+        for window in windows:
+            info = PairInfo(
+                id=files.id if len(windows) == 1 else f"{files.id}_r{window.row}c{window.col}",
+                ecoregion=files.ecoregion,
+                scene=files.id,
+                footprint=files.footprint and tiles.window_footprint(files.footprint, window, height, width),
+                pre_date=files.pre_date,
+                post_date=files.post_date,
+            )
+            pieces.append((info, files, window))
+    return pieces
+
+
+def _fingerprint(
+    checked: Sequence[_Checked], labels: Sequence[str], tile_of: Mapping[str, int | None]
+) -> str:
+    digest = hashlib.sha256(repr(sorted(labels)).encode())
+    for scene in checked:
+        files = scene.files
+        digest.update(f"{files.ecoregion}\0{files.id}\0{tile_of[files.ecoregion]}\0{scene.digest}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,81 @@
+"""Distances and overlaps between footprints (WGS84 boxes), all against all."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from tsmu_jax.data.source import Footprint
+
+_EARTH_RADIUS_M = 6_371_008.8
+_CHUNK = 512  # rows of the all-against-all tables held at once
+
+
+def boxes(footprints: Sequence[Footprint | None]) -> np.ndarray:
+    """f64[n, 4] (lon_min, lat_min, lon_max, lat_max); NaN where unknown."""
+    rows = [(np.nan,) * 4 if footprint is None else footprint for footprint in footprints]
+    return np.array(rows, np.float64).reshape(-1, 4)
+
+
+def distances_m(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Gaps between boxes in metres, 0 where they touch or overlap, NaN where one is unknown.
+
+    On a sphere, exact along meridians. East-west gaps are taken at the latitude nearest to a pole, where
+    they are shortest: a distance is never overstated, so that blocks are never too small.
+
+    Args:
+      a: f64[n, 4].
+      b: f64[m, 4].
+
+    Returns:
+      f64[n, m].
+    """
+    a, b = a[:, None], b[None]
+    east_west = _gap(a[..., 0], a[..., 2], b[..., 0], b[..., 2])
+    for turn in (-360.0, 360.0):  # boxes on the two sides of the antimeridian
+        east_west = np.minimum(east_west, _gap(a[..., 0], a[..., 2], b[..., 0] + turn, b[..., 2] + turn))
+    north_south = _gap(a[..., 1], a[..., 3], b[..., 1], b[..., 3])
+    polar = np.maximum(np.abs(a[..., 1::2]).max(-1), np.abs(b[..., 1::2]).max(-1))
+    metres = np.deg2rad(1.0) * _EARTH_RADIUS_M
+    return np.hypot(east_west * metres * np.cos(np.deg2rad(polar)), north_south * metres)
+
+
+def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Common area over the smaller box's area, in [0, 1]; shapes and NaN as in `distances_m`."""
+    a, b = a[:, None], b[None]
+    width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
+    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
+    smaller = np.minimum(_area(a), _area(b))
+    return np.maximum(width, 0) * np.maximum(height, 0) / smaller
+
+
+def components(footprints: np.ndarray, distance_m: float) -> np.ndarray:
+    """Connected components of boxes that overlap or lie within `distance_m` of one another.
+
+    Args:
+      footprints: f64[n, 4]; a box that is unknown (NaN) is a component of its own.
+      distance_m: 0 joins boxes that touch.
+
+    Returns:
+      i64[n]: for each box the smallest index in its component.
+    """
+    near = [
+        sparse.csr_array(
+            distances_m(footprints[start : start + _CHUNK], footprints) <= distance_m
+        )  # NaN: False
+        for start in range(0, len(footprints), _CHUNK)
+    ]
+    if not near:
+        return np.zeros(0, np.int64)
+    _, labels = csgraph.connected_components(sparse.vstack(near), directed=False)
+    _, first = np.unique(labels, return_index=True)
+    return first[labels]
+
+
+def _gap(low_a: np.ndarray, high_a: np.ndarray, low_b: np.ndarray, high_b: np.ndarray) -> np.ndarray:
+    return np.maximum(0.0, np.maximum(low_a - high_b, low_b - high_a))
+
+
+def _area(box: np.ndarray) -> np.ndarray:
+    return (box[..., 2] - box[..., 0]) * (box[..., 3] - box[..., 1])

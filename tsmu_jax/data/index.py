@@ -1,0 +1,128 @@
+"""The files of a folder grouped into image pairs, by their names alone."""
+
+import collections
+import dataclasses
+from pathlib import Path
+
+from absl import logging
+
+from tsmu_jax.data import names
+from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.source import Footprint
+
+_SAME_CORNER_DEG = 1e-5  # about a metre: pre- and post-event image of a pair show the same ground
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneFiles:
+    """The files of one pair; exactly one of `mask` and `labels` is there."""
+
+    ecoregion: str
+    id: str
+    post: Path
+    pre: Path | None
+    mask: Path | None
+    labels: Path | None  # LabelMe
+    footprint: Footprint | None
+    pre_date: str | None
+    post_date: str | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that exist, in a fixed order."""
+        return tuple(path for path in (self.pre, self.post, self.mask, self.labels) if path is not None)
+
+
+_Group = dict[names.Role, tuple[Path, names.FileName]]
+
+
+def collect(directory: Path, ecoregion: str, *, require_pre: bool) -> tuple[list[SceneFiles], list[BadFile]]:
+    """Groups the files of `<directory>/<ecoregion>` into pairs, sorted by id; opens none of them.
+
+    Files under names of neither family are left alone with a warning. What is wrong with names, or missing
+    beside them, comes back as one BadFile a pair, its path relative to `directory`.
+    """
+    groups: dict[str, _Group] = collections.defaultdict(dict)
+    bad: dict[str, BadFile] = {}  # by pair, or by file name where even the pair is unclear
+    unknown = []
+    for path in sorted((directory / ecoregion).iterdir()):
+        relative = f"{ecoregion}/{path.name}"
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        try:
+            name = names.parse(path.name)
+        except ValueError as error:
+            bad[path.name] = BadFile(relative, str(error))
+            continue
+        if name is None:
+            unknown.append(path.name)
+        elif name.role in groups[name.id]:
+            other = groups[name.id][name.role][0].name
+            bad[name.id] = BadFile(
+                relative, f"pair {name.id} has a second {name.role} file beside {other}; keep one"
+            )
+        else:
+            groups[name.id][name.role] = (path, name)
+    if unknown:
+        logging.warning(
+            "%s: %d files are neither <id>_pre/_post/_mask nor GE_... and are ignored, %s the first",
+            ecoregion, len(unknown), unknown[0],
+        )  # fmt: skip
+    scenes = []
+    for pair_id in sorted(groups.keys() - bad.keys()):
+        try:
+            scenes.append(_scene(ecoregion, pair_id, groups[pair_id], require_pre))
+        except BadFile as error:
+            bad[pair_id] = error
+    return scenes, [bad[key] for key in sorted(bad)]
+
+
+def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool) -> SceneFiles:
+    pre, post, mask, labels = (group.get(role) for role in ("pre", "post", "mask", "labels"))
+    if post is None:
+        path = next(iter(group.values()))[0]
+        role = {"pre": "pre-event image", "mask": "mask", "labels": "label file"}[next(iter(group))]
+        raise BadFile(
+            f"{ecoregion}/{path.name}", f"a {role} without its post-event image; add it or remove the file"
+        )
+    where = f"{ecoregion}/{post[0].name}"
+    if (mask is None) == (labels is None):
+        wanted = f"{post[0].stem}_mask.png" if post[1].corners else f"{pair_id}_mask.png"
+        both = "has both a mask and labels, which may disagree; keep one"
+        neither = f"has neither a mask ({wanted}) nor labels ({post[0].stem}.json); add one"
+        raise BadFile(where, neither if mask is None else both)
+    if pre is None and require_pre:
+        raise BadFile(
+            where, "has no pre-event image; add it, or use post-event images only: --config.data.channels=3"
+        )
+    try:
+        footprint = _footprint(group)
+        if post[1].date is not None:
+            names.check_dates(pre[1].date if pre else None, post[1].date)
+    except ValueError as error:
+        raise BadFile(where, str(error)) from None
+    return SceneFiles(
+        ecoregion=ecoregion,
+        id=pair_id,
+        post=post[0],
+        pre=pre[0] if pre else None,
+        mask=mask[0] if mask else None,
+        labels=labels[0] if labels else None,
+        footprint=footprint,
+        pre_date=pre[1].date if pre else None,
+        post_date=post[1].date,
+    )
+
+
+def _footprint(group: _Group) -> Footprint | None:
+    """The one footprint that all names of a pair agree upon."""
+    boxes = {path.name: names.footprint(name.corners) for path, name in group.values() if name.corners}
+    if not boxes:
+        return None
+    post = boxes.get(group["post"][0].name)
+    for name, box in boxes.items():
+        if post is None or any(abs(a - b) > _SAME_CORNER_DEG for a, b in zip(box, post, strict=True)):
+            raise ValueError(
+                f"its corners are not those of {name}, a file of the same pair; mend one of the names"
+            )
+    return post

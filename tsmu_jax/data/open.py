@@ -1,0 +1,67 @@
+"""One way to open whatever holds the pairs."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from tsmu_jax.data.choose import chosen_ecoregions
+from tsmu_jax.data.ecoregions import ECOREGIONS
+from tsmu_jax.data.folder import FolderSource
+from tsmu_jax.data.layout import is_prepared
+from tsmu_jax.data.source import PairSource
+from tsmu_jax.data.synthetic import SyntheticSource
+from tsmu_jax.errors import UserError
+
+_PAPER_COUNTS = {region.key: region.pairs for region in ECOREGIONS.values()}
+
+
+def open_source(
+    directory: str | os.PathLike[str] | None,
+    *,
+    ecoregions: Sequence[str] | None = None,
+    labels: Sequence[str] = ("landslide",),
+    tile: Mapping[str, int] | int | None = None,
+    on_bad_file: str = "error",
+    require_pre: bool,
+    synthetic_pairs: Mapping[str, int] | None = None,
+    synthetic_size: tuple[int, int] = (512, 512),
+    synthetic_seed: int = 0,
+) -> PairSource:
+    """Opens a prepared dataset, a folder of images, or (None) the synthetic ecoregions.
+
+    Args:
+      directory: holds what `tsmu_jax.prepare` wrote, or one folder of images for each ecoregion.
+      ecoregions: which of them; all by default.
+      labels: LabelMe labels that mean landslide; folders only, since a prepared dataset holds masks.
+      tile: side in pixels that images are cut to; folders only.
+      on_bad_file: "error" or "skip"; folders only.
+      require_pre: whether every pair needs a pre-event image (6 input channels) or not (3).
+      synthetic_pairs: number of synthetic pairs by ecoregion; the paper's by default.
+      synthetic_size: their height and width.
+      synthetic_seed: seed of the synthetic ecoregions.
+
+    Raises:
+      UserError: see the sources.
+    """
+    if directory is None:
+        counts = _PAPER_COUNTS if synthetic_pairs is None else synthetic_pairs
+        chosen = chosen_ecoregions(counts, ecoregions, where="synthetic ecoregions")
+        height, width = synthetic_size
+        return SyntheticSource(
+            {name: counts[name] for name in chosen}, height=height, width=width, seed=synthetic_seed
+        )
+    if is_prepared(directory):
+        from tsmu_jax.data.prepared import PreparedSource  # TFDS takes a second to import
+
+        if tile:
+            raise UserError(
+                f"{directory}: a prepared dataset is not tiled again; give --tile to tsmu_jax.prepare"
+            )
+        return PreparedSource(directory, ecoregions=ecoregions, require_pre=require_pre)
+    return FolderSource(
+        directory,
+        ecoregions=ecoregions,
+        labels=labels,
+        tile=tile,
+        on_bad_file=on_bad_file,
+        require_pre=require_pre,
+    )

@@ -1,0 +1,113 @@
+"""From draws to batches on the device: Grain reads ahead in threads, at any position of the order."""
+
+import collections
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, SupportsIndex
+
+import grain
+import numpy as np
+
+from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
+from tsmu_jax.data.draws import Draws
+from tsmu_jax.data.examples import Examples
+
+Arrays = dict[str, np.ndarray]
+
+
+class ResponseReader(Protocol):
+    """Stored logits of the distilled decoders."""
+
+    def read(self, pair: int, flip: int) -> np.ndarray:
+        """Returns f32[d, s, s] for a pair, flipped."""
+        ...
+
+
+class _Batches:
+    """Grain's random-access source: the assembled batch of any step."""
+
+    def __init__(
+        self,
+        examples: Examples,
+        draws: Draws,
+        *,
+        slots: int,
+        decoder: Mapping[int, int],
+        responses: ResponseReader | None,
+        steps: int,
+    ):
+        self._examples, self._draws, self._slots = examples, draws, slots
+        self._decoder, self._responses, self._steps = decoder, responses, steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __repr__(self) -> str:
+        return f"Batches({self._draws!r})"
+
+    def __getitem__(self, step: SupportsIndex) -> Arrays:
+        drawn = self._draws.batch(int(step))
+        pairs, flips = drawn.T
+        example = self._examples.stack(pairs)
+        batch = {
+            IMAGE: example.image,
+            MASK: example.mask,
+            FLIP: flips.astype(np.int32),
+            WEIGHT: np.ones(len(drawn), np.float32),
+            DECODER: np.array([self._decoder[pair] for pair in pairs], np.int32),
+        }
+        if self._responses is not None:
+            stored = [self._responses.read(pair, code) for pair, code in drawn]
+            batch[RESPONSES] = np.stack(stored).astype(np.float32)
+        return pad(batch, self._slots)
+
+
+def pad(batch: Mapping[str, np.ndarray], slots: int) -> Arrays:
+    """Fills a batch up to `slots` images with zeros; their weight 0 keeps them out of losses and statistics."""
+    missing = slots - len(next(iter(batch.values())))
+    if not missing:
+        return dict(batch)
+    return {name: np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)]) for name, x in batch.items()}
+
+
+def train_batches(
+    examples: Examples,
+    draws: Draws,
+    *,
+    slots: int,
+    decoder: Mapping[int, int],
+    responses: ResponseReader | None = None,
+    start: int,
+    stop: int,
+    workers: int = 4,
+) -> Iterator[Arrays]:
+    """Yields the batches of steps `start` to `stop`, read ahead by `workers` threads.
+
+    A batch is a pure function of its step, so a resumed run continues at the exact image.
+
+    Args:
+      slots: length of every batch: `draws.batch_size`, padded to a multiple of the devices.
+      decoder: pair -> number of the decoder that its labels train.
+      responses: stored responses, where the phase distils.
+    """
+    source = _Batches(examples, draws, slots=slots, decoder=decoder, responses=responses, steps=stop)
+    options = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=2 * workers)
+    yield from grain.MapDataset.source(source).slice(slice(start, stop)).to_iter_dataset(options)
+
+
+class Prefetch:
+    """Keeps `depth` batches on their way to the device, and adds up how long the caller waited for input."""
+
+    def __init__(self, batches: Iterator[Arrays], send: Callable[[Arrays], Any], depth: int = 2):
+        self._sent = (send(batch) for batch in batches)
+        self._queue = collections.deque(itertools.islice(self._sent, depth))
+        self.wait_seconds = 0.0
+
+    def __iter__(self) -> Iterator[Any]:
+        while self._queue:
+            ready = self._queue.popleft()
+            started = time.perf_counter()
+            self._queue.extend(itertools.islice(self._sent, 1))
+            self.wait_seconds += time.perf_counter() - started
+            yield ready

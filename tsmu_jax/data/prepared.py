@@ -1,0 +1,299 @@
+"""Prepared datasets: pairs in ArrayRecord files, built and read through TFDS, without TensorFlow.
+
+The only file that names TFDS. Importing it registers `landslide_pairs` (what `write` makes of any source) and
+`synthetic_landslides` (the embedded ecoregions), one builder configuration for each ecoregion. Layout:
+
+    <data_dir>/landslide_pairs/index.json             what is known of every pair, and the fingerprint
+    <data_dir>/landslide_pairs/<ecoregion>/1.0.0/     a TFDS dataset
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+
+from tsmu_jax.data import images
+from tsmu_jax.data.choose import chosen_ecoregions
+from tsmu_jax.data.ecoregions import ECOREGIONS
+from tsmu_jax.data.layout import DATASET, index_path, is_prepared
+from tsmu_jax.data.progress import reported
+from tsmu_jax.data.source import Footprint, Pair, PairInfo, PairSource, Skipped
+from tsmu_jax.data.splits import names
+from tsmu_jax.data.synthetic import SyntheticSource
+from tsmu_jax.errors import UserError
+
+__all__ = [
+    "LandslidePairs",
+    "PreparedSource",
+    "SyntheticConfig",
+    "SyntheticLandslides",
+    "is_prepared",
+    "write",
+]
+
+_SPLIT = "pairs"  # which of them are tested on is decided when they are read: see splits.py
+_VERSION = "1.0.0"
+_IMAGES = ("pre", "post", "mask")
+_BATCH = 16  # records encoded at once, and held in memory
+
+
+def write(source: PairSource, data_dir: str | os.PathLike[str]) -> None:
+    """Writes all pairs of a source as a prepared dataset; leaves a finished one of equal content alone.
+
+    The dataset is built beside its place and moved there when it is complete, so that an interrupted run
+    leaves nothing that looks finished.
+
+    Raises:
+      UserError: `data_dir` holds a dataset of other content, or cannot be written.
+    """
+    data_dir = Path(data_dir)
+    if is_prepared(data_dir):
+        if _read_index(data_dir)["fingerprint"] == source.fingerprint:
+            logging.info("%s: already prepared from the same images", data_dir)
+            return
+        raise UserError(f"{data_dir}: holds a dataset of other images or options; remove it or go elsewhere")
+    staging = data_dir / f".{DATASET}.incomplete"
+    try:
+        shutil.rmtree(staging, ignore_errors=True)  # of an interrupted run
+        staging.mkdir(parents=True)
+        index = {
+            "schema": 1,
+            "fingerprint": source.fingerprint,
+            "ecoregions": {name: _build(source, name, staging) for name in names(source.infos)},
+            "skipped": [skip._asdict() for skip in source.skipped],
+        }
+        index_path(staging).write_text(json.dumps(index, indent=1), encoding="utf-8")
+        (staging / DATASET).rename(data_dir / DATASET)
+        shutil.rmtree(staging)
+    except OSError as error:
+        raise UserError(f"{data_dir}: cannot be written ({error.strerror}); use another directory") from error
+
+
+class PreparedSource:
+    """The pairs of a prepared dataset, read at random."""
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str],
+        *,
+        ecoregions: Sequence[str] | None = None,
+        require_pre: bool,
+    ) -> None:
+        """Opens a dataset of `write`.
+
+        Args:
+          data_dir: where it was written to.
+          ecoregions: which of them to read; all by default.
+          require_pre: whether a pair without a pre-event image is an error (6 input channels) or not (3).
+
+        Raises:
+          UserError: no dataset or ecoregion, files lost or changed, or a pre-event image is missing.
+        """
+        if not is_prepared(data_dir):
+            raise UserError(f"{data_dir}: no prepared dataset; write one with python -m tsmu_jax.prepare")
+        index = _read_index(Path(data_dir))
+        known = index["ecoregions"]
+        chosen = chosen_ecoregions(known, ecoregions, where=str(data_dir))
+        self._records: list[tuple[Any, int]] = []  # TFDS data source, position in it
+        infos: list[PairInfo] = []
+        for name in chosen:
+            records = _open(Path(data_dir), name, expected=len(known[name]))
+            for position, entry in enumerate(known[name]):
+                has_pre = entry.pop("has_pre")
+                if require_pre and not has_pre:
+                    raise UserError(
+                        f"{data_dir}: pair {entry['id']} of ecoregion {name!r} has no pre-event image; "
+                        "use post-event images only: --config.data.channels=3"
+                    )
+                footprint = entry.pop("footprint")
+                infos.append(PairInfo(ecoregion=name, footprint=footprint and Footprint(*footprint), **entry))
+                self._records.append((records, position))
+        self.infos: tuple[PairInfo, ...] = tuple(infos)
+        skipped = [Skipped(**entry) for entry in index["skipped"]]
+        self.skipped = tuple(skip for skip in skipped if skip.ecoregion in chosen)
+        self.fingerprint: str = index["fingerprint"]
+        if chosen != sorted(known):
+            self.fingerprint = hashlib.sha256(json.dumps([self.fingerprint, chosen]).encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def __getitem__(self, index: int) -> Pair:
+        """Decodes one pair at its original size, the very bits that were written."""
+        records, position = self._records[index]
+        record = records[position]
+        info = self.infos[index]
+        where = f"{info.ecoregion}/{info.id}"
+        return Pair(
+            pre=images.decode_rgb(record["pre"], f"{where} (pre)") if record["has_pre"] else None,
+            post=images.decode_rgb(record["post"], f"{where} (post)"),
+            mask=images.decode_mask(record["mask"], f"{where} (mask)"),
+        )
+
+
+class LandslidePairs(tfds.core.GeneratorBasedBuilder):
+    """Pre- and post-event images of landslides and their masks, at their original sizes."""
+
+    VERSION = tfds.core.Version(_VERSION)
+    BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = []  # ecoregions have any names
+    code_path: ClassVar[None] = (
+        None  # no checksums of downloads lie beside this file; TFDS needs a package to look
+    )
+
+    def __init__(
+        self, *, source: PairSource | None = None, file_format: str = "array_record", **kwargs: Any
+    ) -> None:
+        self._source = source
+        self.entries: list[dict[str, Any]] = []  # of the index, one for each pair written
+        super().__init__(file_format=file_format, **kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        image = {"shape": (None, None, 3), "encoding_format": "png"}
+        features = {
+            "id": tfds.features.Text(),
+            "scene": tfds.features.Text(),
+            "has_pre": tfds.features.Scalar(np.bool_),
+            "pre": tfds.features.Image(**image),  # one black pixel without a pre-event image
+            "post": tfds.features.Image(**image),
+            "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),  # 1 = landslide
+            "footprint": tfds.features.Tensor(
+                shape=(4,), dtype=np.float64
+            ),  # WGS84 west, south, east, north; or NaN
+            "pre_date": tfds.features.Text(),  # yyyymmdd, or empty
+            "post_date": tfds.features.Text(),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.__doc__,
+            features=tfds.features.FeaturesDict(features),
+            disable_shuffling=True,  # record i is entry i of the index
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+        del dl_manager  # nothing is downloaded
+        return {_SPLIT: self._generate_examples()}
+
+    def _pairs(self) -> PairSource:
+        if self._source is None:
+            raise UserError(f"{DATASET} is built from a folder: python -m tsmu_jax.prepare")
+        return self._source
+
+    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        source, name = self._pairs(), self.builder_config.name
+        indices = [index for index, info in enumerate(source.infos) if info.ecoregion == name]
+
+        def encode(index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+            info, pair = source.infos[index], source[index]
+            entry = dataclasses.asdict(info) | {"has_pre": pair.pre is not None}
+            del entry["ecoregion"]
+            return entry, _record(info, pair)
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            batches = (indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH))
+            encoded = (item for batch in batches for item in pool.map(encode, batch))
+            for key, (entry, record) in enumerate(
+                reported(encoded, total=len(indices), what=f"writing {name}")
+            ):
+                self.entries.append(entry)
+                yield key, record
+
+
+@dataclasses.dataclass
+class SyntheticConfig(tfds.core.BuilderConfig):
+    """How many synthetic pairs of which size; the name is the ecoregion's."""
+
+    pairs: int = 0
+    height: int = 512
+    width: int = 512
+    seed: int = 0
+
+
+class SyntheticLandslides(LandslidePairs):
+    """Synthetic ecoregions with the paper's pixel statistics and numbers of pairs."""
+
+    BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
+        SyntheticConfig(name=region.key, description=f"synthetic {region.name}", pairs=region.pairs)
+        for region in ECOREGIONS.values()
+    ]
+
+    def _pairs(self) -> PairSource:
+        config = self.builder_config
+        return SyntheticSource(
+            {config.name: config.pairs}, height=config.height, width=config.width, seed=config.seed
+        )
+
+
+def _record(info: PairInfo, pair: Pair) -> dict[str, Any]:
+    pre = np.zeros((1, 1, 3), np.uint8) if pair.pre is None else pair.pre
+    return {
+        "id": info.id,
+        "scene": info.scene,
+        "has_pre": pair.pre is not None,
+        "pre": io.BytesIO(images.encode_png(pre)),
+        "post": io.BytesIO(images.encode_png(pair.post)),
+        "mask": io.BytesIO(images.encode_png(pair.mask)),
+        "footprint": np.array(info.footprint or (np.nan,) * 4, np.float64),
+        "pre_date": info.pre_date or "",
+        "post_date": info.post_date or "",
+    }
+
+
+def _build(source: PairSource, name: str, data_dir: Path) -> list[dict[str, Any]]:
+    """Writes one ecoregion; returns its entries of the index."""
+    config = tfds.core.BuilderConfig(name=name, description=f"ecoregion {name}")
+    with _quiet(), contextlib.redirect_stdout(io.StringIO()):
+        builder = LandslidePairs(source=source, config=config, data_dir=data_dir)
+        tfds.disable_progress_bar()  # it knows no total; `reported` does
+        try:
+            builder.download_and_prepare()
+        finally:
+            tfds.enable_progress_bar()
+    return builder.entries
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """TFDS logs every step, and warns of every configuration that is not part of its class: here, all."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _open(data_dir: Path, name: str, *, expected: int) -> Any:
+    """Random access to the records of one ecoregion, images left encoded."""
+    decoders = {key: tfds.decode.SkipDecoding() for key in _IMAGES}
+    try:
+        with _quiet():
+            builder = tfds.builder_from_directory(data_dir / DATASET / name / _VERSION)
+        records = builder.as_data_source(split=_SPLIT, decoders=decoders)
+        found = len(records)
+        records[found - 1]  # opens the file, which is lost or cut off if this fails
+    except Exception as error:  # TFDS and ArrayRecord raise whatever their libraries do
+        raise UserError(
+            f"{data_dir}: ecoregion {name!r} cannot be read ({error}); prepare it again"
+        ) from error
+    if found != expected:
+        raise UserError(f"{data_dir}: ecoregion {name!r} has {found} of {expected} pairs; prepare it again")
+    return records
+
+
+def _read_index(data_dir: Path) -> dict[str, Any]:
+    path = index_path(data_dir)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); remove the dataset and prepare it again") from None

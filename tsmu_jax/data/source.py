@@ -1,0 +1,67 @@
+"""What every source of image pairs looks like: a folder, a prepared dataset or the synthetic ecoregions."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Footprint(NamedTuple):
+    """Bounding box of an image in WGS84 degrees."""
+
+    lon_min: float
+    lat_min: float
+    lon_max: float
+    lat_max: float
+
+
+@dataclasses.dataclass(frozen=True)
+class PairInfo:
+    """What is known of an image pair without decoding it."""
+
+    id: str  # unique within its ecoregion
+    ecoregion: str
+    scene: str  # tiles cut from one image share it, and never straddle a split
+    footprint: Footprint | None = None
+    pre_date: str | None = None  # yyyymmdd
+    post_date: str | None = None
+
+
+class Pair(NamedTuple):
+    """A decoded pair at its original size."""
+
+    pre: np.ndarray | None  # u8[h, w, 3]; None in single-date ecoregions
+    post: np.ndarray  # u8[h, w, 3]
+    mask: np.ndarray  # u8[h, w], 1 = landslide, 0 = background
+
+
+class Skipped(NamedTuple):
+    """A bad file that `on_bad_file="skip"` left out."""
+
+    ecoregion: str
+    path: str
+    reason: str
+
+
+class PairSource(Protocol):
+    """Random access to decoded pairs; safe to read from several threads."""
+
+    @property
+    def infos(self) -> Sequence[PairInfo]:
+        """One record a pair, in a fixed order: sorted by ecoregion, then id."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the content does; two equal sources share it."""
+        ...
+
+    @property
+    def skipped(self) -> Sequence[Skipped]:
+        """Bad files left out; empty unless asked for."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Pair: ...

@@ -1,0 +1,88 @@
+"""How long a run will take on this machine, from a few timed steps of its first phase."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
+from tsmu_jax.experiment import Experiment
+from tsmu_jax.learning.parallel import padded, replicate, shard
+from tsmu_jax.learning.state import Model, init_model, start
+from tsmu_jax.learning.steps import make_train_step
+from tsmu_jax.methods import Stage
+from tsmu_jax.reporting.progress import duration
+from tsmu_jax.stage import enter, objective, optimizer, train_step
+
+STEPS = 2  # timed, after the one that compiles
+DEMO = "python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo"
+
+
+def describe(experiment: Experiment, waiting: Sequence[Stage]) -> str:
+    """One or two sentences: the time that the waiting stages take, and on a CPU the way to a quick look."""
+    seconds = sum(stage_seconds(experiment, waiting).values())
+    text = f"about {duration(seconds)} of training on this machine ({jax.devices()[0].platform})"
+    if jax.devices()[0].platform == "cpu" and seconds > 1800:
+        text += f"; for a quick look: {DEMO}"
+    return text
+
+
+def stage_seconds(experiment: Experiment, waiting: Sequence[Stage]) -> dict[str, float]:
+    """Training seconds of each waiting stage, without compilation: the first one's steps are timed.
+
+    The others' steps are scaled by their share of arithmetic, which the compiler counts without compiling.
+    """
+    model = init_model(experiment.network, jax.random.key(0))
+    per_flop, seconds = 0.0, {}
+    for stage in experiment.stages[: waiting[-1].index]:
+        model = enter(experiment, stage, model)
+        if stage not in waiting:
+            continue
+        flops = _flops(experiment, stage, model)
+        if not per_flop:
+            per_flop = _step_seconds(experiment, stage, model) / flops
+        steps = experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch
+        seconds[stage.phase.name] = per_flop * flops * steps
+    return seconds
+
+
+def _batch(experiment: Experiment, stage: Stage) -> dict[str, np.ndarray]:
+    examples = experiment.examples
+    slots, side = padded(experiment.config["batch_size"]), examples.size
+    return {
+        IMAGE: np.zeros((slots, side, side, examples.channels), np.uint8),
+        MASK: np.zeros((slots, side, side), np.uint8),
+        FLIP: np.zeros(slots, np.int32),
+        WEIGHT: np.ones(slots, np.float32),
+        DECODER: np.zeros(slots, np.int32),
+        RESPONSES: np.zeros((slots, len(stage.distilled), side, side), np.float32),
+    }
+
+
+def _step_seconds(experiment: Experiment, stage: Stage, model: Model) -> float:
+    step = train_step(experiment, stage)
+    batch = _batch(experiment, stage)
+    if not stage.distilled:
+        del batch[RESPONSES]
+    state = replicate(start(model, optimizer(experiment, stage)))
+    times = []
+    for _ in range(1 + STEPS):
+        before = time.perf_counter()
+        state, _ = step(state, shard(batch), jax.random.key(0))
+        jax.block_until_ready(state)
+        times.append(time.perf_counter() - before)
+    return min(times[1:])
+
+
+def _flops(experiment: Experiment, stage: Stage, model: Model) -> float:
+    tx = optimizer(experiment, stage)
+    network = dataclasses.replace(
+        experiment.network,
+        encoder=experiment.network.encoder.clone(axis_name=None),
+        decoder=experiment.network.decoder.clone(axis_name=None),
+    )
+    step = make_train_step(network, tx, objective(experiment, stage))
+    lowered = jax.jit(step).lower(start(model, tx), _batch(experiment, stage), jax.random.key(0))
+    return float(lowered.cost_analysis()["flops"])

@@ -1,0 +1,175 @@
+"""Everything that a run's phases share, made from its configuration: data, split, network, keys."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from tsmu_jax import configuration
+from tsmu_jax.data.draws import Draws
+from tsmu_jax.data.ecoregions import ECOREGIONS
+from tsmu_jax.data.examples import Examples, validation_examples
+from tsmu_jax.data.open import open_source
+from tsmu_jax.data.source import PairSource
+from tsmu_jax.data.splits import Split, split
+from tsmu_jax.errors import UserError
+from tsmu_jax.evaluation.evaluate import TestSet
+from tsmu_jax.learning.answer import Answerer
+from tsmu_jax.learning.parallel import AXIS
+from tsmu_jax.methods import Stage, stages
+from tsmu_jax.models.tsmu import Network, make_network
+
+Config = Mapping[str, Any]
+
+# Raise it when the same configuration begins to mean other numbers: finished phases are then not reused.
+SEMANTICS = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Experiment:
+    """A configuration bound to its data and its network."""
+
+    config: Config
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    source: PairSource
+    split: Split
+    examples: Examples
+    network: Network
+    answer: Answerer
+    compiled: dict[int, Any] = dataclasses.field(default_factory=dict)  # training steps by stage
+
+    @functools.cached_property
+    def tests(self) -> dict[str, TestSet]:
+        """Test sets of all ecoregions."""
+        return {
+            name: TestSet(*self.examples.stack(self.split.test[name])) for name in (*self.old, *self.new)
+        }
+
+    def validation(self, ecoregion: str) -> TestSet:
+        """The validation set of one ecoregion: augmented copies of at most `subsample` pairs."""
+        data = self.config["data"]
+        indices: Sequence[int] = self.split.validation[ecoregion]
+        if data["subsample"]:
+            order = np.random.default_rng([self.config["seed"], zlib.crc32(ecoregion.encode())])
+            indices = order.permutation(indices)[: data["subsample"]]
+        seed = (self.config["seed"], zlib.crc32(ecoregion.encode()))
+        return TestSet(
+            *validation_examples(self.examples, indices, copies=data["validation_copies"], seed=seed)
+        )
+
+    def draws(self, stage: Stage) -> Draws:
+        """The order in which a stage sees its training pairs."""
+        data = self.config["data"]
+        return Draws(
+            groups={name: self.split.train[name] for name in stage.ecoregions},
+            subsample=data["subsample"],
+            draws=data["draws"],
+            batch_size=self.config["batch_size"],
+            seed=(self.config["seed"], stage.index),
+        )
+
+    def key(self, purpose: str) -> jax.Array:
+        """A random key for a purpose, independent of all others."""
+        return jax.random.fold_in(jax.random.key(self.config["seed"]), zlib.crc32(purpose.encode()))
+
+    def stage_key(self, stage: Stage) -> str:
+        """Digest of everything that influences the model after a stage: equal digests, equal models."""
+        flat = configuration.flatten(self.config)
+        shared = ("seed", "batch_size", "data.", "model.", "optimizer.", "early_stopping.")
+        data_only = ("data.dir", *configuration.FREE)
+        parts: list[Any] = [
+            SEMANTICS,
+            self.source.fingerprint,
+            self.old,
+            self.new,
+            {key: value for key, value in flat.items() if key.startswith(shared) and key not in data_only},
+        ]
+        for earlier in self.stages[: stage.index]:
+            parts.append([dataclasses.asdict(earlier), self.epochs(earlier)])
+            if earlier.phase.distils:
+                parts.append(self.config["distillation"])
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
+
+    def epochs(self, stage: Stage) -> int:
+        """Epochs of a stage's phase."""
+        return int(self.config["epochs"][stage.phase.name])
+
+
+def prepare(config: Config) -> Experiment:
+    """Opens the data, splits it and builds the network.
+
+    Raises:
+      UserError: whatever is wrong with the configuration or the data; see `configuration.check` and the sources.
+    """
+    configuration.check(config)
+    data, model = config["data"], config["model"]
+    source = _open(config)
+    known = _by_arrival({info.ecoregion for info in source.infos})
+    old, new = configuration.arrivals(config["old"], config["new"], known)
+    divided = split(
+        source.infos,
+        ecoregions=(*old, *new),
+        test_pairs=data["test_pairs"],
+        kind=data["split"],
+        validation=data["validation"],
+        validation_fraction=data["validation_fraction"],
+        min_distance_m=data["min_distance_m"],
+        seed=config["seed"],
+    )
+    distillation = config["distillation"]
+    plan = stages(
+        config["method"],
+        old,
+        new,
+        move_statistics=distillation["move_statistics"],
+        train_old=distillation["train_old"],
+    )
+    missing = [stage.phase.name for stage in plan if stage.phase.name not in config["epochs"]]
+    if missing:
+        raise UserError(f"the configuration says nothing about epochs.{missing[0]}, which {config['method']} needs")
+    network = make_network(
+        model["variant"],
+        channels=data["channels"],
+        width=model["width"],
+        depth=model["depth"],
+        dropout=model["dropout"],
+        momentum=model["bn_momentum"],
+        dtype=model["dtype"],
+        axis_name=AXIS,
+    )
+    examples = Examples(source, size=data["size"], channels=data["channels"], cache_gib=data["cache_gib"])
+    answer = Answerer(network, batch_size=config["batch_size"])
+    return Experiment(config, old, new, plan, source, divided, examples, network, answer)
+
+
+def _open(config: Config) -> PairSource:
+    data = config["data"]
+    wanted = (*configuration.names(config["old"]), *configuration.names(config["new"]))
+    # With only one of the two named, the other one is all the rest: every ecoregion is needed.
+    complete = bool(configuration.names(config["old"]) and configuration.names(config["new"]))
+    synthetic = data["synthetic"]
+    return open_source(
+        data["dir"] or None,
+        ecoregions=wanted if complete else None,
+        labels=configuration.names(data["labels"]),
+        tile=configuration.tiles(data["tile"]),
+        on_bad_file=data["on_bad_file"],
+        require_pre=data["channels"] == 6,
+        synthetic_pairs=configuration.counts(synthetic["pairs"], key="data.synthetic.pairs"),
+        synthetic_size=(synthetic["height"], synthetic["width"]),
+        synthetic_seed=config["seed"],
+    )
+
+
+def _by_arrival(names: set[str]) -> list[str]:
+    """The paper's ecoregions in the paper's order of experiments, any others by name after them."""
+    paper = [key for key in ECOREGIONS if key in names]
+    return [*paper, *sorted(names - set(paper))]

@@ -1,0 +1,37 @@
+"""Saves and restores trees of arrays. The only file that names Orbax."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+
+Tree = Any
+
+
+def save(path: Path, tree: Tree) -> None:
+    """Writes a tree of arrays, replacing what is there; an interrupted save leaves nothing that reads as finished.
+
+    Arrays are written from the host, so a checkpoint opens on any number and kind of devices.
+    """
+    from orbax.checkpoint import v1 as ocp
+
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ocp.save(path, jax.device_get(tree), overwrite=True)
+
+
+def load(path: Path, like: Tree | None = None) -> Tree:
+    """Reads a tree of NumPy arrays.
+
+    Args:
+      like: a tree of the same structure, for trees with nodes other than dictionaries.
+
+    Raises:
+      FileNotFoundError: if there is no finished checkpoint.
+    """
+    from orbax.checkpoint import v1 as ocp
+
+    path = path.absolute()
+    if not ocp.is_orbax_checkpoint(path):
+        raise FileNotFoundError(f"{path}: no finished checkpoint here")
+    return ocp.load(path, None if like is None else jax.device_get(like))

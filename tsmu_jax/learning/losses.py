@@ -1,0 +1,73 @@
+"""Soft Dice and knowledge distillation (equations 5 to 11): one value for each image; the caller reduces."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+
+KD_FORMS = ("bce", "eq11", "mse")
+
+
+def soft_dice(*, logits: jax.Array, mask: jax.Array, smoothing: float = 1.0) -> jax.Array:
+    """Soft Dice loss, equations 5 to 8: 1 - (2 sum(y p) + mu) / (sum(y) + sum(p) + mu).
+
+    Args:
+      logits: f[b, h, w], unnormalised.
+      mask: [b, h, w] in {0, 1}.
+      smoothing: mu, 1 in the paper.
+
+    Returns:
+      f32[b] in [0, 1).
+    """
+    probability = jax.nn.sigmoid(logits.astype(jnp.float32))
+    truth = mask.astype(jnp.float32)
+    intersection = (truth * probability).sum((1, 2))
+    union = (truth + probability).sum((1, 2))
+    return 1 - (2 * intersection + smoothing) / (union + smoothing)
+
+
+def knowledge_distillation(
+    *, logits: jax.Array, responses: jax.Array, temperature: float = 2.0, form: str = "bce"
+) -> jax.Array:
+    """Distance of a decoder's answers from its stored responses at temperature T, equations 9 to 11.
+
+    For a sigmoid output equation 9, p^(1/T) / (p^(1/T) + (1-p)^(1/T)), is sigmoid(logit / T). Forms, with the
+    tempered response f and answer q:
+      "bce": -f log q - (1 - f) log(1 - q), minus the same at q = f: the entropy of f is no concern of the student,
+        so equal answers cost 0. The gradient is that of the cross-entropy.
+      "eq11": -f log q, as printed. Its gradient only ever raises the logits.
+      "mse": (f - q)^2, as in the authors' published scripts.
+    Equation 11 sums over pixels, which makes lambda depend on the size of the image; all forms here are means.
+
+    Args:
+      logits: f[b, h, w], the student's.
+      responses: f[b, h, w], the teacher's logits; no gradient flows into them.
+
+    Returns:
+      f32[b].
+
+    Raises:
+      ValueError: for an unknown form.
+    """
+    student = logits.astype(jnp.float32) / temperature
+    teacher = jax.lax.stop_gradient(responses.astype(jnp.float32)) / temperature
+    target = jax.nn.sigmoid(teacher)
+    if form == "bce":
+        cross_entropy = functools.partial(optax.losses.sigmoid_binary_cross_entropy, labels=target)
+        pixels = cross_entropy(logits=student) - cross_entropy(logits=teacher)
+    elif form == "eq11":
+        pixels = -target * jax.nn.log_sigmoid(student)
+    elif form == "mse":
+        pixels = jnp.square(jax.nn.sigmoid(student) - target)
+    else:
+        raise ValueError(f"unknown form of knowledge distillation {form!r}; known: {', '.join(KD_FORMS)}")
+    return pixels.mean((1, 2))
+
+
+def drift(*, logits: jax.Array, responses: jax.Array) -> jax.Array:
+    """Mean absolute change of probability from the stored responses: what validation on new images cannot see.
+
+    Args: logits, responses: f[b, h, w]. Returns f32[b] in [0, 1].
+    """
+    return jnp.abs(jax.nn.sigmoid(logits) - jax.nn.sigmoid(responses)).mean((1, 2))

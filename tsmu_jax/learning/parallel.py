@@ -1,0 +1,52 @@
+"""Data parallelism over the local devices. The only file that names `jax.pmap`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+AXIS = "batch"
+
+
+def pmap_train(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Maps step(state, batch, key) over the devices: replicated state and key, sharded batch, gathered results.
+
+    The step must `psum` all that leaves it over `AXIS`: `out_axes=None` takes device 0's value unasked.
+    """
+    return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0, None), out_axes=None, donate_argnums=(0,))
+
+
+def pmap_answer(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Maps step(params, batch_stats, batch) over the devices; the answers stay sharded."""
+    return jax.pmap(step, axis_name=AXIS, in_axes=(None, None, 0), out_axes=0)
+
+
+def padded(size: int) -> int:
+    """The smallest multiple of the number of devices that holds `size` images."""
+    devices = jax.local_device_count()
+    return -(-size // devices) * devices
+
+
+def shard(batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """Sends a batch to the devices: [b, ...] on the host becomes [devices, b / devices, ...].
+
+    Starts the copy and returns at once. Raises ValueError if the devices do not divide b: see `padded`.
+    """
+    devices = jax.local_devices()
+    sharding = NamedSharding(Mesh(np.asarray(devices), (AXIS,)), PartitionSpec(AXIS))
+    split = {name: value.reshape(len(devices), -1, *value.shape[1:]) for name, value in batch.items()}
+    return {name: jax.device_put(value, sharding) for name, value in split.items()}
+
+
+def unshard(answers: jax.Array) -> np.ndarray:
+    """[devices, b / devices, ...] on the devices becomes [b, ...] on the host."""
+    host = np.asarray(answers)
+    return host.reshape(-1, *host.shape[2:])
+
+
+def replicate(tree: Any) -> Any:
+    """Copies a tree to every device, so that no step has to; steps that reuse memory then reuse the copy's."""
+    sharding = NamedSharding(Mesh(np.asarray(jax.local_devices()), (AXIS,)), PartitionSpec())
+    return jax.device_put(tree, sharding, may_alias=False)

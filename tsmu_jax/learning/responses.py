@@ -1,0 +1,67 @@
+"""Stored responses: what the old decoders answer on the new images before joint fine-tuning (Algorithm 1)."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tsmu_jax.batch import FLIPS
+from tsmu_jax.learning.answer import Answerer
+from tsmu_jax.learning.state import Model
+
+ARRAY, INDEX = "responses.npy", "responses.json"
+_AT_A_TIME = 8  # pairs
+
+
+class Responses:
+    """Logits f32[pairs, flips, decoders, s, s], memory-mapped: the frozen teacher never runs during training."""
+
+    def __init__(self, directory: Path):
+        index = json.loads((directory / INDEX).read_text())
+        self.decoders = tuple(index["decoders"])
+        self._row = {pair: row for row, pair in enumerate(index["pairs"])}
+        self._logits = np.load(directory / ARRAY, mmap_mode="r")
+
+    def read(self, pair: int, flip: int) -> np.ndarray:
+        """Returns f32[decoders, s, s]: the answers to a pair, flipped."""
+        return self._logits[self._row[pair], flip]
+
+
+def record(
+    directory: Path,
+    answer: Answerer,
+    model: Model,
+    image: Callable[[int], np.ndarray],
+    *,
+    pairs: Sequence[int],
+    decoders: Sequence[str],
+    key: str,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Responses:
+    """Records the answers of `decoders` to every (pair, flip), once: a finished recording is reused.
+
+    Args:
+      image: pair -> u8[s, s, c].
+      key: identifies the weights that answer; a recording by others is replaced.
+      progress: called with the number of answered pairs so far.
+    """
+    index = {"key": key, "decoders": list(decoders), "pairs": [int(pair) for pair in pairs]}
+    if (directory / INDEX).exists() and json.loads((directory / INDEX).read_text()) == index:
+        return Responses(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / INDEX).unlink(missing_ok=True)
+    side = len(image(pairs[0]))
+    shape = (len(pairs), FLIPS, len(decoders), side, side)
+    logits = np.lib.format.open_memmap(directory / ARRAY, mode="w+", dtype=np.float32, shape=shape)
+    for start in range(0, len(pairs), _AT_A_TIME):
+        chunk = pairs[start : start + _AT_A_TIME]
+        images = np.stack([image(pair) for pair in chunk]).repeat(FLIPS, axis=0)
+        flips = np.tile(np.arange(FLIPS, dtype=np.int32), len(chunk))
+        for column, decoder in enumerate(decoders):
+            answers = answer(model, decoder, images, flips)
+            logits[start : start + len(chunk), :, column] = answers.reshape(len(chunk), FLIPS, side, side)
+        progress(start + len(chunk))
+    logits.flush()
+    (directory / INDEX).write_text(json.dumps(index))  # last: it says that the array is complete
+    return Responses(directory)

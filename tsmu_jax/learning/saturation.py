@@ -1,0 +1,47 @@
+"""When a phase ends, and which epoch's weights it keeps ("till saturation", Algorithm 1)."""
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass
+class Saturation:
+    """Early stopping on the validation set, and on the drift of the old decoders' answers.
+
+    Attributes:
+      patience: epochs without improvement after which the phase ends; 0 trains all epochs and keeps the last.
+      min_delta: what counts as an improvement of the validation IoU.
+      drift_budget: the phase ends before the epoch whose mean drift exceeds this; 0 sets no budget.
+      chosen_epoch: number of epochs behind the weights that the phase keeps.
+    """
+
+    patience: int = 0
+    min_delta: float = 0.0
+    drift_budget: float = 0.0
+    chosen_epoch: int = 0
+    best: float = float("-inf")
+
+    @property
+    def active(self) -> bool:
+        """Whether the weights to keep may be others than the last."""
+        return self.patience > 0 or self.drift_budget > 0
+
+    def update(self, epoch: int, *, validation_iou: float | None, drift: float | None) -> tuple[bool, bool]:
+        """Args: epoch: finished epochs. Returns (keep these weights, end the phase)."""
+        if self.drift_budget and drift is not None and drift > self.drift_budget:
+            return False, True
+        if not self.patience:
+            self.chosen_epoch = epoch
+            return True, False
+        if validation_iou is not None and validation_iou > self.best + self.min_delta:
+            self.best, self.chosen_epoch = validation_iou, epoch
+            return True, False
+        return False, epoch - self.chosen_epoch >= self.patience
+
+    def progress(self) -> dict[str, Any]:
+        """What a resumed phase needs to go on as if it had not been interrupted."""
+        return {"chosen_epoch": self.chosen_epoch, "best": self.best}
+
+    def restore(self, progress: dict[str, Any]) -> None:
+        """Takes up what `progress` returned."""
+        self.chosen_epoch, self.best = progress["chosen_epoch"], progress["best"]

@@ -1,0 +1,138 @@
+"""Pure steps, built by closure: one training step, and one that only answers."""
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
+from tsmu_jax.learning.losses import drift, knowledge_distillation, soft_dice
+from tsmu_jax.learning.state import TrainState
+from tsmu_jax.models.tsmu import Network, Tree, forward
+
+Batch = Mapping[str, jax.Array]
+Metrics = dict[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What a training step minimises, and over what.
+
+    Attributes:
+      trains: parts whose parameters move.
+      training: parts in training mode (batch statistics, dropout).
+      supervised: decoders that labels train.
+      distilled: old decoders held to their stored responses; none outside of joint fine-tuning.
+    """
+
+    trains: Collection[str]
+    training: Collection[str]
+    supervised: tuple[str, ...]
+    distilled: tuple[str, ...] = ()
+    kd: str = "bce"
+    temperature: float = 2.0
+    kd_weight: float = 1.0  # lambda
+
+
+def flip(x: jax.Array, code: jax.Array) -> jax.Array:
+    """Mirrors each image by its own code. Args: x: [b, h, w, ...]; code: i32[b] in [0, 4)."""
+    broadcast = (slice(None), *(None,) * (x.ndim - 1))
+    x = jnp.where((code & 1).astype(bool)[broadcast], x[:, :, ::-1], x)
+    return jnp.where((code & 2).astype(bool)[broadcast], x[:, ::-1], x)
+
+
+def to_unit(images: jax.Array) -> jax.Array:
+    """u8 to float32 in [0, 1]: division by the maximum intensity (section IV)."""
+    return images.astype(jnp.float32) / 255
+
+
+def make_train_step(
+    network: Network, tx: optax.GradientTransformation, objective: Objective, *, axis_name: str | None = None
+) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Metrics]]:
+    """Returns step(state, batch, key) -> (state, metrics), Algorithm 1's inner loop.
+
+    Loss: the mean of soft Dice over the batch's real images, plus lambda times the mean of knowledge distillation
+    over images and old decoders. Only the trained parts are differentiated, so a frozen encoder costs no backward
+    pass, and only they are written: all other parts leave as they came, to the bit.
+    """
+
+    def gather(tree: Any) -> Any:
+        return tree if axis_name is None else lax.psum(tree, axis_name)
+
+    def step(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
+        images, mask = flip(to_unit(batch[IMAGE]), batch[FLIP]), flip(batch[MASK], batch[FLIP])
+        weight = batch[WEIGHT]
+        total = jnp.maximum(gather(weight.sum()), 1.0)
+        routed = {
+            name: weight * (batch[DECODER] == index) for index, name in enumerate(objective.supervised)
+        }
+        # A decoder that is only distilled answers for every image.
+        weights = {**dict.fromkeys(objective.distilled, weight), **routed}
+        keys = _image_keys(jax.random.fold_in(key, state.step), len(weight), axis_name)
+
+        def loss_fn(trained: dict[str, Tree]) -> tuple[jax.Array, tuple[dict[str, Tree], Metrics]]:
+            logits, stats = forward(
+                network,
+                {**state.params, **trained},
+                state.batch_stats,
+                images,
+                weights,
+                training=objective.training,
+                keys=keys,
+            )
+            dice = sum((w * soft_dice(logits=logits[d], mask=mask)).sum() for d, w in routed.items()) / total
+            metrics = {"dice_loss": jnp.asarray(dice)}
+            loss = metrics["dice_loss"]
+            for index, name in enumerate(objective.distilled):
+                responses = batch[RESPONSES][:, index]
+                distance = knowledge_distillation(
+                    logits=logits[name], responses=responses, temperature=objective.temperature, form=objective.kd
+                )
+                scale = weight / (total * len(objective.distilled))
+                kd = (scale * distance).sum()
+                loss = loss + objective.kd_weight * kd
+                metrics["kd_loss"] = metrics.get("kd_loss", 0.0) + kd
+                moved = (scale * drift(logits=logits[name], responses=responses)).sum()
+                metrics["drift"] = metrics.get("drift", 0.0) + moved
+            return loss, (stats, {"loss": loss, **metrics})
+
+        trained = {part: state.params[part] for part in objective.trains}
+        gradients, (stats, metrics) = jax.grad(loss_fn, has_aux=True)(trained)
+        gradients, metrics = gather((gradients, metrics))
+        # Zeros that `set_to_zero` ignores; the compiler drops them.
+        frozen = {k: jax.tree.map(jnp.zeros_like, v) for k, v in state.params.items() if k not in trained}
+        updates, opt_state = tx.update({**frozen, **gradients}, state.opt_state, state.params)
+        moved = {part: optax.apply_updates(trained[part], updates[part]) for part in trained}
+        return TrainState(state.step + 1, {**state.params, **moved}, stats, opt_state), metrics
+
+    return step
+
+
+def make_answer_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Array]:
+    """Returns step({"shared", "decoder"} parameters, likewise statistics, batch) -> logits f32[b, h, w].
+
+    It records responses, validates and predicts. Any decoder passes through the same compiled function.
+    """
+
+    def step(params: Tree, batch_stats: Tree, batch: Batch) -> jax.Array:
+        images = flip(to_unit(batch[IMAGE]), batch[FLIP])
+        logits, _ = forward(
+            network,
+            {"shared": params["shared"], "old": {"decoder": params["decoder"]}, "new": {}},
+            {"shared": batch_stats["shared"], "old": {"decoder": batch_stats["decoder"]}, "new": {}},
+            images,
+            {"decoder": jnp.ones(len(images))},
+        )
+        return logits["decoder"]
+
+    return step
+
+
+def _image_keys(key: jax.Array, images: int, axis_name: str | None) -> jax.Array:
+    """One key for each image of the whole batch, whichever device it lies on."""
+    first = 0 if axis_name is None else lax.axis_index(axis_name) * images
+    return jax.vmap(lambda position: jax.random.fold_in(key, position))(first + jnp.arange(images))

@@ -1,0 +1,43 @@
+"""Trains and evaluates one way of updating a landslide model with a new ecoregion.
+
+    python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo     minutes on two CPU cores
+    python -m tsmu_jax.main --config=configs/tsmu.py --config.data.dir=DIR --workdir=runs/mine
+
+The configuration file explains every value; set any of them with --config.NAME=VALUE. Running the same command again
+continues where it stopped. DIR is a folder of images, one subfolder an ecoregion, or what tsmu_jax.prepare wrote.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from tsmu_jax import cli
+from tsmu_jax.errors import UserError
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, with :VARIANT if it has some.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run; made if need be.")
+_SUMMARIZE = flags.DEFINE_boolean("summarize", False, "Print the parameters of the network, and exit.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs what the flags ask for."""
+    del argv
+    if _CONFIG.value is None:
+        raise UserError("--config is missing; for a first look: --config=configs/tsmu.py:demo")
+    config = _CONFIG.value.to_dict()
+    if _SUMMARIZE.value:
+        from tsmu_jax.summarize import summarize
+
+        summarize(config)
+        return
+    if not _WORKDIR.value:
+        raise UserError("--workdir is missing; for a first look: --workdir=runs/demo")
+    from tsmu_jax.train import train_and_evaluate  # slow to import: after what can go wrong at once
+
+    train_and_evaluate(config, Path(_WORKDIR.value))
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__ or "")

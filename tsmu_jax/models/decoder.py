@@ -1,0 +1,63 @@
+"""The U-Net decoder, one for each task (theta_o or theta_n): from features to one logit a pixel."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from tsmu_jax.models.layers import BatchNorm, Dropout, Dtype, Pointwise, kernel_init
+
+
+class Decoder(nn.Module):
+    """Contracting blocks R_C with 2x2 max-pooling between them, expansive blocks R_E with skip connections.
+
+    `separable=False` is the network of Table IX (full 3x3 convolutions, 3x3 stride-2 transposed ones);
+    `separable=True` that of section V-C (separable 3x3 convolutions with spatial dropout in the contracting
+    path, 2x2 stride-2 transposed ones).
+    """
+
+    widths: Sequence[int] = (8, 16, 32, 64, 128, 256, 512)
+    separable: bool = False
+    dropout: float = 0.1
+    momentum: float = 0.9
+    dtype: Dtype = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, weight: jax.Array, *, train: bool, keys: jax.Array | None = None
+    ) -> jax.Array:
+        """Args: x: f[b, h, w, c] features; weight: f32[b]; keys: key[b] for dropout. Returns logits f32[b, h, w]."""
+        keys = keys if train else None
+        skips = []
+        for level, width in enumerate(self.widths):
+            x = self._norm_relu(self._contracting_conv(x, width), weight, train)
+            if level + 1 < len(self.widths):
+                skips.append(x)
+                x = nn.max_pool(x, (2, 2), strides=(2, 2))
+                if self.separable:
+                    x = Dropout(self.dropout, spatial=True)(x, keys)
+        for width, skip in zip(reversed(self.widths[:-1]), reversed(skips), strict=True):
+            side = 2 if self.separable else 3
+            x = nn.ConvTranspose(width, (side, side), strides=(2, 2), dtype=self.dtype, kernel_init=kernel_init)(x)
+            x = jnp.concatenate([x, skip], axis=-1)
+            if not self.separable:
+                x = Dropout(self.dropout)(x, keys)
+            conv = nn.Conv(width, (3, 3), dtype=self.dtype, kernel_init=kernel_init)
+            x = self._norm_relu(conv(x), weight, train)
+        logits = Pointwise(1, self.dtype, kernel_init=nn.initializers.lecun_normal())(x)
+        return logits[..., 0].astype(jnp.float32)
+
+    def _contracting_conv(self, x: jax.Array, width: int) -> jax.Array:
+        if not self.separable:
+            return nn.Conv(width, (3, 3), dtype=self.dtype, kernel_init=kernel_init)(x)
+        channels = x.shape[-1]
+        depthwise = nn.Conv(
+            channels, (3, 3), feature_group_count=channels, use_bias=False, dtype=self.dtype, kernel_init=kernel_init
+        )
+        return Pointwise(width, self.dtype)(depthwise(x))
+
+    def _norm_relu(self, x: jax.Array, weight: jax.Array, train: bool) -> jax.Array:
+        norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)
+        return nn.relu(norm(x, weight, train=train))

@@ -1,0 +1,61 @@
+"""The shared encoder (theta_s): features of an image pair at full resolution."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, kernel_init
+
+
+class TableIXEncoder(nn.Module):
+    """Five residual blocks without down-sampling, as Table IX's parameter counts imply.
+
+    A block of width f adds a 1x1 shortcut to 2f and the path 1x1 to f, ReLU, 3x3 to f, ReLU, 1x1 to 2f.
+    """
+
+    widths: Sequence[int] = (8, 16, 32, 64, 128)
+    momentum: float = 0.9
+    dtype: Dtype = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
+        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, 2 * widths[-1]]."""
+        x = x.astype(self.dtype)
+        for width in self.widths:
+            shortcut = Pointwise(2 * width, self.dtype)(x)
+            path = nn.relu(Pointwise(width, self.dtype)(x))
+            path = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype, kernel_init=kernel_init)(path))
+            path = Pointwise(2 * width, self.dtype)(path)
+            norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)
+            x = nn.relu(norm(shortcut + path, weight, train=train))
+        return x
+
+
+class ResNet34Encoder(nn.Module):
+    """What section V-C says: ResNet-34's basic blocks at full resolution, from 8 filters up to 128."""
+
+    stem: int = 8
+    widths: Sequence[int] = (16, 32, 64, 128)
+    blocks: Sequence[int] = (3, 4, 6, 3)
+    momentum: float = 0.9
+    dtype: Dtype = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
+        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, widths[-1]]."""
+
+        def conv_norm(x: jax.Array, width: int) -> jax.Array:
+            x = nn.Conv(width, (3, 3), use_bias=False, dtype=self.dtype, kernel_init=kernel_init)(x)
+            return BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)(x, weight, train=train)
+
+        x = nn.relu(conv_norm(x.astype(self.dtype), self.stem))
+        for width, count in zip(self.widths, self.blocks, strict=True):
+            for _ in range(count):
+                path = conv_norm(nn.relu(conv_norm(x, width)), width)
+                shortcut = x if x.shape[-1] == width else Pointwise(width, self.dtype)(x)
+                x = nn.relu(shortcut + path)
+        return x

@@ -1,0 +1,87 @@
+"""Layers that both variants of the network share."""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+Dtype = Any
+kernel_init = nn.initializers.he_normal()
+
+
+class Pointwise(nn.Module):
+    """1x1 convolution, written as the matrix product that it is: XLA's CPU backend is faster at those."""
+
+    features: int
+    dtype: Dtype = jnp.float32
+    kernel_init: Callable[..., jax.Array] = kernel_init
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.Dense(self.features, dtype=self.dtype, kernel_init=self.kernel_init)(x)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation whose statistics weigh every image, over all devices.
+
+    Flax's own layer averages the devices' means, which is wrong as soon as padded images leave the devices with
+    different numbers of real ones. Statistics are float32 whatever `dtype` is.
+
+    `train=True` normalises by the batch and moves the running statistics; `False` uses them as they are.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-3
+    dtype: Dtype = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
+        """Args: x: f[b, h, w, c]; weight: f32[b], 0 for images that do not count. Returns the shape of x."""
+        channels = x.shape[-1]
+        scale = self.param("scale", nn.initializers.ones, (channels,))
+        bias = self.param("bias", nn.initializers.zeros, (channels,))
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,))
+        running_var = self.variable("batch_stats", "var", jnp.ones, (channels,))
+        mean, var = running_mean.value, running_var.value
+        if train:
+            mean, var, count = self._batch_statistics(x, weight)
+            keep = jnp.where(count > 0, self.momentum, 1.0)  # no image for this module: nothing to learn
+            running_mean.value = keep * running_mean.value + (1 - keep) * mean
+            running_var.value = keep * running_var.value + (1 - keep) * var
+        factor = scale * lax.rsqrt(var + self.epsilon)
+        shift = bias - mean * factor
+        return x * factor.astype(self.dtype)[None, None, None] + shift.astype(self.dtype)[None, None, None]
+
+    def _batch_statistics(self, x: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        pixels = x.shape[1] * x.shape[2]
+        x32 = x.astype(jnp.float32)
+        # Sums per image first, then the weighted sum: a padded image costs no full-resolution pass of its own.
+        sums = jnp.stack([x32.sum((1, 2)), lax.square(x32).sum((1, 2))])
+        total = jnp.einsum("b,sbc->sc", weight, sums, precision="highest")
+        count = weight.sum()
+        if self.axis_name is not None:
+            total, count = lax.psum((total, count), self.axis_name)
+        mean, square = total / jnp.maximum(count * pixels, 1.0)
+        return mean, jnp.maximum(square - lax.square(mean), 0.0), count
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask is a function of the image's own key, so it does not depend on the number of devices."""
+
+    rate: float
+    spatial: bool = False  # drop whole channels (spatial dropout) instead of single values
+
+    @nn.compact
+    def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
+        """Args: x: f[b, h, w, c]; keys: key[b], one for each image, or None for inference."""
+        if keys is None or self.rate == 0:
+            return x
+        salt = zlib.crc32("/".join(self.path).encode())  # two layers of one decoder draw different masks
+        shape = (1, 1, x.shape[-1]) if self.spatial else x.shape[1:]
+        draw = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, salt), 1 - self.rate, shape))
+        return jnp.where(draw(keys), x / (1 - self.rate), 0).astype(x.dtype)

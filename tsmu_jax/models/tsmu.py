@@ -1,0 +1,171 @@
+"""One encoder and named decoders over the three subtrees: {"shared": ..., "old": {...}, "new": {...}}."""
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from tsmu_jax.models.decoder import Decoder
+from tsmu_jax.models.encoder import ResNet34Encoder, TableIXEncoder
+
+Tree = Any  # a pytree of arrays
+PARTS = ("shared", "old", "new")
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The modules that a run applies to its parameters; holds no parameters itself."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+    channels: int
+
+    @property
+    def stride(self) -> int:
+        """Sides of an image must be divisible by this."""
+        return 2 ** (len(self.decoder.widths) - 1)  # type: ignore[attr-defined]
+
+
+def make_network(
+    variant: str = "table_ix",
+    *,
+    channels: int = 6,
+    width: float = 1.0,
+    depth: int = 7,
+    dropout: float = 0.1,
+    momentum: float = 0.9,
+    dtype: str = "float32",
+    axis_name: str | None = None,
+) -> Network:
+    """Builds the network of Table IX (`table_ix`) or of section V-C (`text`).
+
+    Args:
+      channels: of the input: 6 for pre- and post-event RGB, 3 for post-event alone, or any other number.
+      width: factor on every layer's number of channels, for small runs.
+      depth: contracting levels of the decoder; sides must be divisible by 2 ** (depth - 1).
+      dtype: of the computation, "float32" or "bfloat16"; parameters and statistics are always float32.
+      axis_name: the mapped axis over which batch statistics are gathered.
+
+    Raises:
+      ValueError: for an unknown variant.
+    """
+    if variant not in ("table_ix", "text"):
+        raise ValueError(f"unknown network variant {variant!r}; known: table_ix, text")
+
+    def scaled(widths: Iterable[int]) -> tuple[int, ...]:
+        return tuple(max(1, round(w * width)) for w in widths)
+
+    common: dict[str, Any] = {"momentum": momentum, "dtype": jnp.dtype(dtype), "axis_name": axis_name}
+    encoder: nn.Module
+    if variant == "table_ix":
+        encoder = TableIXEncoder(scaled((8, 16, 32, 64, 128)), **common)
+    else:
+        stem, *widths = scaled((8, 16, 32, 64, 128))
+        encoder = ResNet34Encoder(stem, widths, **common)
+    decoder = Decoder(scaled(8 * 2**i for i in range(depth)), variant == "text", dropout, **common)
+    return Network(encoder, decoder, channels)
+
+
+def init_encoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
+    """Randomly initialises theta_s. Returns (parameters, batch statistics)."""
+    side = network.stride
+    images = jnp.zeros((1, side, side, network.channels))
+    variables = jax.jit(network.encoder.init, static_argnames="train")(key, images, jnp.ones(1), train=False)
+    return variables["params"], variables["batch_stats"]
+
+
+def init_decoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
+    """Randomly initialises one decoder (Algorithm 1, phase 2). Returns (parameters, batch statistics)."""
+    side = network.stride
+
+    def features() -> jax.Array:
+        images = jnp.zeros((1, side, side, network.channels))
+        output, _ = network.encoder.init_with_output(key, images, jnp.ones(1), train=False)
+        return output
+
+    shape = jax.eval_shape(features).shape
+    variables = jax.jit(network.decoder.init, static_argnames="train")(
+        key, jnp.zeros(shape), jnp.ones(1), train=False
+    )
+    return variables["params"], variables["batch_stats"]
+
+
+def find_decoder(tree: Mapping[str, Mapping[str, Tree]], name: str) -> tuple[str, Tree]:
+    """Returns (its part, its subtree) of the decoder called `name`."""
+    for part in ("old", "new"):
+        if name in tree[part]:
+            return part, tree[part][name]
+    raise KeyError(f"no decoder called {name!r}; there are {[*tree['old'], *tree['new']]}")
+
+
+def forward(
+    network: Network,
+    params: Mapping[str, Tree],
+    batch_stats: Mapping[str, Tree],
+    images: jax.Array,
+    weights: Mapping[str, jax.Array],
+    *,
+    training: Collection[str] = (),
+    keys: jax.Array | None = None,
+) -> tuple[dict[str, jax.Array], dict[str, Tree]]:
+    """Runs the encoder once and each decoder named by `weights` on its features.
+
+    Args:
+      images: f[b, h, w, c] in [0, 1].
+      weights: for each decoder to run, f32[b]: which images count in its batch statistics.
+      training: the parts ("shared", "old", "new") that run in training mode: batch statistics and dropout. All
+        others run in inference mode, so that a frozen part is frozen to the bit.
+      keys: key[b], one for each image, for dropout in training mode.
+
+    Returns:
+      {decoder: logits f32[b, h, w]} and the new batch statistics of all three parts.
+    """
+    stats: dict[str, Any] = {part: batch_stats[part] for part in PARTS}
+    counted = sum(weights.values())
+    counted = jnp.minimum(jnp.asarray(counted), 1.0)
+    features, stats["shared"] = _run(
+        network.encoder, params["shared"], stats["shared"], images, counted, train="shared" in training
+    )
+    logits = {}
+    for name, weight in weights.items():
+        part, decoder = find_decoder(params, name)
+        logits[name], moved = _run(
+            network.decoder, decoder, stats[part][name], features, weight, train=part in training, keys=keys
+        )
+        stats[part] = {**stats[part], name: moved}
+    return logits, stats
+
+
+def _run(
+    module: nn.Module, params: Tree, stats: Tree, x: jax.Array, weight: jax.Array, *, train: bool, **kwargs: Any
+) -> tuple[jax.Array, Tree]:
+    variables = {"params": params, "batch_stats": stats}
+    if not train:
+        return module.apply(variables, x, weight, train=False, **kwargs), stats  # type: ignore[return-value]
+    output, moved = module.apply(variables, x, weight, train=True, mutable=["batch_stats"], **kwargs)
+    return output, moved["batch_stats"]
+
+
+def count(params: Tree, batch_stats: Tree | None = None) -> int:
+    """Parameters, and moving statistics if given: Table IX counts both."""
+    return sum(leaf.size for leaf in jax.tree.leaves((params, batch_stats)))
+
+
+def subtree_sizes(network: Network, decoders: Sequence[int] = (1, 2, 4)) -> dict[str, tuple[int, int]]:
+    """(trainable, total) parameters of the encoder, a decoder and whole models, without allocating any."""
+    key = jax.random.key(0)
+    sizes = {
+        "encoder": jax.eval_shape(lambda: init_encoder(network, key)),
+        "decoder": jax.eval_shape(lambda: init_decoder(network, key)),
+    }
+    parts = {name: (count(params), count(params, stats)) for name, (params, stats) in sizes.items()}
+    (encoder_trainable, encoder_total), (trainable, total) = parts["encoder"], parts["decoder"]
+    for number in decoders:
+        parts[f"{number} decoder{'s' * (number > 1)}"] = (
+            encoder_trainable + number * trainable,
+            encoder_total + number * total,
+        )
+    return parts

@@ -1,0 +1,78 @@
+"""Builds a dataset from a folder of images and labels, and describes it.
+
+    python -m tsmu_jax.prepare --input=DIR --data_dir=DIR
+
+--input holds one folder for each ecoregion, with <id>_pre, <id>_post and <id>_mask (or LabelMe) files. Into
+--data_dir go ArrayRecord files and their description. Train on them with --config.data.dir=DIR.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from tsmu_jax import cli
+from tsmu_jax.data import describe, prepared, splits
+from tsmu_jax.data.ecoregions import ECOREGIONS
+from tsmu_jax.data.open import open_source
+from tsmu_jax.data.tiles import parse_tile
+from tsmu_jax.errors import UserError
+from tsmu_jax.reporting.figures import pixel_histograms
+
+_INPUT = flags.DEFINE_string("input", None, "Folder of images, or synthetic.", required=True)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the dataset is written.", required=True)
+_ECOREGIONS = flags.DEFINE_list("ecoregions", [], "Which ecoregions; all by default.")
+_LABELS = flags.DEFINE_list("labels", ["landslide"], "LabelMe labels that mean landslide.")
+_TILE = flags.DEFINE_list("tile", [], "Cut images to tiles of this side in px: 200, or name=200,name=128.")
+_ON_BAD_FILE = flags.DEFINE_enum("on_bad_file", "error", ["error", "skip"], "Stop, or leave bad files out.")
+_SYNTHETIC_PAIRS = flags.DEFINE_integer("synthetic_pairs", 0, "Of each ecoregion; 0 for the paper's numbers.")
+_SYNTHETIC_SIZE = flags.DEFINE_integer("synthetic_size", 512, "Side of synthetic images in px.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the split, and of synthetic images.")
+_SPLIT = flags.DEFINE_enum("split", "auto", ["auto", "paper", "blocked"], "Blocked: neighbours together.")
+_TEST_PAIRS = flags.DEFINE_integer("test_pairs", 5, "Test pairs of each ecoregion.")
+_DISTANCE = flags.DEFINE_float("min_distance_m", splits.MIN_DISTANCE_M, "Nearer images are neighbours.")
+_VALIDATION = flags.DEFINE_enum("validation", "disjoint", ["disjoint", "paper"], "Paper: the training pairs.")
+_FRACTION = flags.DEFINE_float("validation_fraction", 0.15, "Part of the training pairs that validates.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Prepares and describes."""
+    del argv  # flags only
+    try:
+        _prepare(Path(_DATA_DIR.value))
+    except UserError as error:  # the readers name the flags of tsmu_jax.main
+        raise UserError(str(error).replace("--config.data.", "--")) from error
+
+
+def _prepare(data_dir: Path) -> None:
+    count = _SYNTHETIC_PAIRS.value
+    source = open_source(
+        None if _INPUT.value == "synthetic" else _INPUT.value,
+        ecoregions=_ECOREGIONS.value or None,
+        labels=_LABELS.value,
+        tile=parse_tile(_TILE.value),
+        on_bad_file=_ON_BAD_FILE.value,
+        require_pre=False,
+        synthetic_pairs=dict.fromkeys(ECOREGIONS, count) if count else None,
+        synthetic_size=(_SYNTHETIC_SIZE.value, _SYNTHETIC_SIZE.value),
+        synthetic_seed=_SEED.value,
+    )
+    options: dict[str, Any] = {
+        "kind": splits.resolved_kind(source.infos, _SPLIT.value),
+        "test_pairs": _TEST_PAIRS.value,
+        "min_distance_m": _DISTANCE.value,
+        "validation": _VALIDATION.value,
+        "validation_fraction": _FRACTION.value,
+        "seed": _SEED.value,
+    }
+    split = splits.split(source.infos, ecoregions=splits.names(source.infos), **options)  # may refuse: first
+    prepared.write(source, data_dir)
+    description = describe.describe(prepared.PreparedSource(data_dir, require_pre=False), split, options)
+    describe.write(description, data_dir)
+    pixel_histograms(description.statistics, data_dir / "pixel_histograms.png")
+    print(describe.as_markdown(description))
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__ or "")

@@ -1,0 +1,171 @@
+"""`metrics.jsonl`, one JSON object a line, and the same scalars as TensorBoard events."""
+
+import json
+import math
+import numbers
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tensorboardX import SummaryWriter
+
+from tsmu_jax.errors import UserError
+
+FILE = "metrics.jsonl"
+EVENTS = "tensorboard"
+_FIELDS = ("phase", "step", "epoch")
+
+Record = dict[str, Any]
+
+
+class MetricsLog:
+    """Appends to a run's metrics; one process of a run holds it open.
+
+    A line reaches the file as soon as it is written, so a killed process loses at most the last one: what it
+    left unfinished is removed here.
+
+    Args:
+      workdir: of the run; created if need be.
+    """
+
+    def __init__(self, workdir: Path) -> None:
+        workdir.mkdir(parents=True, exist_ok=True)
+        self._path = workdir / FILE
+        self._events = workdir / EVENTS
+        self._writer: SummaryWriter | None = None
+        self._kept: tuple[str, int] | None = None  # where `truncate` cut
+        self._written: set[tuple[str, ...]] = set()  # the keys of records written at exactly that step
+        _mend(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
+
+    def write(
+        self, phase: str, step: int, scalars: Mapping[str, Any], *, global_step: int, epoch: int | None = None
+    ) -> None:
+        """Writes one record.
+
+        Args:
+          phase: its name, unlike those of the run's other phases.
+          step: steps done in this phase.
+          scalars: Python, NumPy or JAX numbers; what is not finite becomes null.
+          global_step: steps done in the run, for TensorBoard.
+          epoch: left away where None.
+        """
+        values = {name: _number(value) for name, value in scalars.items()}
+        clash = sorted(set(values) & set(_FIELDS))
+        if clash:
+            raise ValueError(f"scalars must not be called {', '.join(clash)}")
+        if (phase, step) == self._kept and tuple(sorted(values)) in self._written:
+            return  # an earlier process wrote it after the checkpoint from which this one goes on
+        record: Record = {"phase": phase, "step": int(step)}
+        if epoch is not None:
+            record["epoch"] = int(epoch)
+        record |= {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._file.write(json.dumps(record, allow_nan=False, ensure_ascii=False) + "\n")
+        self._file.flush()
+        if self._writer is None:  # events that an earlier process wrote from here on are void
+            self._writer = _events(self._events, global_step + ((phase, step) == self._kept))
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, global_step)
+        self._writer.flush()  # a resumed run does not write again what precedes its checkpoint
+
+    def truncate(self, phase: str, after_step: int) -> None:
+        """Goes back to a checkpoint: drops records of `phase` after `after_step` and all of later phases.
+
+        The records of a resumed run then equal those of an uninterrupted one, but for times. A record at
+        exactly `after_step` is kept, and not written a second time. The file is replaced in one move. Where
+        nothing of `phase` has been written yet, nothing is dropped.
+        """
+        records = read(self._path.parent)
+        order = list(dict.fromkeys(record["phase"] for record in records))
+        earlier = set(order[: order.index(phase)] if phase in order else order)
+        kept = [
+            r for r in records if r["phase"] in earlier or (r["phase"] == phase and r["step"] <= after_step)
+        ]
+        self._file.close()
+        temporary = self._path.with_name(FILE + ".tmp")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
+        self._kept = (phase, after_step)
+        at_cut = [record for record in kept if (record["phase"], record["step"]) == self._kept]
+        self._written = {tuple(sorted(set(record) - set(_FIELDS))) for record in at_cut}
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def close(self) -> None:
+        """Flushes and closes both files; closing twice is fine."""
+        self._file.close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read(workdir: Path) -> list[Record]:
+    """The records of a run, in order, without a half-written last line; none where there is no file.
+
+    Raises:
+      UserError: another line is no record.
+    """
+    path = workdir / FILE
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    records = []
+    for index, line in enumerate(lines):
+        record = _parsed(line)
+        if record is not None:
+            records.append(record)
+        elif line.strip() and index < len(lines) - 1:
+            raise UserError(f"{path}: line {index + 1} is no record of metrics; remove the line or the file")
+    return records
+
+
+def _parsed(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and {"phase", "step"} <= set(record) else None
+
+
+def _events(directory: Path, purge_step: int) -> SummaryWriter:
+    """A new event file after those that are there, even within the second that names it."""
+    number = len(list(directory.iterdir())) if directory.exists() else 0
+    return SummaryWriter(
+        str(directory), purge_step=purge_step if number else None, filename_suffix=f".{number:03d}"
+    )
+
+
+def _mend(path: Path) -> None:
+    """Ends the last line, or cuts it off where a killed process left half of it."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    head, newline, tail = content.rpartition(b"\n")
+    if not tail:
+        return
+    if _parsed(tail) is not None:
+        with path.open("ab") as file:
+            file.write(b"\n")
+    else:
+        os.truncate(path, len(head) + len(newline))
+
+
+def _number(value: Any) -> int | float:
+    """A plain number from a Python, NumPy or JAX scalar."""
+    value = value.item() if hasattr(value, "item") else value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)

@@ -1,0 +1,66 @@
+"""The pictures at the end of a run."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tsmu_jax.data.source import PairSource
+from tsmu_jax.reporting import metrics_log
+from tsmu_jax.reporting.bars import phase_bars
+from tsmu_jax.reporting.figures import learning_curves
+from tsmu_jax.reporting.panels import PanelRow, overview, panels
+
+
+def write_figures(
+    source: PairSource,
+    tests: Mapping[str, Sequence[int]],
+    results: Mapping[str, Any],
+    *,
+    workdir: Path,
+    phases: Sequence[str],
+) -> None:
+    """Writes `figures/`: Fig. 8's panels for each ecoregion, the overview, learning curves, and bars by phase.
+
+    Args:
+      tests: test pairs of each ecoregion.
+      results: as in `results.json`.
+      phases: directories of the phases, first to last.
+    """
+    folder = workdir / "figures"
+    folder.mkdir(exist_ok=True)
+    regions = [*results["old"], *results["new"]]
+    for name in regions:
+        rows = _rows(source, tests[name], workdir, phases[-1], name, range(len(tests[name])))
+        panels(rows, folder / f"panels_{name}.png")
+    # One test image of each ecoregion: the one with the most landslide, where there is something to see.
+    shown = {name: [_fullest(source, tests[name])] for name in regions}
+    first, last = (
+        [row for name in regions for row in _rows(source, tests[name], workdir, phase, name, shown[name])]
+        for phase in (phases[0], phases[-1])
+    )
+    overview(last, first if len(phases) > 1 else [], results, folder / "overview.png")
+    phase_bars(results, folder / "phases.png")
+    learning_curves(metrics_log.read(workdir), folder / "learning_curves.png")
+
+
+def _rows(
+    source: PairSource, indices: Sequence[int], workdir: Path, phase: str, ecoregion: str, chosen: Sequence[int]
+) -> list[PanelRow]:
+    tests = json.loads((workdir / "phases" / phase / "phase.json").read_text())["tests"][ecoregion]
+    rows = []
+    for position in chosen:
+        pair, name = source[indices[position]], tests["id"][position]
+        prediction = np.asarray(Image.open(workdir / "predictions" / phase / ecoregion / f"{name}.png")) > 0
+        tp, fp, fn = (tests[field][position] for field in ("tp", "fp", "fn"))
+        iou = tp / (tp + fp + fn) if tp + fp + fn else 1.0
+        title = f"{ecoregion}\n{name}"
+        rows.append(PanelRow(title, pair.pre, pair.post, pair.mask, prediction.astype(np.uint8), iou))
+    return rows
+
+
+def _fullest(source: PairSource, indices: Sequence[int]) -> int:
+    return int(np.argmax([source[index].mask.mean() for index in indices]))

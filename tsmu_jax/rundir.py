@@ -1,0 +1,173 @@
+"""A run directory: what is where, whose configuration it holds, which of its phases are finished."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tsmu_jax import __version__
+from tsmu_jax.configuration import FREE, flatten
+from tsmu_jax.errors import UserError
+from tsmu_jax.learning import checkpoints
+from tsmu_jax.learning.state import Model
+from tsmu_jax.models.tsmu import PARTS
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+    partial.replace(path)
+
+
+class RunDirectory:
+    """One run: `config.json`, `phases/`, `predictions/`, `figures/`, `metrics.jsonl`, `results.json`."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def claim(cls, path: Path, config: Mapping[str, Any], *, command: str) -> "RunDirectory":
+        """Creates the directory, or takes up a run of the same configuration.
+
+        Raises:
+          UserError: it cannot be written, is no run directory, or holds a run with another configuration; names
+            the keys that differ.
+        """
+        run = cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            probe = path / f".writable-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(f"--workdir={path}: cannot be written ({error.strerror})") from error
+        if run.config_path.exists():
+            _refuse_other(path, json.loads(run.config_path.read_text())["config"], config)
+        elif any(path.iterdir()):
+            raise UserError(f"--workdir={path}: holds files but no run; name a new or empty directory")
+        else:
+            write_json(run.config_path, _provenance(config, command))
+        return run
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def results_path(self) -> Path:
+        return self.path / "results.json"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    def phase(self, name: str) -> "PhaseDirectory":
+        """Args: name: of the phase's directory, "01_initial"."""
+        return PhaseDirectory(self.path, name)
+
+    def siblings(self) -> list["RunDirectory"]:
+        """Other run directories beside this one, newest first."""
+        beside = [path.parent for path in self.path.absolute().parent.glob("*/config.json")]
+        others = [path for path in beside if path != self.path.absolute()]
+        return [RunDirectory(path) for path in sorted(others, key=lambda path: -path.stat().st_mtime)]
+
+
+class PhaseDirectory:
+    """One phase of a run: its checkpoint, its record, and while it trains its periodic checkpoints."""
+
+    def __init__(self, run: Path, name: str):
+        self.path = run / "phases" / name
+        self.predictions = run / "predictions" / name
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint"
+
+    @property
+    def periodic(self) -> Path:
+        return self.path / "unfinished"
+
+    def record(self) -> dict[str, Any] | None:
+        """What the finished phase wrote; None if it is not finished."""
+        path = self.path / "phase.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def finish(self, model: Model, record: Mapping[str, Any]) -> None:
+        """Saves the phase. The record comes last: it says that all else is there."""
+        checkpoints.save(self.checkpoint, {"params": model.params, "batch_stats": model.batch_stats})
+        write_json(self.path / "phase.json", record)
+        shutil.rmtree(self.periodic, ignore_errors=True)
+
+    def model(self) -> Model:
+        """Reads the finished phase's parameters and statistics."""
+        tree = checkpoints.load(self.checkpoint)
+        # Empty subtrees do not survive every version of the checkpoint format.
+        params, stats = ({part: tree[kind].get(part) or {} for part in PARTS} for kind in ("params", "batch_stats"))
+        return Model(params, stats)
+
+    def copy_from(self, other: "PhaseDirectory") -> None:
+        """Takes over a finished phase of another run; an interrupted copy leaves nothing that reads as finished."""
+        for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
+            partial = target.with_name(target.name + ".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, partial)
+            partial.replace(target)
+
+
+def _refuse_other(path: Path, stored: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    before, now = flatten(stored), flatten(config)
+    differing = sorted(
+        key for key in before.keys() | now.keys() if key not in FREE and before.get(key) != now.get(key)
+    )
+    if differing:
+        changes = ", ".join(f"{key} (was {before.get(key)!r}, is {now.get(key)!r})" for key in differing)
+        raise UserError(f"--workdir={path}: holds a run with another configuration: {changes}; name another one")
+
+
+def _provenance(config: Mapping[str, Any], command: str) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "command": command,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seed": config["seed"],
+        "config": config,
+        "versions": {
+            "tsmu_jax": __version__,
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in PACKAGES},
+        },
+        "platform": platform.platform(),
+        "git_revision": _git_revision(),
+    }
+
+
+def _git_revision() -> str | None:
+    """The revision of the code that runs, with "+changes" where files differ from it; None outside of a checkout."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def command_line() -> str:
+    """The command that started this process, for the record."""
+    return " ".join(["python", "-m", "tsmu_jax.main", *sys.argv[1:]])

@@ -1,0 +1,232 @@
+"""Runs one stage of a method: makes its decoder, records responses, trains, evaluates, saves."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tsmu_jax.data.pipeline import Prefetch, train_batches
+from tsmu_jax.evaluation import metrics
+from tsmu_jax.evaluation.evaluate import Outcome, evaluate, record, to_original_size
+from tsmu_jax.experiment import Experiment
+from tsmu_jax.learning import responses
+from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
+from tsmu_jax.learning.optimizer import make_optimizer
+from tsmu_jax.learning.parallel import AXIS, padded, pmap_train, shard
+from tsmu_jax.learning.saturation import Saturation
+from tsmu_jax.learning.state import Model, add_decoder, start
+from tsmu_jax.learning.steps import Objective, make_train_step
+from tsmu_jax.methods import Stage
+from tsmu_jax.models.tsmu import count
+from tsmu_jax.reporting.metrics_log import MetricsLog
+from tsmu_jax.reporting.progress import PhaseProgress
+from tsmu_jax.rundir import PhaseDirectory
+
+
+def objective(experiment: Experiment, stage: Stage) -> Objective:
+    """What the stage's training steps minimise."""
+    distillation = experiment.config["distillation"]
+    return Objective(
+        trains=stage.phase.trains,
+        training=stage.phase.statistics,
+        supervised=stage.supervised,
+        distilled=stage.distilled,
+        kd=distillation["form"],
+        temperature=distillation["temperature"],
+        kd_weight=distillation["weight"],
+    )
+
+
+def optimizer(experiment: Experiment, stage: Stage) -> Any:
+    """The stage's optimiser."""
+    settings = experiment.config["optimizer"]
+    return make_optimizer(
+        stage.phase.trains,
+        rate=settings["small_rate" if stage.phase.rate == "small" else "rate"],
+        weight_decay=settings["weight_decay"],
+        clip_norm=settings["clip_norm"],
+        decay=settings["decay"],
+        steps_per_epoch=experiment.draws(stage).steps_per_epoch,
+    )
+
+
+def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
+    """The stage's training step on all devices, compiled once a process."""
+    if stage.index not in experiment.compiled:
+        step = make_train_step(
+            experiment.network, optimizer(experiment, stage), objective(experiment, stage), axis_name=AXIS
+        )
+        experiment.compiled[stage.index] = pmap_train(step)
+    return experiment.compiled[stage.index]
+
+
+def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
+    """The model at the beginning of a stage, with the decoder that it creates."""
+    if stage.phase.creates is None or stage.created is None:
+        return model
+    key = experiment.key(f"{stage.directory}/{stage.created}")
+    return add_decoder(model, experiment.network, key, part=stage.phase.creates, name=stage.created)
+
+
+def run_stage(
+    experiment: Experiment, stage: Stage, model: Model, directory: PhaseDirectory, log: MetricsLog, steps_before: int
+) -> tuple[Model, dict[str, Any]]:
+    """Trains, evaluates and saves one stage. Returns the model after it and its record.
+
+    Args:
+      steps_before: of the earlier phases, for the time axis of TensorBoard.
+    """
+    model = enter(experiment, stage, model)
+    draws, epochs = experiment.draws(stage), experiment.epochs(stage)
+    done = interrupted_at(directory.periodic) or 0
+    log.truncate(stage.directory, done)
+    steps = epochs * draws.steps_per_epoch
+    with PhaseProgress(
+        stage.phase.name, steps, epochs=epochs, images_per_step=draws.batch_size, start=done
+    ) as progress:
+        fitted = fit(_loop(experiment, stage, model, directory, log, progress, steps_before), _state(experiment, stage, model))
+        if fitted.chosen_epoch not in (0, fitted.epochs):
+            progress.close(f"kept epoch {fitted.chosen_epoch}")
+    model = fitted.model
+    outcomes = evaluate(
+        lambda decoder, images: experiment.answer(model, decoder, images), experiment.tests, stage.route
+    )
+    save_predictions(experiment, outcomes, directory)
+    finished = _record(experiment, stage, fitted, outcomes)
+    directory.finish(model, finished)
+    return model, finished
+
+
+def _state(experiment: Experiment, stage: Stage, model: Model) -> Any:
+    return start(model, optimizer(experiment, stage))
+
+
+def _loop(
+    experiment: Experiment,
+    stage: Stage,
+    model: Model,
+    directory: PhaseDirectory,
+    log: MetricsLog,
+    progress: PhaseProgress,
+    steps_before: int,
+) -> Loop:
+    config = experiment.config
+    draws = experiment.draws(stage)
+    decoder = {
+        pair: stage.supervised.index(stage.route[name]) for name in stage.ecoregions for pair in draws.groups[name]
+    }
+    stored = _responses(experiment, stage, model, directory)
+
+    def batches(first: int, end: int) -> Prefetch:
+        read = train_batches(
+            experiment.examples,
+            draws,
+            slots=padded(draws.batch_size),
+            decoder=decoder,
+            responses=stored,
+            start=first,
+            stop=end,
+            workers=config["data"]["workers"],
+        )
+        return Prefetch(read, shard)
+
+    def on_epoch(scalars: dict[str, Any]) -> None:
+        values = dict(scalars)
+        done, epoch = values.pop("step"), values.pop("epoch")
+        log.write(stage.directory, done, values, global_step=steps_before + done, epoch=epoch)
+        progress.update(done, epoch=epoch, iou=values["validation/iou"])
+
+    return Loop(
+        step=train_step(experiment, stage),
+        batches=batches,
+        validate=_validator(experiment, stage),
+        on_epoch=on_epoch,
+        on_step=lambda done, latest: progress.update(done, loss=latest["loss"]),
+        directory=directory.periodic,
+        key=experiment.key(f"{stage.directory}/steps"),
+        epochs=experiment.epochs(stage),
+        steps_per_epoch=draws.steps_per_epoch,
+        images_per_epoch=draws.images_per_epoch,
+        saturation=Saturation(
+            **config["early_stopping"],
+            drift_budget=config["distillation"]["drift_budget"] if stage.phase.distils else 0.0,
+        ),
+        checkpoint_seconds=60 * config["checkpoint_minutes"],
+    )
+
+
+def _responses(
+    experiment: Experiment, stage: Stage, model: Model, directory: PhaseDirectory
+) -> responses.Responses | None:
+    if not stage.distilled:
+        return None
+    pairs = [pair for name in stage.ecoregions for pair in experiment.split.train[name]]
+    with PhaseProgress("responses", len(pairs), images_per_step=len(stage.distilled)) as progress:
+        return responses.record(
+            directory.path,
+            experiment.answer,
+            model,
+            lambda pair: experiment.examples[pair].image,
+            pairs=pairs,
+            decoders=stage.distilled,
+            key=experiment.stage_key(stage),
+            progress=progress.update,
+        )
+
+
+def _validator(experiment: Experiment, stage: Stage) -> Any:
+    """Model -> validation scores of the stage's ecoregions, each answered by its own decoder."""
+    sets = {name: experiment.validation(name) for name in stage.ecoregions}
+
+    def validate(model: Model) -> dict[str, float]:
+        outcomes = evaluate(
+            lambda decoder, images: experiment.answer(model, decoder, images), sets, stage.route
+        )
+        scores = {name: metrics.scores(outcome.counts).iou for name, outcome in outcomes.items()}
+        means = {f"validation/{name}/iou": float(iou.mean()) for name, iou in scores.items()}
+        return {"validation/iou": float(np.concatenate(list(scores.values())).mean()), **means}
+
+    return validate
+
+
+def _record(
+    experiment: Experiment, stage: Stage, fitted: Fitted, outcomes: Mapping[str, Outcome]
+) -> dict[str, Any]:
+    params, stats = fitted.model.params, fitted.model.batch_stats
+    return {
+        "key": experiment.stage_key(stage),
+        "decoders": {"old": list(stage.old), "new": list(stage.new)},
+        "steps": fitted.steps,
+        "tests": {
+            name: {
+                "id": [experiment.source.infos[index].id for index in experiment.split.test[name]],
+                **{field: values.tolist() for field, values in outcome.counts._asdict().items()},
+            }
+            for name, outcome in outcomes.items()
+        },
+        "result": {
+            "name": stage.phase.name,
+            "epochs": fitted.epochs,
+            "chosen_epoch": fitted.chosen_epoch,
+            "images": experiment.draws(stage).images_per_epoch,
+            "seconds": round(fitted.seconds, 3),
+            "trainable_parameters": sum(count(params[part]) for part in stage.phase.trains),
+            "total_parameters": count(params, stats),
+            **record(outcomes, experiment.old, experiment.new),
+        },
+    }
+
+
+def save_predictions(
+    experiment: Experiment, outcomes: Mapping[str, Outcome], directory: PhaseDirectory
+) -> None:
+    """Writes the predicted masks of the test pairs as PNG (0 and 255) at their original sizes."""
+    for name, outcome in outcomes.items():
+        folder = directory.predictions / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, logits in zip(experiment.split.test[name], outcome.logits, strict=True):
+            shape = experiment.source[index].mask.shape
+            mask = to_original_size(logits, (shape[0], shape[1]))
+            Image.fromarray(255 * mask).save(folder / f"{experiment.source.infos[index].id}.png")
+

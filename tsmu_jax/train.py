@@ -1,0 +1,138 @@
+"""Walks a method's phases: takes what is finished, trains the rest, evaluates after each."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tsmu_jax import estimate
+from tsmu_jax.errors import UserError
+from tsmu_jax.experiment import Experiment, prepare
+from tsmu_jax.learning.state import Model, init_model
+from tsmu_jax.methods import Stage
+from tsmu_jax.reporting import metrics_log, summary
+from tsmu_jax.reporting.tables import results_table
+from tsmu_jax.rundir import PhaseDirectory, RunDirectory, command_line, write_json
+from tsmu_jax.stage import run_stage
+
+
+def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
+    """Runs a configuration's method in a directory, or what of it is not finished there.
+
+    Each phase is looked for in this order: finished in `workdir`; finished with the same digest in a run directory
+    beside it, from which it is copied; interrupted in `workdir`; else it starts from scratch.
+
+    Args:
+      config: a plain nested dictionary; see configs/tsmu.py.
+
+    Returns:
+      What `results.json` holds.
+
+    Raises:
+      UserError: before any training, for whatever the user can mend.
+    """
+    console = Console(file=sys.stderr, soft_wrap=True)
+    experiment = prepare(config)
+    run = RunDirectory.claim(workdir, config, command=command_line())
+    skipped = [entry._asdict() for entry in experiment.source.skipped]
+    write_json(run.path / "skipped.json", skipped)
+    results: dict[str, Any] = {
+        "schema": 1,
+        "method": config["method"],
+        "old": list(experiment.old),
+        "new": list(experiment.new),
+        "seed": config["seed"],
+        "skipped": skipped,
+        "phases": [],
+    }
+    _announce(experiment, run, console)
+    model = init_model(experiment.network, experiment.key("encoder"))
+    steps = 0
+    with metrics_log.MetricsLog(run.path) as log:
+        for stage in experiment.stages:
+            directory = run.phase(stage.directory)
+            record = _finished(experiment, stage, run, log, steps, console)
+            if record is None:
+                model, record = run_stage(experiment, stage, model, directory, log, steps)
+            else:
+                model = directory.model()
+            steps += record["steps"]
+            results["phases"].append(record["result"])
+            write_json(run.results_path, results)
+    summary.write_figures(
+        experiment.source,
+        experiment.split.test,
+        results,
+        workdir=run.path,
+        phases=[stage.directory for stage in experiment.stages],
+    )
+    console.print(results_table(results))
+    console.print(f"results: {run.results_path}   pictures: {run.figures}")
+    return results
+
+
+def _finished(
+    experiment: Experiment,
+    stage: Stage,
+    run: RunDirectory,
+    log: metrics_log.MetricsLog,
+    steps: int,
+    console: Console,
+) -> dict[str, Any] | None:
+    """The record of a finished phase, of this run or copied from one beside it; None where it must be trained."""
+    directory, key = run.phase(stage.directory), experiment.stage_key(stage)
+    record = directory.record()
+    if record is not None:
+        if record["key"] != key:
+            raise UserError(
+                f"{directory.path}: was trained on other data or by another release; name another --workdir"
+            )
+        console.print(f"{stage.phase.name}: finished before, taken from {directory.path}")
+        return record
+    if not experiment.config["reuse"] or directory.periodic.exists():
+        return None
+    for other in run.siblings():
+        found = other.phase(stage.directory)
+        record = found.record()
+        if record is not None and record["key"] == key:
+            _take_over(found, directory, other, stage, log, steps)
+            console.print(f"{stage.phase.name}: the same phase is finished in {other.path.name}; copied from there")
+            return record
+    return None
+
+
+def _take_over(
+    found: PhaseDirectory,
+    directory: PhaseDirectory,
+    other: RunDirectory,
+    stage: Stage,
+    log: metrics_log.MetricsLog,
+    steps: int,
+) -> None:
+    log.truncate(stage.directory, 0)
+    for line in metrics_log.read(other.path):
+        if line.pop("phase") == stage.directory:
+            done, epoch = line.pop("step"), line.pop("epoch")
+            scalars = {name: value for name, value in line.items() if value is not None}
+            log.write(stage.directory, done, scalars, global_step=steps + done, epoch=epoch)
+    directory.copy_from(found)
+
+
+def _announce(experiment: Experiment, run: RunDirectory, console: Console) -> None:
+    """Says what is about to happen, and for how long."""
+    config, divided = experiment.config, experiment.split
+    where = config["data"]["dir"] or "synthetic ecoregions"
+    console.print(
+        f"{config['method']}: old {', '.join(experiment.old)}; new {', '.join(experiment.new)} ({where}, "
+        f"{config['data']['size']} x {config['data']['size']} x {config['data']['channels']})"
+    )
+    for name in (*experiment.old, *experiment.new):
+        sizes = (len(part[name]) for part in (divided.train, divided.validation, divided.test))
+        console.print("  {}: {} training, {} validation, {} test pairs".format(name, *sizes))
+    if experiment.source.skipped:
+        console.print(f"  {len(experiment.source.skipped)} bad files skipped, listed in {run.path / 'skipped.json'}")
+    waiting = [stage for stage in experiment.stages if run.phase(stage.directory).record() is None]
+    if waiting and not run.phase(waiting[0].directory).periodic.exists():
+        console.print(estimate.describe(experiment, waiting))
