@@ -11,8 +11,8 @@ from ml_collections import config_dict
 
 
 def get_config(variant: str = "paper") -> config_dict.ConfigDict:
-    """Returns the configuration of a variant: "paper" or "demo"."""
-    variants = {"paper": lambda config: None, "demo": _demo}
+    """Returns the configuration of a variant: "paper", "small" or "demo"."""
+    variants = {"paper": lambda config: None, "small": _small, "demo": _demo}
     if variant not in variants:
         raise ValueError(f"unknown variant {variant!r} of configs/tsmu.py; known: {', '.join(variants)}")
     config = _paper()
@@ -84,6 +84,20 @@ def _paper() -> config_dict.ConfigDict:
     config.epochs.freeze = 200
     config.epochs.joint_fine_tuning = 100
     return config
+
+
+def _small(config: config_dict.ConfigDict) -> None:
+    """Four regions of real images in under an hour on two CPU cores: 64 x 64 pairs, few epochs, the full network."""
+    config.batch_size = 4
+    config.data.size = 64
+    config.data.test_pairs = 27
+    config.data.subsample = 50
+    config.data.draws = 1
+    config.data.validation_copies = 1
+    config.early_stopping.patience = 30  # as long as a phase: all its epochs are trained, the best one is kept
+    config.epochs.initial = 30
+    config.epochs.freeze = 30
+    config.epochs.joint_fine_tuning = 15
 
 
 def _demo(config: config_dict.ConfigDict) -> None:

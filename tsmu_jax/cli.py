@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from tsmu_jax.errors import UserError
 
@@ -22,6 +22,7 @@ def run(main: Callable[[Sequence[str]], None], description: str) -> None:
             sys.exit(0)
         return _parse(argv)
 
+    logging.set_verbosity(logging.WARNING)  # libraries narrate each file they write
     try:
         app.run(main, flags_parser=parse)
     except UserError as error:
