@@ -86,20 +86,20 @@ def check(config: Mapping[str, Any]) -> None:
     size = flat["data.size"]
     if size % stride:
         lower = size // stride * stride
-        near = " or ".join(str(side) for side in (lower, lower + stride) if side)
+        sides = " or ".join(str(side) for side in (lower, lower + stride) if side)
         raise UserError(
             f"--config.data.size={size}: sides must be divisible by {stride}, since the decoder halves them "
-            f"{flat['model.depth'] - 1} times; try {near}"
+            f"{flat['model.depth'] - 1} times; try {sides}"
         )
 
 
 def names(text: str) -> tuple[str, ...]:
-    """ "a, b" becomes ("a", "b")."""
+    """Splits a list: "a, b" becomes ("a", "b")."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def counts(text: str, *, key: str) -> dict[str, int]:
-    """ "etf=27,mwcf=30" becomes {"etf": 27, "mwcf": 30}. Raises UserError where it is not of that form."""
+    """Reads numbers by name: "etf=27,mwcf=30" becomes {"etf": 27, "mwcf": 30}. Raises UserError for another form."""
     found = {}
     for word in names(text):
         name, _, number = word.partition("=")
@@ -110,7 +110,7 @@ def counts(text: str, *, key: str) -> dict[str, int]:
 
 
 def tiles(text: str) -> dict[str, int] | int | None:
-    """ "" becomes None, "200" becomes 200, "etf=200" becomes {"etf": 200}."""
+    """Reads tile sizes: "" becomes None, "200" becomes 200, "etf=200" becomes {"etf": 200}."""
     if not text:
         return None
     return int(text) if text.isdigit() and int(text) else counts(text, key="data.tile")

@@ -85,4 +85,4 @@ def _flops(experiment: Experiment, stage: Stage, model: Model) -> float:
     )
     step = make_train_step(network, tx, objective(experiment, stage))
     lowered = jax.jit(step).lower(start(model, tx), _batch(experiment, stage), jax.random.key(0))
-    return float(lowered.cost_analysis()["flops"])
+    return float((lowered.cost_analysis() or {})["flops"])

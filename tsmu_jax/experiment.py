@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -56,11 +56,10 @@ class Experiment:
     def validation(self, ecoregion: str) -> TestSet:
         """The validation set of one ecoregion: augmented copies of at most `subsample` pairs."""
         data = self.config["data"]
-        indices: Sequence[int] = self.split.validation[ecoregion]
-        if data["subsample"]:
-            order = np.random.default_rng([self.config["seed"], zlib.crc32(ecoregion.encode())])
-            indices = order.permutation(indices)[: data["subsample"]]
         seed = (self.config["seed"], zlib.crc32(ecoregion.encode()))
+        indices = np.random.default_rng(seed).permutation(self.split.validation[ecoregion])
+        if data["subsample"]:
+            indices = indices[: data["subsample"]]
         return TestSet(
             *validation_examples(self.examples, indices, copies=data["validation_copies"], seed=seed)
         )

@@ -90,6 +90,7 @@ class Stage:
 
     @property
     def directory(self) -> str:
+        """Where the stage lies in a run directory: "02_freeze"."""
         return f"{self.index:02d}_{self.phase.name}"
 
     @property

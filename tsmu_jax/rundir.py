@@ -62,14 +62,17 @@ class RunDirectory:
 
     @property
     def config_path(self) -> Path:
+        """Resolved configuration, versions, revision and command."""
         return self.path / "config.json"
 
     @property
     def results_path(self) -> Path:
+        """Scores and costs of the finished phases."""
         return self.path / "results.json"
 
     @property
     def figures(self) -> Path:
+        """Pictures."""
         return self.path / "figures"
 
     def phase(self, name: str) -> "PhaseDirectory":
@@ -92,10 +95,12 @@ class PhaseDirectory:
 
     @property
     def checkpoint(self) -> Path:
+        """The model at the end of the phase."""
         return self.path / "checkpoint"
 
     @property
     def periodic(self) -> Path:
+        """Checkpoints of a phase under way; gone when it is finished."""
         return self.path / "unfinished"
 
     def record(self) -> dict[str, Any] | None:

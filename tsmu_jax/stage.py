@@ -85,7 +85,8 @@ def run_stage(
     with PhaseProgress(
         stage.phase.name, steps, epochs=epochs, images_per_step=draws.batch_size, start=done
     ) as progress:
-        fitted = fit(_loop(experiment, stage, model, directory, log, progress, steps_before), _state(experiment, stage, model))
+        loop = _loop(experiment, stage, model, directory, log, progress, steps_before)
+        fitted = fit(loop, start(model, optimizer(experiment, stage)))
         if fitted.chosen_epoch not in (0, fitted.epochs):
             progress.close(f"kept epoch {fitted.chosen_epoch}")
     model = fitted.model
@@ -96,10 +97,6 @@ def run_stage(
     finished = _record(experiment, stage, fitted, outcomes)
     directory.finish(model, finished)
     return model, finished
-
-
-def _state(experiment: Experiment, stage: Stage, model: Model) -> Any:
-    return start(model, optimizer(experiment, stage))
 
 
 def _loop(

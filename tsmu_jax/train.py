@@ -10,7 +10,7 @@ from rich.console import Console
 from tsmu_jax import estimate
 from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import Experiment, prepare
-from tsmu_jax.learning.state import Model, init_model
+from tsmu_jax.learning.state import init_model
 from tsmu_jax.methods import Stage
 from tsmu_jax.reporting import metrics_log, summary
 from tsmu_jax.reporting.tables import results_table

@@ -37,6 +37,7 @@ class Draws:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Batches of an epoch; the last one may hold fewer images."""
         return -(-self.images_per_epoch // self.batch_size)
 
     def batch(self, step: int) -> np.ndarray:

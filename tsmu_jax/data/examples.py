@@ -74,7 +74,7 @@ class Examples:
 
 
 def validation_examples(
-    examples: Examples, indices: Sequence[int], *, copies: int, seed: Sequence[int]
+    examples: Examples, indices: Iterable[int], *, copies: int, seed: Sequence[int]
 ) -> Example:
     """The validation set of one ecoregion: each pair `copies` times, augmented by section V-A's rule.
 

@@ -22,6 +22,7 @@ class Pointwise(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Args: x: f[..., c]. Returns f[..., features]."""
         return nn.Dense(self.features, dtype=self.dtype, kernel_init=self.kernel_init)(x)
 
 

@@ -26,7 +26,7 @@ class Network:
     @property
     def stride(self) -> int:
         """Sides of an image must be divisible by this."""
-        return 2 ** (len(self.decoder.widths) - 1)  # type: ignore[attr-defined]
+        return 2 ** (len(self.decoder.widths) - 1)
 
 
 def make_network(
