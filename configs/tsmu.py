@@ -91,9 +91,10 @@ def _small(config: config_dict.ConfigDict) -> None:
     config.batch_size = 4
     config.data.size = 64
     config.data.test_pairs = 27
-    config.data.subsample = 50
+    config.data.subsample = 40
     config.data.draws = 1
     config.data.validation_copies = 1
+    config.optimizer.rate = 3e-3  # there are far fewer steps than in the paper's setting
     config.early_stopping.patience = 30  # as long as a phase: all its epochs are trained, the best one is kept
     config.epochs.initial = 30
     config.epochs.freeze = 30

@@ -1,0 +1,243 @@
+import functools
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tsmu_jax.models.tsmu import (
+    find_decoder,
+    forward,
+    init_decoder,
+    init_encoder,
+    make_network,
+    subtree_sizes,
+)
+
+ONES = np.ones(3, np.float32)
+
+
+def shapes(init, network) -> tuple[dict, dict]:
+    """Parameters and statistics without allocating any."""
+    return jax.eval_shape(functools.partial(init, network), jax.random.key(0))
+
+
+def leaves(tree: Mapping, name: str) -> list[tuple[int, ...]]:
+    found = jax.tree_util.tree_leaves_with_path(tree)
+    return [leaf.shape for path, leaf in found if path[-1].key == name]
+
+
+def test_table_ix_has_the_papers_parameter_counts() -> None:
+    assert subtree_sizes(make_network("table_ix", channels=6)) == {
+        "encoder": (307_968, 308_960),
+        "decoder": (4_740_945, 4_743_985),
+        "1 decoder": (5_048_913, 5_052_945),
+        "2 decoders": (9_789_858, 9_796_930),
+        "4 decoders": (19_271_748, 19_284_900),
+    }
+
+
+def test_counts_are_those_of_the_arrays(network, model) -> None:
+    def size(tree) -> int:
+        return sum(np.size(leaf) for leaf in jax.tree.leaves(tree))
+
+    trainable, total = subtree_sizes(network, decoders=[3])["3 decoders"]
+    assert trainable == size(model.params)
+    assert total == size(model.params) + size(model.batch_stats)
+
+
+def test_structure_of_table_ix() -> None:
+    network = make_network("table_ix", channels=6)
+    encoder, encoder_stats = shapes(init_encoder, network)
+    spatial = [shape for shape in leaves(encoder, "kernel") if len(shape) == 4]
+    assert sorted(spatial) == [(3, 3, f, f) for f in (8, 16, 32, 64, 128)]
+    assert sorted(leaves(encoder_stats, "mean")) == [(2 * f,) for f in (8, 16, 32, 64, 128)]
+    decoder, decoder_stats = shapes(init_decoder, network)
+    transposed = {name: module["kernel"].shape for name, module in decoder.items() if "Transpose" in name}
+    assert sorted(transposed.values()) == [(3, 3, 2 * f, f) for f in (8, 16, 32, 64, 128, 256)]
+    contracting = [(3, 3, 256, 8), *[(3, 3, f, 2 * f) for f in (8, 16, 32, 64, 128, 256)]]
+    expansive = [(3, 3, 2 * f, f) for f in (8, 16, 32, 64, 128, 256)]
+    convolutions = [module["kernel"].shape for name, module in decoder.items() if name.startswith("Conv_")]
+    assert sorted(convolutions) == sorted([*contracting, *expansive])
+    assert len(leaves(decoder_stats, "mean")) == 7 + 6
+    assert len(leaves(encoder, "bias")) == 5 * (4 + 1)  # every convolution has one, and the normalisation
+
+
+def test_structure_of_text() -> None:
+    network = make_network("text", channels=6)
+    encoder, encoder_stats = shapes(init_encoder, network)
+    spatial = [shape for shape in leaves(encoder, "kernel") if len(shape) == 4]
+    expected, inputs = [(3, 3, 6, 8)], 8
+    for width, blocks in zip((16, 32, 64, 128), (3, 4, 6, 3), strict=True):
+        for _ in range(blocks):
+            expected += [(3, 3, inputs, width), (3, 3, width, width)]
+            inputs = width
+    assert sorted(spatial) == sorted(expected)
+    assert len(leaves(encoder_stats, "mean")) == 33
+    decoder, _ = shapes(init_decoder, network)
+    transposed = [module["kernel"].shape for name, module in decoder.items() if "Transpose" in name]
+    assert sorted(transposed) == [(2, 2, 2 * f, f) for f in (8, 16, 32, 64, 128, 256)]
+    depthwise = [shape for shape in leaves(decoder, "kernel") if len(shape) == 4 and shape[2] == 1]
+    assert sorted(depthwise) == [(3, 3, 1, c) for c in (8, 16, 32, 64, 128, 128, 256)]
+    pointwise = [shape for shape in leaves(decoder, "kernel") if len(shape) == 2]
+    steps = [(128, 8), *[(f, 2 * f) for f in (8, 16, 32, 64, 128, 256)]]
+    assert sorted(pointwise) == sorted([*steps, (8, 1)])
+
+
+@pytest.mark.parametrize(("variant", "features"), [("table_ix", 256), ("text", 128)])
+@pytest.mark.parametrize("channels", [3, 6, 11])
+def test_encoder_never_samples_down_and_the_decoder_returns_every_pixel(
+    variant: str, features: int, channels: int
+) -> None:
+    network = make_network(variant, channels=channels)
+    assert network.stride == 64
+    images, weight = jnp.zeros((2, 64, 128, channels)), jnp.ones(2)
+
+    def run():
+        params, stats = init_encoder(network, jax.random.key(0))
+        decoder, decoder_stats = init_decoder(network, jax.random.key(0))
+        encoded = network.encoder.apply({"params": params, "batch_stats": stats}, images, weight, train=False)
+        logits, _ = forward(
+            network,
+            {"shared": params, "old": {}, "new": {"new": decoder}},
+            {"shared": stats, "old": {}, "new": {"new": decoder_stats}},
+            images,
+            {"new": weight},
+        )
+        return encoded, logits["new"]
+
+    encoded, logits = jax.eval_shape(run)
+    assert encoded.shape == (2, 64, 128, features)
+    assert (logits.shape, logits.dtype) == ((2, 64, 128), jnp.float32)
+
+
+@pytest.mark.parametrize("variant", ["table_ix", "text"])
+def test_width_and_depth_scale(variant: str) -> None:
+    network = make_network(variant, channels=3, width=0.5, depth=4)
+    assert network.stride == 8
+    assert tuple(network.decoder.widths) == (4, 8, 16, 32)
+    decoder, _ = shapes(init_decoder, network)
+    inputs = 128 if variant == "table_ix" else 64
+    assert decoder["Conv_0"]["kernel"].shape == ((3, 3, inputs, 4) if variant == "table_ix" else (3, 3, 1, inputs))
+    smallest = make_network(variant, channels=3, width=0.001, depth=1)
+    shapes(init_encoder, smallest), shapes(init_decoder, smallest)  # never without a channel
+
+
+def test_unknown_variant() -> None:
+    with pytest.raises(ValueError, match="'unet'; known: table_ix, text"):
+        make_network("unet")
+
+
+def test_initialisation_is_seeded(network, model) -> None:
+    params, stats = init_decoder(network, jax.random.key(1))
+    jax.tree.map(np.testing.assert_array_equal, params, model.params["old"]["a"])
+    first, second = (model.params["old"][name]["Conv_0"]["kernel"] for name in "ab")
+    assert not np.array_equal(first, second)
+    assert all((leaf == 0).all() for leaf in jax.tree.leaves(stats) if leaf is stats["BatchNorm_0"]["mean"])
+
+
+@pytest.mark.parametrize("variant", ["table_ix", "text"])
+def test_bfloat16_computes_but_nothing_is_kept_in_it(variant: str, images) -> None:
+    network = make_network(variant, channels=3, width=0.25, depth=2, dtype="bfloat16")
+
+    def run(network, images):
+        params, stats = init_encoder(network, jax.random.key(0))
+        decoder, decoder_stats = init_decoder(network, jax.random.key(1))
+        params = {"shared": params, "old": {"old": decoder}, "new": {}}
+        stats = {"shared": stats, "old": {"old": decoder_stats}, "new": {}}
+        keys = jax.random.split(jax.random.key(2), 3)
+
+        def loss(params):
+            logits, moved = forward(
+                network, params, stats, images, {"old": ONES}, training=("shared", "old"), keys=keys
+            )
+            return logits["old"].sum(), (logits, moved)
+
+        gradients, (logits, moved) = jax.grad(loss, has_aux=True)(params)
+        return params, gradients, logits, moved
+
+    results = jax.eval_shape(functools.partial(run, network), images)
+    assert {leaf.dtype for leaf in jax.tree.leaves(results)} == {jnp.dtype("float32")}
+    convolutions = [
+        line
+        for line in str(jax.make_jaxpr(functools.partial(run, network))(images)).splitlines()
+        if "= conv_general_dilated[" in line
+    ]
+    assert convolutions and all(":bf16[" in line for line in convolutions)
+
+
+def run_forward(network, model, images, weights, training=(), seed: int = 0):
+    keys = jax.random.split(jax.random.key(seed), len(images))
+
+    @jax.jit
+    def run(params, stats, images, weights, keys):
+        return forward(network, params, stats, images, weights, training=training, keys=keys)
+
+    return run(model.params, model.batch_stats, images, weights, keys)
+
+
+def identical(first, second) -> bool:
+    if jax.tree.structure(first) != jax.tree.structure(second):
+        return False
+    pairs = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
+    return all(np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in pairs)
+
+
+@pytest.mark.parametrize("training", [(), ("new",), ("shared", "old")])
+def test_only_parts_in_training_mode_move_their_statistics(network, model, images, training) -> None:
+    logits, stats = run_forward(network, model, images, {"a": ONES, "c": ONES}, training)
+    assert list(logits) == ["a", "c"] and logits["a"].shape == (3, 16, 16)
+    before = model.batch_stats
+    assert identical(stats["shared"], before["shared"]) == ("shared" not in training)
+    assert identical(stats["old"]["a"], before["old"]["a"]) == ("old" not in training)
+    assert identical(stats["new"]["c"], before["new"]["c"]) == ("new" not in training)
+    assert identical(stats["old"]["b"], before["old"]["b"])  # was not run
+
+
+def test_inference_draws_nothing_and_training_does(network, model, images) -> None:
+    def answers(training, seed: int):
+        return run_forward(network, model, images, {"a": ONES, "c": ONES}, training, seed)[0]
+
+    still, again = answers((), 0), answers((), 1)
+    assert identical(still, again)
+    first, second = answers(("new",), 0), answers(("new",), 1)
+    assert identical(first["a"], second["a"])  # the old decoder is in inference mode
+    assert not identical(first["c"], second["c"])
+
+
+def test_weights_decide_which_images_count_for_which_decoder(network, model, images) -> None:
+    weights = {"a": np.array([1, 1, 0], np.float32), "b": np.array([0, 0, 1], np.float32)}
+    other = images.copy()
+    other[2] = 1 - other[2]
+    (_, stats), (_, changed) = (
+        run_forward(network, model, batch, weights, ("old",)) for batch in (images, other)
+    )
+    assert identical(stats["old"]["a"], changed["old"]["a"])
+    assert not identical(stats["old"]["b"], changed["old"]["b"])
+
+
+def test_the_encoder_counts_each_image_once_and_padding_never(network, model, images) -> None:
+    def shared(images, weights):
+        return run_forward(network, model, images, weights, ("shared",))[1]["shared"]
+
+    padded = np.array([1, 1, 0], np.float32)
+    first = shared(images, {"a": padded, "b": padded})
+    second = shared(images[:2], {"a": ONES[:2]})
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), first, second)
+    third = shared(images, {"a": padded, "b": ONES - padded})  # each image by one of them
+    fourth = shared(images, {"a": ONES})
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), third, fourth)
+    assert not identical(first, fourth)
+
+
+def test_find_decoder(model) -> None:
+    assert find_decoder(model.params, "b") == ("old", model.params["old"]["b"])
+    assert find_decoder(model.params, "c") == ("new", model.params["new"]["c"])
+    with pytest.raises(KeyError, match=r"no decoder called 'etf'; there are \['a', 'b', 'c'\]"):
+        find_decoder(model.params, "etf")
+
+
+def test_forward_names_an_unknown_decoder(network, model, images) -> None:
+    with pytest.raises(KeyError, match="no decoder called 'etf'"):
+        run_forward(network, model, images, {"etf": ONES})
