@@ -102,14 +102,17 @@ def _small(config: config_dict.ConfigDict) -> None:
 
 
 def _demo(config: config_dict.ConfigDict) -> None:
-    """Minutes on two CPU cores: small pairs, few epochs, a narrower network."""
-    config.batch_size = 8
-    config.data.size = 64
+    """Minutes on two CPU cores: small pairs, few epochs, a narrower network, and rates for so few steps."""
+    config.batch_size = 4
+    config.data.size = 48
     config.data.synthetic.pairs = "etf=21,mwcf=21,nad=21,nwfm=21"
-    config.data.synthetic.height = 64
-    config.data.synthetic.width = 96
+    config.data.synthetic.height = 48
+    config.data.synthetic.width = 72
     config.data.draws = 4
     config.model.width = 0.5
-    config.epochs.initial = 12
-    config.epochs.freeze = 12
-    config.epochs.joint_fine_tuning = 8
+    config.model.depth = 5
+    config.optimizer.rate = 1e-2
+    config.optimizer.small_rate = 1e-4
+    config.epochs.initial = 10
+    config.epochs.freeze = 10
+    config.epochs.joint_fine_tuning = 5

@@ -57,12 +57,18 @@ def _one_line(message: str, argv: Sequence[str]) -> str:
             guess = ".".join(near if part == wrong else part for part in flag.split("."))
             remedy = f"did you mean {guess}?" if near else "the configuration file lists the known ones"
             return f"unknown configuration key {flag}; {remedy}"
+    deep = re.search(r"Attempting to lookup: ([\w.]+)", message)  # into a value, as if it were a dictionary
+    if deep:
+        return f"unknown configuration key --config.{deep.group(1)}; the configuration file lists the known ones"
+    if "command line flag 'config." in message:
+        return "--config.NAME=VALUE needs --config=FILE before it; for a first look: --config=configs/tsmu.py:demo"
+    where = " ".join(word for word in argv[1:] if re.match(r"--?config(=|$)", word))
     if "Attempted [" in message:
-        paths = [word for word in argv if word.startswith("--config")]
-        return f"{' '.join(paths)}: no such configuration file"
+        return f"{where}: no such configuration file"
+    message = message.removeprefix("Configuration is not available because of an earlier failure to load: ").strip()
     if "Traceback" in message:  # raised inside of the configuration file: its last line says it all
-        return re.split(r"\w+(?:Error|Exception): ", message)[-1].strip()
-    return message.strip()
+        message = re.split(r"\w+(?:Error|Exception): ", message)[-1].strip()
+    return message if not where or "flag" in message or "--" in message else f"{where}: {message}"
 
 
 def _main_flags() -> str:

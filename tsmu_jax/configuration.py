@@ -22,6 +22,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 _positive = (lambda value: value > 0, "must be greater than 0")
 _not_negative = (lambda value: value >= 0, "must not be negative")
 _fraction = (lambda value: 0 <= value < 1, "must be at least 0 and less than 1")
+_part = (lambda value: 0 < value < 1, "must be greater than 0 and less than 1")
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": _not_negative,
     "batch_size": _positive,
@@ -29,7 +30,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.size": _positive,
     "data.test_pairs": _positive,
     "data.min_distance_m": _not_negative,
-    "data.validation_fraction": _fraction,
+    "data.validation_fraction": _part,
     "data.validation_copies": _positive,
     "data.subsample": _not_negative,
     "data.draws": _positive,
@@ -72,6 +73,9 @@ def check(config: Mapping[str, Any]) -> None:
       UserError: names the flag, what it must be and what it is.
     """
     flat = flatten(config)
+    missing = sorted({*CHOICES, *RANGES} - flat.keys())
+    if missing:
+        raise UserError(f"the configuration lacks {', '.join(missing)}; begin with a copy of configs/tsmu.py")
     for key, known in CHOICES.items():
         if flat[key] not in known:
             near = difflib.get_close_matches(str(flat[key]), map(str, known), n=1)
@@ -103,8 +107,10 @@ def counts(text: str, *, key: str) -> dict[str, int]:
     found = {}
     for word in names(text):
         name, _, number = word.partition("=")
-        if not number.isdigit() or int(number) == 0:
-            raise UserError(f"--config.{key}={text}: {word!r} is not of the form name=number")
+        if not name or not number.isdecimal() or int(number) == 0:
+            raise UserError(f"--config.{key}={text}: {word!r} is not of the form name=number, of 1 or more")
+        if name in found:
+            raise UserError(f"--config.{key}={text}: names {name} twice")
         found[name] = int(number)
     return found
 
@@ -113,7 +119,11 @@ def tiles(text: str) -> dict[str, int] | int | None:
     """Reads tile sizes: "" becomes None, "200" becomes 200, "etf=200" becomes {"etf": 200}."""
     if not text:
         return None
-    return int(text) if text.isdigit() and int(text) else counts(text, key="data.tile")
+    if "=" in text:
+        return counts(text, key="data.tile")
+    if not text.isdecimal() or int(text) == 0:
+        raise UserError(f"--config.data.tile={text}: must be a side in pixels, 200, or sides by name, etf=200,nad=256")
+    return int(text)
 
 
 def arrivals(old: str, new: str, known: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -131,6 +141,8 @@ def arrivals(old: str, new: str, known: Iterable[str]) -> tuple[tuple[str, ...],
                 near = difflib.get_close_matches(name, known, n=1)
                 guess = f"; did you mean {near[0]}?" if near else ""
                 raise UserError(f"--config.{flag}: no ecoregion {name!r}{guess} (there are {', '.join(known)})")
+            if chosen.count(name) > 1:
+                raise UserError(f"--config.{flag} names {name} twice")
     late = names(new) or tuple(name for name in known if name not in names(old))[-1:]
     early = names(old) or tuple(name for name in known if name not in late)
     both = sorted(set(early) & set(late))

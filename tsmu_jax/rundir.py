@@ -51,9 +51,9 @@ class RunDirectory:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise UserError(f"--workdir={path}: cannot be written ({error.strerror})") from error
+            raise UserError(f"--workdir={path}: cannot be written ({error.strerror}); name another directory") from error
         if run.config_path.exists():
-            _refuse_other(path, json.loads(run.config_path.read_text())["config"], config)
+            _refuse_other(path, _stored_config(run.config_path), config)
         elif any(path.iterdir()):
             raise UserError(f"--workdir={path}: holds files but no run; name a new or empty directory")
         else:
@@ -129,6 +129,17 @@ class PhaseDirectory:
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, partial)
             partial.replace(target)
+
+
+def _stored_config(path: Path) -> Mapping[str, Any]:
+    """The configuration in a run's `config.json`; another program's file of that name is refused."""
+    try:
+        stored = json.loads(path.read_text())["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir") from error
+    if not isinstance(stored, Mapping):
+        raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir")
+    return stored
 
 
 def _refuse_other(path: Path, stored: Mapping[str, Any], config: Mapping[str, Any]) -> None:

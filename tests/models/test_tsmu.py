@@ -6,7 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tsmu_jax.models.decoder import Decoder
+from tsmu_jax.models.encoder import TableIXEncoder
 from tsmu_jax.models.tsmu import (
+    Network,
     find_decoder,
     forward,
     init_decoder,
@@ -129,12 +132,12 @@ def test_unknown_variant() -> None:
         make_network("unet")
 
 
-def test_initialisation_is_seeded(network, model) -> None:
-    params, stats = init_decoder(network, jax.random.key(1))
-    jax.tree.map(np.testing.assert_array_equal, params, model.params["old"]["a"])
-    first, second = (model.params["old"][name]["Conv_0"]["kernel"] for name in "ab")
-    assert not np.array_equal(first, second)
-    assert all((leaf == 0).all() for leaf in jax.tree.leaves(stats) if leaf is stats["BatchNorm_0"]["mean"])
+def test_initialisation_is_seeded_and_starts_from_neutral_statistics() -> None:
+    network = Network(TableIXEncoder((2,)), Decoder((4,)), channels=3)
+    (params, stats), (other, _) = (init_decoder(network, jax.random.key(seed)) for seed in (1, 2))
+    assert not np.array_equal(params["Conv_0"]["kernel"], other["Conv_0"]["kernel"])
+    assert (stats["BatchNorm_0"]["mean"] == 0).all() and (stats["BatchNorm_0"]["var"] == 1).all()
+    assert (params["BatchNorm_0"]["scale"] == 1).all() and (params["BatchNorm_0"]["bias"] == 0).all()
 
 
 @pytest.mark.parametrize("variant", ["table_ix", "text"])
@@ -167,14 +170,14 @@ def test_bfloat16_computes_but_nothing_is_kept_in_it(variant: str, images) -> No
     assert convolutions and all(":bf16[" in line for line in convolutions)
 
 
+@functools.partial(jax.jit, static_argnames=("network", "training"))
+def compiled(network, params, stats, images, weights, training, keys):
+    return forward(network, params, stats, images, weights, training=training, keys=keys)
+
+
 def run_forward(network, model, images, weights, training=(), seed: int = 0):
     keys = jax.random.split(jax.random.key(seed), len(images))
-
-    @jax.jit
-    def run(params, stats, images, weights, keys):
-        return forward(network, params, stats, images, weights, training=training, keys=keys)
-
-    return run(model.params, model.batch_stats, images, weights, keys)
+    return compiled(network, model.params, model.batch_stats, images, weights, training, keys)
 
 
 def identical(first, second) -> bool:
@@ -187,7 +190,7 @@ def identical(first, second) -> bool:
 @pytest.mark.parametrize("training", [(), ("new",), ("shared", "old")])
 def test_only_parts_in_training_mode_move_their_statistics(network, model, images, training) -> None:
     logits, stats = run_forward(network, model, images, {"a": ONES, "c": ONES}, training)
-    assert list(logits) == ["a", "c"] and logits["a"].shape == (3, 16, 16)
+    assert list(logits) == ["a", "c"] and logits["a"].shape == (3, 8, 8)
     before = model.batch_stats
     assert identical(stats["shared"], before["shared"]) == ("shared" not in training)
     assert identical(stats["old"]["a"], before["old"]["a"]) == ("old" not in training)
@@ -210,9 +213,7 @@ def test_weights_decide_which_images_count_for_which_decoder(network, model, ima
     weights = {"a": np.array([1, 1, 0], np.float32), "b": np.array([0, 0, 1], np.float32)}
     other = images.copy()
     other[2] = 1 - other[2]
-    (_, stats), (_, changed) = (
-        run_forward(network, model, batch, weights, ("old",)) for batch in (images, other)
-    )
+    (_, stats), (_, changed) = (run_forward(network, model, batch, weights, ("old",)) for batch in (images, other))
     assert identical(stats["old"]["a"], changed["old"]["a"])
     assert not identical(stats["old"]["b"], changed["old"]["b"])
 

@@ -1,0 +1,249 @@
+"""Checks of a configuration: every variant passes, every wrong value is named with its flag."""
+
+import ast
+import dataclasses
+import math
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ml_collections import config_dict
+
+import tsmu_jax
+from tsmu_jax import configuration
+from tsmu_jax.configuration import CHOICES, FREE, RANGES, arrivals, check, counts, flatten, names, tiles
+from tsmu_jax.errors import UserError
+from tsmu_jax.learning.saturation import Saturation
+from tsmu_jax.methods import METHODS
+
+CONFIG = Path(__file__).parents[1] / "configs" / "tsmu.py"
+VARIANTS = ("paper", "small", "demo")
+get_config: Callable[..., config_dict.ConfigDict] = runpy.run_path(str(CONFIG))["get_config"]
+KNOWN = ("etf", "mwcf", "nad", "nwfm")
+
+
+def changed(key: str, value: Any, variant: str = "paper") -> dict[str, Any]:
+    config = get_config(variant).unlock()
+    with config.ignore_type():
+        config.update_from_flattened_dict({key: value})
+    return config.to_dict()
+
+
+def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        call(*arguments, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_passes(variant: str) -> None:
+    check(get_config(variant).to_dict())
+
+
+def test_the_default_is_the_setting_of_the_paper() -> None:
+    config = get_config()
+    assert config.to_dict() == get_config("paper").to_dict()
+    assert (config.data.size, config.data.channels, config.data.test_pairs, config.data.draws) == (512, 6, 5, 20)
+    assert config.data.subsample == 35
+    assert (config.model.variant, config.model.width, config.model.depth) == ("table_ix", 1.0, 7)
+    assert (config.batch_size, config.optimizer.rate, config.optimizer.weight_decay) == (2, 1e-3, 3e-4)
+    assert (config.distillation.temperature, config.distillation.weight, config.distillation.form) == (2.0, 1.0, "bce")
+    assert config.epochs.to_dict() == {"initial": 200, "freeze": 200, "joint_fine_tuning": 100}
+
+
+def test_unknown_variants_are_named_beside_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"'dem' of configs/tsmu.py; known: paper, small, demo"):
+        get_config("dem")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variants_are_locked(variant: str) -> None:
+    with pytest.raises(AttributeError, match='Did you mean "batch_size" instead of "batch_siz"'):
+        get_config(variant).batch_siz = 1
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_checks_speak_of_keys_that_exist(variant: str) -> None:
+    flat = flatten(get_config(variant).to_dict())
+    assert {*CHOICES, *RANGES, *FREE} <= flat.keys()
+    assert not CHOICES.keys() & RANGES.keys()
+
+
+def test_every_number_has_a_range() -> None:
+    flat = flatten(get_config().to_dict())
+    numbers = {key for key, value in flat.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    unchecked = numbers - RANGES.keys() - CHOICES.keys()
+    assert {key for key in unchecked if not key.startswith("epochs.")} == set()
+
+
+def _strings_of_the_package() -> set[str]:
+    """All strings that subscript something: config["data"], settings["rate"]."""
+    found = set()
+    for path in Path(tsmu_jax.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Subscript):
+                found |= {leaf.value for leaf in ast.walk(node.slice) if isinstance(leaf, ast.Constant)}
+    return {value for value in found if isinstance(value, str)}
+
+
+def test_no_key_is_dead() -> None:
+    read = _strings_of_the_package()
+    settings = {field.name for field in dataclasses.fields(Saturation)}
+    phases = {phase.name for method in METHODS.values() for phase in (*method.initial, *method.update)}
+    dead = []
+    for key in flatten(get_config().to_dict()):
+        section, _, leaf = key.rpartition(".")
+        known = {"epochs": phases, "early_stopping": settings}.get(section, read)
+        if leaf not in known or not set(section.split(".")) <= read | {""}:
+            dead.append(key)
+    assert dead == []
+
+
+def test_every_method_finds_its_epochs() -> None:
+    epochs = get_config().epochs
+    for method in METHODS.values():
+        assert {phase.name for phase in (*method.initial, *method.update)} <= set(epochs)
+
+
+@pytest.mark.parametrize("key", CHOICES)
+def test_every_choice_passes_and_others_are_refused(key: str) -> None:
+    for value in CHOICES[key]:
+        check(changed(key, value))
+    wrong = 4 if isinstance(CHOICES[key][0], int) else f"{CHOICES[key][-1]}x"
+    message = refusal(check, changed(key, wrong))
+    assert message.startswith(f"--config.{key}={wrong}: ")
+    assert all(str(value) in message for value in CHOICES[key])
+    if isinstance(wrong, str):
+        assert f"did you mean {CHOICES[key][-1]}?" in message
+
+
+BELOW = {"model.depth": 0, "data.validation_fraction": 0.0} | {
+    key: -1 for key, (_, text) in RANGES.items() if "negative" in text or "at least 0" in text
+}
+ABOVE = {"model.depth": 11, "data.validation_fraction": 1.0, "model.dropout": 1.0, "model.bn_momentum": 1.0}
+
+
+@pytest.mark.parametrize("key", RANGES)
+def test_numbers_out_of_range_are_refused(key: str) -> None:
+    for wrong in [BELOW.get(key, 0), math.nan, *([ABOVE[key]] if key in ABOVE else [])]:
+        message = refusal(check, changed(key, wrong))
+        assert message.startswith(f"--config.{key}={wrong}: must ")
+
+
+@pytest.mark.parametrize("key", [key for key in RANGES if BELOW.get(key) == -1])
+def test_zero_is_allowed_where_it_means_something(key: str) -> None:
+    check(changed(key, 0))
+
+
+@pytest.mark.parametrize("phase", ["initial", "freeze", "joint_fine_tuning"])
+def test_phases_of_no_epochs_are_refused(phase: str) -> None:
+    message = refusal(check, changed(f"epochs.{phase}", 0))
+    assert message == f"--config.epochs.{phase}=0: must be greater than 0"
+
+
+@pytest.mark.parametrize(
+    ("size", "depth", "stride", "remedy"),
+    [(100, 7, 64, "64 or 128"), (63, 7, 64, "64"), (513, 7, 64, "512 or 576"), (100, 4, 8, "96 or 104")],
+)
+def test_sides_that_the_decoder_cannot_halve(size: int, depth: int, stride: int, remedy: str) -> None:
+    config = changed("data.size", size)
+    config["model"]["depth"] = depth
+    message = refusal(check, config)
+    assert message.startswith(f"--config.data.size={size}: sides must be divisible by {stride},")
+    assert message.endswith(f"{depth - 1} times; try {remedy}")
+
+
+def test_any_side_will_do_for_one_level() -> None:
+    config = changed("data.size", 37)
+    config["model"]["depth"] = 1
+    check(config)
+
+
+def test_files_that_lack_keys_are_told_which() -> None:
+    config = get_config().to_dict()
+    del config["data"]["size"], config["method"]
+    assert refusal(check, config).startswith("the configuration lacks data.size, method;")
+
+
+def test_flatten() -> None:
+    assert flatten({"a": 1, "b": {"c": "x", "d": {"e": None}}, "f": {}}) == {"a": 1, "b.c": "x", "b.d.e": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", ()), ("etf", ("etf",)), (" etf, süd west ,", ("etf", "süd west")), (" , ", ())],
+)
+def test_names(text: str, expected: tuple[str, ...]) -> None:
+    assert names(text) == expected
+
+
+def test_counts() -> None:
+    assert counts("etf=27, mwcf=30", key="x") == {"etf": 27, "mwcf": 30}
+    assert counts("", key="x") == {}
+
+
+@pytest.mark.parametrize("word", ["etf", "etf=", "etf=x", "etf=0", "etf=-3", "etf=1.5", "=3", "etf=²", "etf=3=4"])
+def test_counts_of_another_form(word: str) -> None:
+    message = refusal(counts, f"nad=3,{word}", key="data.synthetic.pairs")
+    assert message.startswith(f"--config.data.synthetic.pairs=nad=3,{word}: {word!r} is not of the form name=number")
+
+
+def test_counts_name_an_ecoregion_once() -> None:
+    assert refusal(counts, "etf=3,nad=1,etf=4", key="x") == "--config.x=etf=3,nad=1,etf=4: names etf twice"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", None), ("200", 200), ("etf=200", {"etf": 200}), ("a=1,b=2", {"a": 1, "b": 2})]
+)
+def test_tiles(text: str, expected: object) -> None:
+    assert tiles(text) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "x", "200,300", "1.5", "²"])
+def test_tiles_of_another_form(text: str) -> None:
+    message = refusal(tiles, text)
+    assert message.startswith(f"--config.data.tile={text}: must be a side in pixels, 200, or sides by name")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "", (("etf", "mwcf", "nad"), ("nwfm",))),
+        ("", "etf", (("mwcf", "nad", "nwfm"), ("etf",))),
+        ("nad", "", (("nad",), ("nwfm",))),
+        ("nwfm,etf", "", (("nwfm", "etf"), ("nad",))),
+        ("nwfm, etf", "nad,mwcf", (("nwfm", "etf"), ("nad", "mwcf"))),
+    ],
+)
+def test_arrivals(old: str, new: str, expected: object) -> None:
+    assert arrivals(old, new, KNOWN) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("eft", "", "--config.old: no ecoregion 'eft'; did you mean etf? (there are etf, mwcf, nad, nwfm)"),
+        ("", "etf,nwmf", "--config.new: no ecoregion 'nwmf'; did you mean nwfm? (there are etf, mwcf, nad, nwfm)"),
+        ("", "alps", "--config.new: no ecoregion 'alps' (there are etf, mwcf, nad, nwfm)"),
+        ("etf,nad", "nad,etf", "--config.old and --config.new both name etf, nad"),
+        ("etf,nad,etf", "", "--config.old names etf twice"),
+        ("etf", "nad,nad", "--config.new names nad twice"),
+        ("etf,mwcf,nad,nwfm", "", "one ecoregion to start with and one that arrives are needed;"),
+        ("", "etf,mwcf,nad,nwfm", "one ecoregion to start with and one that arrives are needed;"),
+    ],
+)
+def test_arrivals_that_cannot_be(old: str, new: str, message: str) -> None:
+    assert refusal(arrivals, old, new, KNOWN).startswith(message)
+
+
+@pytest.mark.parametrize("known", [(), ("etf",)])
+def test_two_ecoregions_are_needed(known: tuple[str, ...]) -> None:
+    assert "one ecoregion to start with and one that arrives are needed" in refusal(arrivals, "", "", known)
+
+
+def test_what_may_differ_is_listed_once() -> None:
+    assert len(set(FREE)) == len(FREE)
+    assert configuration.FREE is FREE

@@ -1,0 +1,107 @@
+"""The methods as data: what each stage sees, creates, trains and distils (section 4 of the specification)."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from tsmu_jax.methods import METHODS, Stage, stages
+
+OLD, NEW = ("etf", "mwcf"), ("nwfm",)
+INITIAL_ROUTE = {"etf": "old", "mwcf": "old", "nwfm": "old"}  # the old decoder answers for what it never saw
+UPDATED_ROUTE = {"etf": "old", "mwcf": "old", "nwfm": "new"}
+
+# directory: ecoregions, trains, statistics, created, distilled, supervised, route, decoders, rate
+INITIAL = (OLD, {"shared", "old"}, {"shared", "old"}, "old", (), ("old",), INITIAL_ROUTE, ("old",), (), "initial")
+FREEZE = (NEW, {"new"}, {"new"}, "new", (), ("new",), UPDATED_ROUTE, ("old",), ("new",), "initial")
+JOINT = (
+    (NEW, {"shared", "old", "new"}, set(), None, ("old",), ("new",), UPDATED_ROUTE, ("old",), ("new",), "small")
+)  # fmt: skip
+EXPECTED: dict[str, dict[str, tuple[Any, ...]]] = {
+    "leave_one_out": {"01_initial": INITIAL},
+    "feature_extraction": {"01_initial": INITIAL, "02_freeze": FREEZE},
+    "tsmu": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_joint_fine_tuning": JOINT},
+}
+
+
+def bind(method: str = "tsmu", **options: Any) -> tuple[Stage, ...]:
+    return stages(method, OLD, NEW, **options)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_stages_are_those_of_the_paper(method: str) -> None:
+    found = {
+        stage.directory: (
+            stage.ecoregions,
+            set(stage.phase.trains),
+            set(stage.phase.statistics),
+            stage.created,
+            stage.distilled,
+            stage.supervised,
+            stage.route,
+            stage.old,
+            stage.new,
+            stage.phase.rate,
+        )
+        for stage in bind(method)
+    }
+    assert found == EXPECTED[method]
+    assert list(found) == list(EXPECTED[method])  # in this order
+
+
+def test_methods_share_prefixes() -> None:
+    plans = {name: bind(name) for name in METHODS}
+    assert len({repr(plan[0]) for plan in plans.values()}) == 1
+    assert plans["feature_extraction"] == plans["tsmu"][:2]
+    assert plans["leave_one_out"] == plans["tsmu"][:1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_stages_hold_together(method: str) -> None:
+    plan = bind(method)
+    assert [stage.index for stage in plan] == list(range(1, len(plan) + 1))
+    existing: set[str] = set()
+    for stage in plan:
+        if stage.created:
+            assert stage.created not in existing
+            existing.add(stage.created)
+        assert {*stage.old, *stage.new} == existing  # a decoder is there once it was created, and stays
+        assert set(stage.route) == {*OLD, *NEW}  # every ecoregion has an answer after every stage
+        assert set(stage.route.values()) <= existing
+        assert set(stage.supervised) <= existing
+        assert set(stage.phase.statistics) <= set(stage.phase.trains)  # frozen means inference mode
+        parts = {"old" if name in stage.old else "new" for name in stage.supervised}
+        assert parts <= set(stage.phase.trains)  # what labels teach can learn
+        assert not set(stage.distilled) & set(stage.supervised)
+
+
+def test_only_the_small_phases_see_options_of_distillation() -> None:
+    plain, changed = bind(), bind(move_statistics=True, train_old=False)
+    assert plain[:2] == changed[:2]
+    assert plain[2] != changed[2]
+
+
+@pytest.mark.parametrize("move_statistics", [False, True])
+@pytest.mark.parametrize("train_old", [False, True])
+def test_options_of_joint_fine_tuning(move_statistics: bool, train_old: bool) -> None:
+    last = bind(move_statistics=move_statistics, train_old=train_old)[-1]
+    trained = {"shared", "old", "new"} if train_old else {"shared", "new"}
+    assert set(last.phase.trains) == trained
+    assert set(last.phase.statistics) == (trained if move_statistics else set())
+    assert last.distilled == ("old",)  # held to their responses though they may not move: the encoder does
+
+
+def test_any_names_and_numbers_of_ecoregions() -> None:
+    plan = stages("tsmu", ["süd west"], ["a", "b"])
+    assert plan[0].ecoregions == ("süd west",)
+    assert plan[0].route == {"süd west": "old", "a": "old", "b": "old"}
+    assert plan[1].ecoregions == plan[2].ecoregions == ("a", "b")
+    assert plan[2].route == {"süd west": "old", "a": "new", "b": "new"}
+    assert plan[2].supervised == ("new",)  # one decoder for all new ones
+
+
+def test_phases_and_stages_cannot_be_changed() -> None:
+    stage = bind()[0]
+    for value, field in ((stage, "index"), (stage.phase, "rate")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, field, "other")

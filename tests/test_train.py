@@ -1,0 +1,209 @@
+"""A tiny TSMU run from end to end: two synthetic ecoregions, a small network, all three phases."""
+
+import json
+import os
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import tsmu_jax
+from tsmu_jax.data.examples import to_example
+from tsmu_jax.errors import UserError
+from tsmu_jax.experiment import prepare
+from tsmu_jax.train import train_and_evaluate
+
+ROOT = Path(__file__).parent.parent
+_FLAGS = {
+    "old": "mwcf",
+    "new": "nad",
+    "data.size": 32,
+    "data.synthetic.height": 32,
+    "data.synthetic.width": 48,
+    "data.synthetic.pairs": "mwcf=16,nad=16",
+    "data.test_pairs": 6,
+    "model.depth": 3,
+    "epochs.initial": 10,
+    "epochs.freeze": 8,
+    "epochs.joint_fine_tuning": 3,
+}
+_TIMES = ("seconds", "images_per_second", "input_wait")
+
+
+def configuration(**changes: object) -> dict:
+    """The demo, reduced to seconds."""
+    config = runpy.run_path(str(ROOT / "configs" / "tsmu.py"))["get_config"]("demo")
+    config.update_from_flattened_dict(_FLAGS | changes)
+    return config.to_dict()
+
+
+def records(workdir: Path) -> list[dict]:
+    """The lines of metrics.jsonl without what no two runs share."""
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in _TIMES} for line in lines]
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def assert_same_model(first: Path, second: Path, phase: str) -> None:
+    one, other = (tsmu_jax.load_phase(path, phase) for path in (first, second))
+    for kind in ("params", "batch_stats"):
+        leaves = jax.tree.leaves_with_path(getattr(one, kind))
+        others = jax.tree.leaves(getattr(other, kind))
+        assert len(leaves) == len(others) > 0
+        for (path, leaf), twin in zip(leaves, others, strict=True):
+            assert leaf.tobytes() == twin.tobytes(), f"{kind} {jax.tree_util.keystr(path)}"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    workdir = tmp_path_factory.mktemp("runs") / "tsmu"
+    return workdir, train_and_evaluate(configuration(), workdir)
+
+
+def test_keeps_the_old_ecoregion_while_the_new_one_rises(run: tuple[Path, dict]) -> None:
+    _, results = run
+    initial, freeze, joint = (phase["iou"] for phase in results["phases"])
+    assert [phase["name"] for phase in results["phases"]] == ["initial", "freeze", "joint_fine_tuning"]
+    assert initial["old"] > 0.4
+    assert freeze["old"] == initial["old"]
+    assert freeze["new"] > initial["new"] + 0.03
+    assert joint["old"] > initial["old"] - 0.03
+    assert joint["new"] > initial["new"] + 0.03
+
+
+def test_a_freeze_phase_changes_no_byte_of_what_is_frozen(run: tuple[Path, dict]) -> None:
+    workdir, _ = run
+    before, after = (tsmu_jax.load_phase(workdir, phase) for phase in ("initial", "freeze"))
+    for kind in ("params", "batch_stats"):
+        for part in ("shared", "old"):
+            frozen = [leaf.tobytes() for leaf in jax.tree.leaves(getattr(before, kind)[part])]
+            assert frozen == [leaf.tobytes() for leaf in jax.tree.leaves(getattr(after, kind)[part])]
+    joint = tsmu_jax.load_phase(workdir, "joint_fine_tuning")
+    for part in ("shared", "old", "new"):
+        pairs = zip(jax.tree.leaves(after.params[part]), jax.tree.leaves(joint.params[part]), strict=True)
+        assert any(not np.array_equal(one, other) for one, other in pairs), part
+        # The statistics stay as the freeze phase left them: they must not follow the new images.
+        stats = zip(jax.tree.leaves(after.batch_stats[part]), jax.tree.leaves(joint.batch_stats[part]), strict=True)
+        assert all(np.array_equal(one, other) for one, other in stats)
+    first, second = (json.loads((workdir / "phases" / name / "phase.json").read_text()) for name in
+                     ("01_initial", "02_freeze"))
+    assert first["tests"]["mwcf"] == second["tests"]["mwcf"]
+
+
+def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
+    workdir, results = run
+    assert json.loads((workdir / "results.json").read_text()) == results
+    assert results["schema"] == 1 and results["old"] == ["mwcf"] and results["new"] == ["nad"]
+    last = results["phases"][-1]
+    assert last["ecoregions"]["mwcf"]["decoder"] == "old" and last["ecoregions"]["nad"]["decoder"] == "new"
+    assert results["phases"][0]["ecoregions"]["nad"]["decoder"] == "old"
+    fields = {"decoder", "images", "iou", "precision", "recall", "f1", "micro_iou", "empty"}
+    assert fields <= last["ecoregions"]["nad"].keys()
+    config = json.loads((workdir / "config.json").read_text())
+    assert config["config"]["epochs"]["initial"] == 10 and config["seed"] == 0
+    assert {"jax", "flax", "tsmu_jax"} <= config["versions"].keys()
+    for line in records(workdir):
+        assert {"phase", "step", "epoch", "train/loss", "validation/iou"} <= line.keys()
+        assert ("train/drift" in line) == (line["phase"] == "03_joint_fine_tuning")
+    assert list((workdir / "tensorboard").glob("events.*"))
+    for name in ("overview", "panels_mwcf", "panels_nad", "phases", "learning_curves"):
+        assert size(workdir / "figures" / f"{name}.png")[0] > 300
+    predictions = list((workdir / "predictions" / "03_joint_fine_tuning" / "nad").glob("*.png"))
+    assert len(predictions) == 6
+    assert all(size(path) == (48, 32) for path in predictions)
+
+
+def test_loaded_phases_predict_what_the_run_predicted(run: tuple[Path, dict]) -> None:
+    workdir, _ = run
+    experiment = prepare(configuration())
+    phase = tsmu_jax.load_phase(workdir, "joint_fine_tuning")
+    assert phase.decoders == ("old", "new")
+    for ecoregion, decoder in (("mwcf", "old"), ("nad", "new")):
+        indices = experiment.split.test[ecoregion]
+        examples = [to_example(experiment.source[index], size=32, channels=6) for index in indices]
+        answers = phase.predict(np.stack([example.image for example in examples]).astype(np.float32) / 255)
+        positive = (answers[decoder] > 0.5).sum((1, 2))
+        counts = phase.record["tests"][ecoregion]
+        # Other batches, another compilation: a pixel at the threshold may fall to the other side.
+        np.testing.assert_allclose(positive, np.add(counts["tp"], counts["fp"]), atol=2)
+
+
+def test_rejects_images_it_was_not_made_for(run: tuple[Path, dict]) -> None:
+    phase = tsmu_jax.load_phase(run[0], "freeze")
+    for wrong in (np.zeros((1, 32, 32, 3)), np.zeros((1, 30, 32, 6)), np.full((1, 32, 32, 6), 255.0)):
+        with pytest.raises(ValueError, match="images"):
+            phase.predict(wrong)
+    with pytest.raises(UserError, match=r"no finished phase 'frieze'; there are 01_initial, 02_freeze"):
+        tsmu_jax.load_phase(run[0], "frieze")
+
+
+def test_the_same_command_again_trains_nothing(run: tuple[Path, dict]) -> None:
+    workdir, results = run
+    times = {path: path.stat().st_mtime_ns for path in workdir.glob("phases/*/phase.json")}
+    metrics = (workdir / "metrics.jsonl").read_bytes()
+    assert train_and_evaluate(configuration(), workdir) == results
+    assert times == {path: path.stat().st_mtime_ns for path in workdir.glob("phases/*/phase.json")}
+    assert metrics == (workdir / "metrics.jsonl").read_bytes()
+
+
+def test_another_configuration_is_refused(run: tuple[Path, dict]) -> None:
+    with pytest.raises(UserError, match=r"epochs\.freeze \(was 8, is 9\)"):
+        train_and_evaluate(configuration(**{"epochs.freeze": 9}), run[0])
+
+
+def test_a_finished_prefix_is_taken_from_a_run_beside(
+    run: tuple[Path, dict], capfd: pytest.CaptureFixture[str]
+) -> None:
+    workdir, results = run
+    beside = workdir.parent / "feature_extraction"
+    shorter = train_and_evaluate(configuration(method="feature_extraction"), beside)
+    assert shorter["phases"] == results["phases"][:2]
+    assert "copied from there" in capfd.readouterr().err
+    assert_same_model(workdir, beside, "freeze")
+    assert records(beside) == [line for line in records(workdir) if line["phase"] != "03_joint_fine_tuning"]
+    shutil.rmtree(beside)
+
+
+def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> None:
+    workdir, results = run
+    killed = workdir.parent / "killed"
+    config = configuration(checkpoint_minutes=0.001, reuse=False)
+    program = (
+        "import json, pathlib, sys\n"
+        "from tsmu_jax.train import train_and_evaluate\n"
+        "train_and_evaluate(json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, json.dumps(config), str(killed)],
+        cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    marker = killed / "phases" / "02_freeze" / "unfinished" / "latest.json"
+    deadline = time.monotonic() + 240
+    while not (marker.exists() and json.loads(marker.read_text())["checkpoint"] >= "step_1"):
+        assert process.poll() is None and time.monotonic() < deadline, "ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "phases" / "02_freeze" / "phase.json").exists()
+    again = train_and_evaluate(config, killed)
+    for phase in ("initial", "freeze", "joint_fine_tuning"):
+        assert_same_model(workdir, killed, phase)
+    assert records(killed) == records(workdir)
+
+    def without_times(phases: list[dict]) -> list[dict]:
+        return [{key: value for key, value in phase.items() if key != "seconds"} for phase in phases]
+
+    assert without_times(again["phases"]) == without_times(results["phases"])
+    assert not list(killed.glob("phases/*/unfinished"))
