@@ -60,6 +60,10 @@ def _paper() -> config_dict.ConfigDict:
     config.model.bn_momentum = 0.9  # of the moving statistics
     config.model.dtype = "float32"  # of the computation; "bfloat16" on GPUs
 
+    config.loss = config_dict.ConfigDict()
+    config.loss.dice = "image"  # the paper's; "batch": over all pixels of a batch, for data with many empty masks
+    config.loss.smoothing = 1.0  # mu
+
     config.optimizer = config_dict.ConfigDict()
     config.optimizer.rate = 1e-3  # Adam's
     config.optimizer.small_rate = 1e-5  # of joint fine-tuning
@@ -94,6 +98,7 @@ def _small(config: config_dict.ConfigDict) -> None:
     config.data.subsample = 40
     config.data.draws = 1
     config.data.validation_copies = 1
+    config.loss.dice = "batch"  # real regions have images without landslide, which the paper's Dice cannot learn from
     config.optimizer.rate = 3e-3  # there are far fewer steps than in the paper's setting
     config.early_stopping.patience = 30  # as long as a phase: all its epochs are trained, the best one is kept
     config.epochs.initial = 30

@@ -75,6 +75,10 @@ def test_stages_hold_together(method: str) -> None:
         assert not set(stage.distilled) & set(stage.supervised)
 
 
+def test_joint_fine_tuning_is_by_default_what_its_record_says() -> None:
+    assert bind()[-1].phase == METHODS["tsmu"].update[-1]
+
+
 def test_only_the_small_phases_see_options_of_distillation() -> None:
     plain, changed = bind(), bind(move_statistics=True, train_old=False)
     assert plain[:2] == changed[:2]

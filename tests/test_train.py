@@ -179,7 +179,7 @@ def test_a_finished_prefix_is_taken_from_a_run_beside(
 def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> None:
     workdir, results = run
     killed = workdir.parent / "killed"
-    config = configuration(checkpoint_minutes=0.001, reuse=False)
+    config = configuration(checkpoint_minutes=0.005, reuse=False)
     program = (
         "import json, pathlib, sys\n"
         "from tsmu_jax.train import train_and_evaluate\n"

@@ -1,6 +1,7 @@
 """Checks a configuration before anything else happens, and turns its strings into plain values."""
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "model.variant": ("table_ix", "text"),
     "model.dtype": ("float32", "bfloat16"),
     "optimizer.decay": ("weight", "schedule"),
+    "loss.dice": ("image", "batch"),
     "distillation.form": ("bce", "eq11", "mse"),
 }
 
@@ -42,6 +44,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model.depth": (lambda value: 1 <= value <= 10, "must be between 1 and 10"),
     "model.dropout": _fraction,
     "model.bn_momentum": _fraction,
+    "loss.smoothing": _positive,
     "optimizer.rate": _positive,
     "optimizer.small_rate": _positive,
     "optimizer.weight_decay": _not_negative,
@@ -84,8 +87,16 @@ def check(config: Mapping[str, Any]) -> None:
             raise UserError(f"--config.{key}={flat[key]}: {guess}known: {options}")
     ranges = RANGES | {key: _positive for key in flat if key.startswith("epochs.")}
     for key, (holds, requirement) in ranges.items():
+        if not math.isfinite(flat[key]):
+            raise UserError(f"--config.{key}={flat[key]}: must be a finite number")
         if not holds(flat[key]):
             raise UserError(f"--config.{key}={flat[key]}: {requirement}")
+    labels = names(flat["data.labels"])
+    if not labels or "background" in labels:
+        raise UserError(
+            f"--config.data.labels={flat['data.labels']}: name the LabelMe labels that mean landslide; "
+            "background cuts holes and cannot be one"
+        )
     stride = 2 ** (flat["model.depth"] - 1)
     size = flat["data.size"]
     if size % stride:

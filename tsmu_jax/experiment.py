@@ -82,20 +82,24 @@ class Experiment:
     def stage_key(self, stage: Stage) -> str:
         """Digest of everything that influences the model after a stage: equal digests, equal models."""
         flat = configuration.flatten(self.config)
-        shared = ("seed", "batch_size", "data.", "model.", "optimizer.", "early_stopping.")
-        data_only = ("data.dir", *configuration.FREE)
+        shared = ("seed", "batch_size", "data.", "model.", "loss.", "optimizer.", "early_stopping.")
+        elsewhere = ("data.dir", "optimizer.rate", "optimizer.small_rate", *configuration.FREE)
         parts: list[Any] = [
             SEMANTICS,
             self.source.fingerprint,
             self.old,
             self.new,
-            {key: value for key, value in flat.items() if key.startswith(shared) and key not in data_only},
+            {key: value for key, value in flat.items() if key.startswith(shared) and key not in elsewhere},
         ]
         for earlier in self.stages[: stage.index]:
-            parts.append([dataclasses.asdict(earlier), self.epochs(earlier)])
+            parts.append([dataclasses.asdict(earlier), self.epochs(earlier), self.rate(earlier)])
             if earlier.phase.distils:
                 parts.append(self.config["distillation"])
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
+
+    def rate(self, stage: Stage) -> float:
+        """Learning rate that a stage starts from."""
+        return float(self.config["optimizer"]["small_rate" if stage.phase.rate == "small" else "rate"])
 
     def epochs(self, stage: Stage) -> int:
         """Epochs of a stage's phase."""

@@ -119,7 +119,9 @@ def stages(
     for index, phase in enumerate((*plan.initial, *plan.update), start=1):
         if phase.distils:
             trains = tuple(part for part in phase.trains if train_old or part != "old")
-            phase = dataclasses.replace(phase, trains=trains, statistics=trains if move_statistics else ())
+            phase = dataclasses.replace(phase, trains=trains)
+            if move_statistics:
+                phase = dataclasses.replace(phase, statistics=trains)
         if phase.creates == "new":
             new_decoders = ("new",)
         route = dict.fromkeys(old, "old") | dict.fromkeys(new, "new" if new_decoders else "old")

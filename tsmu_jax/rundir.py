@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,12 +21,13 @@ from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import PARTS
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
+PARTIAL = ".partial"  # what an interrupted write leaves
 
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + PARTIAL)
     partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
     partial.replace(path)
 
@@ -51,10 +53,11 @@ class RunDirectory:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise UserError(f"--workdir={path}: cannot be written ({error.strerror}); name another directory") from error
+            reason = f"cannot be written ({error.strerror}); name another directory"
+            raise UserError(f"--workdir={path}: {reason}") from error
         if run.config_path.exists():
             _refuse_other(path, _stored_config(run.config_path), config)
-        elif any(path.iterdir()):
+        elif any(not entry.name.endswith(PARTIAL) for entry in path.iterdir()):
             raise UserError(f"--workdir={path}: holds files but no run; name a new or empty directory")
         else:
             write_json(run.config_path, _provenance(config, command))
@@ -124,11 +127,12 @@ class PhaseDirectory:
     def copy_from(self, other: "PhaseDirectory") -> None:
         """Takes over a finished phase of another run; an interrupted copy leaves nothing that reads as finished."""
         for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
-            partial = target.with_name(target.name + ".partial")
+            partial = target.with_name(target.name + PARTIAL)
             shutil.rmtree(partial, ignore_errors=True)
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, partial)
-            partial.replace(target)
+            if source.exists():  # somebody may have cleaned up their predictions
+                shutil.copytree(source, partial)
+                partial.replace(target)
 
 
 def _stored_config(path: Path) -> Mapping[str, Any]:
@@ -144,9 +148,7 @@ def _stored_config(path: Path) -> Mapping[str, Any]:
 
 def _refuse_other(path: Path, stored: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     before, now = flatten(stored), flatten(config)
-    differing = sorted(
-        key for key in before.keys() | now.keys() if key not in FREE and before.get(key) != now.get(key)
-    )
+    differing = sorted(key for key in before.keys() | now.keys() if key not in FREE and before.get(key) != now.get(key))
     if differing:
         changes = ", ".join(f"{key} (was {before.get(key)!r}, is {now.get(key)!r})" for key in differing)
         raise UserError(f"--workdir={path}: holds a run with another configuration: {changes}; name another one")
@@ -186,4 +188,4 @@ def _git_revision() -> str | None:
 
 def command_line() -> str:
     """The command that started this process, for the record."""
-    return " ".join(["python", "-m", "tsmu_jax.main", *sys.argv[1:]])
+    return shlex.join(["python", "-m", "tsmu_jax.main", *sys.argv[1:]])

@@ -26,12 +26,14 @@ from tsmu_jax.rundir import PhaseDirectory
 
 def objective(experiment: Experiment, stage: Stage) -> Objective:
     """What the stage's training steps minimise."""
-    distillation = experiment.config["distillation"]
+    loss, distillation = experiment.config["loss"], experiment.config["distillation"]
     return Objective(
         trains=stage.phase.trains,
         training=stage.phase.statistics,
         supervised=stage.supervised,
         distilled=stage.distilled,
+        dice=loss["dice"],
+        smoothing=loss["smoothing"],
         kd=distillation["form"],
         temperature=distillation["temperature"],
         kd_weight=distillation["weight"],
@@ -43,7 +45,7 @@ def optimizer(experiment: Experiment, stage: Stage) -> Any:
     settings = experiment.config["optimizer"]
     return make_optimizer(
         stage.phase.trains,
-        rate=settings["small_rate" if stage.phase.rate == "small" else "rate"],
+        rate=experiment.rate(stage),
         weight_decay=settings["weight_decay"],
         clip_norm=settings["clip_norm"],
         decay=settings["decay"],

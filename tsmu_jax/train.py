@@ -14,7 +14,7 @@ from tsmu_jax.learning.state import init_model
 from tsmu_jax.methods import Stage
 from tsmu_jax.reporting import metrics_log, summary
 from tsmu_jax.reporting.tables import results_table
-from tsmu_jax.rundir import PhaseDirectory, RunDirectory, command_line, write_json
+from tsmu_jax.rundir import RunDirectory, command_line, write_json
 from tsmu_jax.stage import run_stage
 
 
@@ -47,16 +47,17 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
         "skipped": skipped,
         "phases": [],
     }
-    _announce(experiment, run, console)
+    found = {stage.index: _find(experiment, stage, run) for stage in experiment.stages}
+    _announce(experiment, run, [stage for stage in experiment.stages if found[stage.index] is None], console)
     model = init_model(experiment.network, experiment.key("encoder"))
     steps = 0
     with metrics_log.MetricsLog(run.path) as log:
         for stage in experiment.stages:
-            directory = run.phase(stage.directory)
-            record = _finished(experiment, stage, run, log, steps, console)
-            if record is None:
+            directory, finished = run.phase(stage.directory), found[stage.index]
+            if finished is None:
                 model, record = run_stage(experiment, stage, model, directory, log, steps)
             else:
+                record = _take_over(finished, stage, run, log, steps, console)
                 model = directory.model()
             steps += record["steps"]
             results["phases"].append(record["result"])
@@ -73,54 +74,43 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
     return results
 
 
-def _finished(
-    experiment: Experiment,
-    stage: Stage,
-    run: RunDirectory,
-    log: metrics_log.MetricsLog,
-    steps: int,
-    console: Console,
-) -> dict[str, Any] | None:
-    """The record of a finished phase, of this run or copied from one beside it; None where it must be trained."""
+def _find(experiment: Experiment, stage: Stage, run: RunDirectory) -> RunDirectory | None:
+    """The run that has finished this very phase: this one, or one beside it; None where it must be trained."""
     directory, key = run.phase(stage.directory), experiment.stage_key(stage)
     record = directory.record()
     if record is not None:
         if record["key"] != key:
-            raise UserError(
-                f"{directory.path}: was trained on other data or by another release; name another --workdir"
-            )
-        console.print(f"{stage.phase.name}: finished before, taken from {directory.path}")
-        return record
+            raise UserError(f"{directory.path}: trained on other data or by another release; name another --workdir")
+        return run
     if not experiment.config["reuse"] or directory.periodic.exists():
         return None
     for other in run.siblings():
-        found = other.phase(stage.directory)
-        record = found.record()
-        if record is not None and record["key"] == key:
-            _take_over(found, directory, other, stage, log, steps)
-            console.print(f"{stage.phase.name}: the same phase is finished in {other.path.name}; copied from there")
-            return record
+        record = other.phase(stage.directory).record()
+        if record is not None and record.get("key") == key:
+            return other
     return None
 
 
 def _take_over(
-    found: PhaseDirectory,
-    directory: PhaseDirectory,
-    other: RunDirectory,
-    stage: Stage,
-    log: metrics_log.MetricsLog,
-    steps: int,
-) -> None:
-    log.truncate(stage.directory, 0)
-    for line in metrics_log.read(other.path):
-        if line.pop("phase") == stage.directory:
-            done, epoch = line.pop("step"), line.pop("epoch")
-            scalars = {name: value for name, value in line.items() if value is not None}
-            log.write(stage.directory, done, scalars, global_step=steps + done, epoch=epoch)
-    directory.copy_from(found)
+    other: RunDirectory, stage: Stage, run: RunDirectory, log: metrics_log.MetricsLog, steps: int, console: Console
+) -> dict[str, Any]:
+    """Copies a finished phase with its lines of metrics, unless it is this run's own. Returns its record."""
+    directory = run.phase(stage.directory)
+    if other is run:
+        console.print(f"{stage.phase.name}: finished before")
+    else:
+        console.print(f"{stage.phase.name}: the same phase is finished in {other.path.name}; copied from there")
+        log.truncate(stage.directory, 0)
+        for line in metrics_log.read(other.path):
+            if line.pop("phase") == stage.directory:
+                done, epoch = line.pop("step"), line.pop("epoch")
+                scalars = {name: value for name, value in line.items() if value is not None}
+                log.write(stage.directory, done, scalars, global_step=steps + done, epoch=epoch)
+        directory.copy_from(other.phase(stage.directory))
+    return directory.record() or {}
 
 
-def _announce(experiment: Experiment, run: RunDirectory, console: Console) -> None:
+def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], console: Console) -> None:
     """Says what is about to happen, and for how long."""
     config, divided = experiment.config, experiment.split
     where = config["data"]["dir"] or "synthetic ecoregions"
@@ -133,6 +123,5 @@ def _announce(experiment: Experiment, run: RunDirectory, console: Console) -> No
         console.print("  {}: {} training, {} validation, {} test pairs".format(name, *sizes))
     if experiment.source.skipped:
         console.print(f"  {len(experiment.source.skipped)} bad files skipped, listed in {run.path / 'skipped.json'}")
-    waiting = [stage for stage in experiment.stages if run.phase(stage.directory).record() is None]
     if waiting and not run.phase(waiting[0].directory).periodic.exists():
         console.print(estimate.describe(experiment, waiting))

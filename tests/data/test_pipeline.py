@@ -190,6 +190,8 @@ def test_prefetch_adds_up_the_wait_for_input_alone() -> None:
 
 def test_reading_may_stop_early() -> None:
     """Early stopping leaves batches unread; their threads end and warn of nothing."""
-    batches = iter(Prefetch(train_batches(Numbered(), make_draws(), slots=4, decoder=DECODERS, start=0, stop=10**6), dict))
+    batches = iter(
+        Prefetch(train_batches(Numbered(), make_draws(), slots=4, decoder=DECODERS, start=0, stop=10**6), dict)
+    )
     assert next(batches)[IMAGE].shape == (4, SIDE, SIDE, CHANNELS)
     del batches

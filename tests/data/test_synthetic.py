@@ -9,10 +9,10 @@ from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.source import Pair
 from tsmu_jax.data.statistics import pixel_statistics
 from tsmu_jax.data.synthetic import SyntheticSource
-from tsmu_jax.data.synthetic_recipes import RECIPES
-from tsmu_jax.data.synthetic_render import exposure, render
-from tsmu_jax.data.synthetic_slides import make_slides
-from tsmu_jax.data.synthetic_terrain import make_terrain, sunlight
+from tsmu_jax.data.synthetic.recipes import RECIPES
+from tsmu_jax.data.synthetic.render import exposure, render
+from tsmu_jax.data.synthetic.slides import make_slides
+from tsmu_jax.data.synthetic.terrain import make_terrain, sunlight
 from tsmu_jax.errors import UserError
 
 KEYS = sorted(ECOREGIONS)

@@ -13,7 +13,7 @@ from tsmu_jax.models.tsmu import Network, init_decoder, init_encoder
 @pytest.fixture(scope="package")
 def network() -> Network:
     """As small as it gets with every kind of layer: compiling is what takes the time."""
-    return Network(TableIXEncoder((2, 4)), Decoder((4, 8), dropout=0.5), channels=3)
+    return Network(TableIXEncoder((2,)), Decoder((4, 8), dropout=0.5), channels=3)
 
 
 @pytest.fixture(scope="package")

@@ -32,6 +32,10 @@ def load(path: Path, like: Tree | None = None) -> Tree:
     from orbax.checkpoint import v1 as ocp
 
     path = path.absolute()
+    missing = f"{path}: no finished checkpoint here"
     if not ocp.is_orbax_checkpoint(path):
-        raise FileNotFoundError(f"{path}: no finished checkpoint here")
-    return ocp.load(path, None if like is None else jax.device_get(like))
+        raise FileNotFoundError(missing)
+    try:
+        return ocp.load(path, None if like is None else jax.device_get(like))
+    except ocp.errors.InvalidLayoutError as error:  # any directory, an empty one too, passes for a checkpoint
+        raise FileNotFoundError(missing) from error

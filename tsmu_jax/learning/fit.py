@@ -78,6 +78,8 @@ class _Run:
         self._restore()
         self.state = replicate(self.state)
         self.done = int(self.state.step)
+        if self.kept is None and loop.saturation.active:
+            self.kept = self._copy()  # for a phase whose first epoch already exceeds the drift budget
         self.started = self.saved = time.perf_counter()
         self._pending: list[dict[str, jax.Array]] = []
 
@@ -114,9 +116,12 @@ class _Run:
             record["epoch"], validation_iou=record.get("validation/iou"), drift=record.get("train/drift")
         )
         if keep and loop.saturation.active:
-            self.kept = jax.tree.map(jnp.copy, self.model)  # the step reuses the memory of its arguments
+            self.kept = self._copy()
         self.sums = {}
         return record
+
+    def _copy(self) -> Model:
+        return jax.tree.map(jnp.copy, self.model)  # the step reuses the memory of its arguments
 
     def _drain(self) -> dict[str, float]:
         latest: dict[str, float] = {}

@@ -7,10 +7,14 @@ import jax.numpy as jnp
 import optax
 
 KD_FORMS = ("bce", "eq11", "mse")
+DICE_FORMS = ("image", "batch")
 
 
 def soft_dice(*, logits: jax.Array, mask: jax.Array, smoothing: float = 1.0) -> jax.Array:
-    """Soft Dice loss, equations 5 to 8: 1 - (2 sum(y p) + mu) / (sum(y) + sum(p) + mu).
+    """Soft Dice loss of each image, equations 5 to 8: 1 - (2 sum(y p) + mu) / (sum(y) + sum(p) + mu).
+
+    An image without landslide has next to no gradient unless hardly a pixel is predicted: false alarms there go
+    unpunished. See `batch_soft_dice`.
 
     Args:
       logits: f[b, h, w], unnormalised.
@@ -20,11 +24,33 @@ def soft_dice(*, logits: jax.Array, mask: jax.Array, smoothing: float = 1.0) -> 
     Returns:
       f32[b] in [0, 1).
     """
+    return 1 - _dice_coefficient(*dice_sums(logits=logits, mask=mask), smoothing)
+
+
+def batch_soft_dice(sums: tuple[jax.Array, jax.Array], *, smoothing: float = 1.0) -> jax.Array:
+    """Soft Dice loss of a batch as if it were one image, as in the authors' published scripts.
+
+    It punishes false alarms in images without landslide, and weighs large landslides more than small ones.
+
+    Args:
+      sums: what `dice_sums` returns, added up over the images; f32[] each.
+      smoothing: mu.
+
+    Returns:
+      f32[] in [0, 1).
+    """
+    return 1 - _dice_coefficient(*sums, smoothing)
+
+
+def dice_sums(*, logits: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Equations 5 and 6: sum(y p) and sum(y + p) of each image, f32[b] each; arguments as for `soft_dice`."""
     probability = jax.nn.sigmoid(logits.astype(jnp.float32))
     truth = mask.astype(jnp.float32)
-    intersection = (truth * probability).sum((1, 2))
-    union = (truth + probability).sum((1, 2))
-    return 1 - (2 * intersection + smoothing) / (union + smoothing)
+    return (truth * probability).sum((1, 2)), (truth + probability).sum((1, 2))
+
+
+def _dice_coefficient(intersection: jax.Array, union: jax.Array, smoothing: float) -> jax.Array:
+    return (2 * intersection + smoothing) / (union + smoothing)
 
 
 def knowledge_distillation(

@@ -63,5 +63,7 @@ def record(
             logits[start : start + len(chunk), :, column] = answers.reshape(len(chunk), FLIPS, side, side)
         progress(start + len(chunk))
     logits.flush()
-    (directory / INDEX).write_text(json.dumps(index))  # last: it says that the array is complete
+    partial = (directory / INDEX).with_suffix(".partial")
+    partial.write_text(json.dumps(index))
+    partial.replace(directory / INDEX)  # last, and in one go: it says that the array is complete
     return Responses(directory)

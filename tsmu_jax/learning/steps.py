@@ -10,7 +10,7 @@ import optax
 from jax import lax
 
 from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
-from tsmu_jax.learning.losses import drift, knowledge_distillation, soft_dice
+from tsmu_jax.learning.losses import batch_soft_dice, dice_sums, drift, knowledge_distillation, soft_dice
 from tsmu_jax.learning.state import TrainState
 from tsmu_jax.models.tsmu import Network, Tree, forward
 
@@ -33,6 +33,8 @@ class Objective:
     training: Collection[str]
     supervised: tuple[str, ...]
     distilled: tuple[str, ...] = ()
+    dice: str = "image"  # mean over images of soft Dice (the paper), or soft Dice of the whole batch
+    smoothing: float = 1.0  # mu
     kd: str = "bce"
     temperature: float = 2.0
     kd_weight: float = 1.0  # lambda
@@ -55,13 +57,22 @@ def make_train_step(
 ) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Metrics]]:
     """Returns step(state, batch, key) -> (state, metrics), Algorithm 1's inner loop.
 
-    Loss: the mean of soft Dice over the batch's real images, plus lambda times the mean of knowledge distillation
+    Loss: soft Dice over the batch's real images, plus lambda times the mean of knowledge distillation
     over images and old decoders. Only the trained parts are differentiated, so a frozen encoder costs no backward
     pass, and only they are written: all other parts leave as they came, to the bit.
     """
 
     def gather(tree: Any) -> Any:
         return tree if axis_name is None else lax.psum(tree, axis_name)
+
+    def dice(logits: jax.Array, mask: jax.Array, weight: jax.Array, total: jax.Array) -> jax.Array:
+        """This device's share of one decoder's Dice loss; the shares of all devices and decoders add up to it."""
+        if objective.dice == "image":
+            each = soft_dice(logits=logits, mask=mask, smoothing=objective.smoothing)
+            return (weight * each).sum() / total
+        sums = gather([(weight * each).sum() for each in dice_sums(logits=logits, mask=mask)])
+        whole = batch_soft_dice(sums, smoothing=objective.smoothing)  # the same on every device
+        return whole * weight.sum() / total
 
     def step(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
         images, mask = flip(to_unit(batch[IMAGE]), batch[FLIP]), flip(batch[MASK], batch[FLIP])
@@ -84,9 +95,8 @@ def make_train_step(
                 training=objective.training,
                 keys=keys,
             )
-            dice = sum((w * soft_dice(logits=logits[d], mask=mask)).sum() for d, w in routed.items()) / total
-            metrics = {"dice_loss": jnp.asarray(dice)}
-            loss = metrics["dice_loss"]
+            loss = sum(dice(logits[name], mask, w, total) for name, w in routed.items())
+            metrics = {"dice_loss": loss}
             for index, name in enumerate(objective.distilled):
                 responses = batch[RESPONSES][:, index]
                 distance = knowledge_distillation(

@@ -7,7 +7,7 @@ sets the brightness.
 
 import dataclasses
 
-from tsmu_jax.data.synthetic_cover import (
+from tsmu_jax.data.synthetic.cover import (
     NEW,
     WINTER,
     Colour,
@@ -20,7 +20,7 @@ from tsmu_jax.data.synthetic_cover import (
     road,
     valleys,
 )
-from tsmu_jax.data.synthetic_slides import SlideShape
+from tsmu_jax.data.synthetic.slides import SlideShape
 
 
 @dataclasses.dataclass(frozen=True)

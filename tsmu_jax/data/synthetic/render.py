@@ -8,11 +8,11 @@ from scipy import ndimage
 
 from tsmu_jax.data.ecoregions import Ecoregion
 from tsmu_jax.data.source import Pair
-from tsmu_jax.data.synthetic_cover import Ground, paint_layers
-from tsmu_jax.data.synthetic_recipes import Recipe
-from tsmu_jax.data.synthetic_slides import Slides, make_slides
-from tsmu_jax.data.synthetic_terrain import Terrain, make_terrain, sunlight
-from tsmu_jax.data.synthetic_tones import target_quantiles, tone_map
+from tsmu_jax.data.synthetic.cover import Ground, paint_layers
+from tsmu_jax.data.synthetic.recipes import Recipe
+from tsmu_jax.data.synthetic.slides import Slides, make_slides
+from tsmu_jax.data.synthetic.terrain import Terrain, make_terrain, sunlight
+from tsmu_jax.data.synthetic.tones import target_quantiles, tone_map
 
 JITTER = 0.035  # deviation of brightness between images
 TAIL = 0.05  # of the background: a few very bright and very dark things

@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tsmu_jax.data.synthetic_terrain import Terrain, shifted
+from tsmu_jax.data.synthetic.terrain import Terrain, shifted
 
 Colour = tuple[float, float, float]
 Shape = Callable[[np.random.Generator, Terrain], np.ndarray]

@@ -9,8 +9,8 @@ import numpy as np
 
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.source import Pair, PairInfo, PairSource, Skipped
-from tsmu_jax.data.synthetic_recipes import RECIPES
-from tsmu_jax.data.synthetic_render import Exposure, exposure, render
+from tsmu_jax.data.synthetic.recipes import RECIPES
+from tsmu_jax.data.synthetic.render import Exposure, exposure, render
 from tsmu_jax.errors import UserError
 
 VERSION = 1  # raise it whenever a change moves a pixel
@@ -30,11 +30,11 @@ class SyntheticSource(PairSource):
         """`pairs`: how many, by ecoregion key; raises `UserError` on an unknown key or a bad number."""
         for key, count in pairs.items():
             if key not in RECIPES:
-                raise UserError(f"no synthetic ecoregion {key!r}; choose from {', '.join(sorted(RECIPES))}")
+                raise UserError(f"synthetic.pairs: no synthetic ecoregion {key!r}; choose from {', '.join(sorted(RECIPES))}")
             if not 0 <= count <= MOST_PAIRS:
-                raise UserError(f"{count} synthetic pairs of {key}; ask for 0 to {MOST_PAIRS}")
+                raise UserError(f"synthetic.pairs: {count} pairs of {key}; ask for 0 to {MOST_PAIRS}")
         if min(height, width) < SMALLEST_SIDE:
-            raise UserError(f"synthetic images of {height} x {width}; use sides of {SMALLEST_SIDE} or more")
+            raise UserError(f"synthetic.height, synthetic.width: {height} x {width}; use {SMALLEST_SIDE} or more")
         if seed < 0:
             raise UserError(f"synthetic seed {seed}; it must be 0 or more")
         self._counts = dict(sorted(pairs.items()))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from tsmu_jax.data.synthetic_terrain import Terrain
+from tsmu_jax.data.synthetic.terrain import Terrain
 
 STEPS = 32  # of a path
 ROUNDING = (0.10, 0.16)  # share of the length in which the scarp opens, and the toe closes

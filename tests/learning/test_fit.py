@@ -1,0 +1,218 @@
+import hashlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
+from tsmu_jax.learning.parallel import shard
+from tsmu_jax.learning.saturation import Saturation
+from tsmu_jax.learning.state import Model, start
+
+EPOCHS, STEPS = 4, 3  # steps in an epoch
+COSTS = ("images_per_second", "input_wait", "seconds")
+
+
+class Interrupted(Exception):
+    pass
+
+
+class Batches:
+    """A pure function of the step, as the pipeline's; fails where it is told to."""
+
+    def __init__(self, make_batch, first: int, end: int, fails_at: int | None):
+        self.wait_seconds = 0.0
+        self._steps = range(first, end)
+        self._make, self._fails_at = make_batch, fails_at
+
+    def __iter__(self) -> Iterator[Any]:
+        for step in self._steps:
+            if step == self._fails_at:
+                raise Interrupted
+            yield shard(self._make(step))
+
+
+def digest(model: Model) -> str:
+    leaves = jax.tree.leaves(jax.device_get((model.params, model.batch_stats)))
+    return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()
+
+
+def drift_of(step: int) -> float:
+    return step / 100
+
+
+class Runner:
+    """Fits the phase `freeze` for real."""
+
+    def __init__(self, freeze, model: Model, make_batch):
+        self.freeze, self.model, self.make_batch = freeze, model, make_batch
+
+    def step(self, state, batch, key):
+        drift = jnp.asarray(drift_of(int(state.step)))
+        state, metrics = self.freeze.mapped(state, batch, key)
+        return state, {**metrics, "drift": drift}
+
+    def __call__(
+        self,
+        directory: Path,
+        records: list[dict[str, Any]],
+        *,
+        fails_at: int | None = None,
+        fails_after: int | None = None,
+        validate=lambda model: {"validation/iou": 0.5},
+        checkpoint_seconds: float = math.inf,
+        **saturation: Any,
+    ) -> Fitted:
+        def on_step(done: int, latest: dict[str, float]) -> None:
+            assert set(latest) == {"loss", "dice_loss", "drift"}
+            if fails_after is not None and done >= fails_after:
+                raise Interrupted
+
+        loop = Loop(
+            step=self.step,
+            batches=lambda first, end: Batches(self.make_batch, first, end, fails_at),
+            validate=validate,
+            on_epoch=records.append,
+            on_step=on_step,
+            directory=directory,
+            key=jax.random.key(3),
+            epochs=EPOCHS,
+            steps_per_epoch=STEPS,
+            images_per_epoch=4 * STEPS,
+            saturation=Saturation(**saturation),
+            checkpoint_seconds=checkpoint_seconds,
+        )
+        return fit(loop, start(self.model, self.freeze.tx))
+
+
+@pytest.fixture(scope="module")
+def run(freeze, model, make_batch) -> Runner:
+    return Runner(freeze, model, make_batch)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(run, tmp_path_factory) -> tuple[Fitted, list[dict[str, Any]], dict[str, int]]:
+    """A whole run; its records; and the epoch in which each model was validated."""
+    epochs: dict[str, int] = {}
+
+    def validate(model: Model) -> dict[str, float]:
+        epochs[digest(model)] = len(epochs) + 1
+        return {"validation/iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
+
+    records: list[dict[str, Any]] = []
+    directory = tmp_path_factory.mktemp("uninterrupted") / "periodic"
+    fitted = run(directory, records, validate=validate)
+    assert not directory.exists()  # nothing was due
+    assert len(epochs) == EPOCHS
+    return fitted, records, epochs
+
+
+def real_validation(model: Model) -> dict[str, float]:
+    return {"validation/iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
+
+
+def plain(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what the clock decides."""
+    return [{name: value for name, value in record.items() if name not in COSTS} for record in records]
+
+
+def test_outcome_of_a_whole_run(run, uninterrupted, model, identical) -> None:
+    fitted, records, epochs = uninterrupted
+    assert (fitted.epochs, fitted.chosen_epoch, fitted.steps) == (EPOCHS, EPOCHS, EPOCHS * STEPS)
+    assert [(r["epoch"], r["step"]) for r in records] == [(e, e * STEPS) for e in range(1, EPOCHS + 1)]
+    assert list(epochs)[-1] == digest(fitted.model)
+    assert identical(jax.device_get(fitted.model.params["old"]), model.params["old"])
+    assert not identical(jax.device_get(fitted.model.params["new"]), model.params["new"])
+    for record in records:
+        assert record["images_per_second"] > 0 and record["input_wait"] == 0
+    drifts = [np.mean([drift_of((e - 1) * STEPS + i) for i in range(STEPS)]) for e in range(1, EPOCHS + 1)]
+    np.testing.assert_allclose([r["train/drift"] for r in records], drifts, rtol=1e-5)  # means of the epoch
+    assert 0 < records[0]["seconds"] < records[-1]["seconds"] <= fitted.seconds
+
+
+@pytest.mark.parametrize(
+    "interruptions",
+    [
+        [{"fails_at": 4}],  # within an epoch
+        [{"fails_at": 6}],  # between two
+        [{"fails_after": 6}],  # after the last step of an epoch, before its validation
+        [{"fails_after": 1}, {"fails_at": 5}, {"fails_at": 11}],
+    ],
+)
+def test_a_resumed_run_equals_an_uninterrupted_one(run, uninterrupted, tmp_path, interruptions) -> None:
+    expected, expected_records, epochs = uninterrupted
+    records: list[dict[str, Any]] = []
+    for interruption in interruptions:
+        with pytest.raises(Interrupted):
+            run(tmp_path, records, validate=real_validation, checkpoint_seconds=0.0, **interruption)
+        saved = interrupted_at(tmp_path)
+        assert saved == interruption.get("fails_at", interruption.get("fails_after", 0) - 1)
+        assert [path.name for path in tmp_path.glob("step_*")] == [f"step_{saved}"]
+        assert len(records) == saved // STEPS
+    fitted = run(tmp_path, records, validate=real_validation)
+    assert digest(fitted.model) == digest(expected.model)
+    assert plain(records) == plain(expected_records)
+    assert (fitted.epochs, fitted.steps) == (expected.epochs, expected.steps)
+    seconds = [record["seconds"] for record in records]
+    assert seconds == sorted(seconds)  # time before the interruption counts
+
+
+def test_interrupted_before_the_first_checkpoint(run, uninterrupted, tmp_path) -> None:
+    with pytest.raises(Interrupted):
+        run(tmp_path / "periodic", [], fails_at=2)
+    assert interrupted_at(tmp_path / "periodic") is None
+    records: list[dict[str, Any]] = []
+    fitted = run(tmp_path / "periodic", records, validate=real_validation)
+    assert digest(fitted.model) == digest(uninterrupted[0].model)
+    assert plain(records) == plain(uninterrupted[1])
+
+
+def table(uninterrupted, ious: dict[int, float]):
+    """Validation scores by epoch; a model of no epoch of the uninterrupted run is an error."""
+    epochs = uninterrupted[2]
+    return lambda model: {"validation/iou": ious[epochs[digest(model)]]}
+
+
+@pytest.mark.parametrize("interruptions", [[], [7], [6, 8]])
+def test_early_stopping_keeps_the_best_weights_across_interruptions(
+    run, uninterrupted, tmp_path, interruptions
+) -> None:
+    validate = table(uninterrupted, {1: 0.5, 2: 0.4, 3: 0.3, 4: 0.9})
+    records: list[dict[str, Any]] = []
+    for step in interruptions:
+        with pytest.raises(Interrupted):
+            run(tmp_path, records, validate=validate, checkpoint_seconds=0.0, fails_at=step, patience=2)
+    fitted = run(tmp_path, records, validate=validate, patience=2)
+    assert (fitted.epochs, fitted.chosen_epoch, fitted.steps) == (3, 1, 3 * STEPS)
+    assert uninterrupted[2][digest(fitted.model)] == 1
+    assert [record["validation/iou"] for record in records] == [0.5, 0.4, 0.3]
+
+
+def test_last_improvement_is_kept_when_the_epochs_are_over(run, uninterrupted, tmp_path) -> None:
+    validate = table(uninterrupted, {1: 0.1, 2: 0.2, 3: 0.6, 4: 0.5})
+    fitted = run(tmp_path, [], validate=validate, patience=2)
+    assert (fitted.epochs, fitted.chosen_epoch) == (EPOCHS, 3)
+    assert uninterrupted[2][digest(fitted.model)] == 3
+
+
+def test_drift_budget_takes_back_the_epoch_that_exceeds_it(run, uninterrupted, tmp_path) -> None:
+    fitted = run(tmp_path, [], drift_budget=drift_of(STEPS + 2))  # the mean of the third epoch is above
+    assert (fitted.epochs, fitted.chosen_epoch) == (3, 2)
+    assert uninterrupted[2][digest(fitted.model)] == 2
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_drift_budget_that_the_first_epoch_exceeds_leaves_the_model_as_it_was(
+    run, model, tmp_path, interrupted
+) -> None:
+    if interrupted:
+        with pytest.raises(Interrupted):
+            run(tmp_path, [], fails_at=2, checkpoint_seconds=0.0, drift_budget=1e-9)
+    fitted = run(tmp_path, [], drift_budget=1e-9)
+    assert (fitted.epochs, fitted.chosen_epoch) == (1, 0)
+    assert digest(fitted.model) == digest(model)

@@ -1,0 +1,60 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from tsmu_jax.learning.state import Model, add_decoder, init_model, promote, start
+from tsmu_jax.models.decoder import Decoder
+from tsmu_jax.models.encoder import TableIXEncoder
+from tsmu_jax.models.tsmu import Network
+
+
+@pytest.fixture(scope="module")
+def smallest() -> Network:
+    return Network(TableIXEncoder((1,)), Decoder((1,)), channels=1)
+
+
+@pytest.fixture(scope="module")
+def model(smallest: Network) -> Model:
+    return init_model(smallest, jax.random.key(0))
+
+
+def test_a_model_starts_without_decoders(model) -> None:
+    for tree in (model.params, model.batch_stats):
+        assert set(tree) == {"shared", "old", "new"}
+        assert tree["shared"] and tree["old"] == tree["new"] == {}
+
+
+def test_add_decoder_adds_and_leaves_the_rest(smallest, model) -> None:
+    with_old = add_decoder(model, smallest, jax.random.key(1), part="old", name="old")
+    both = add_decoder(with_old, smallest, jax.random.key(2), part="new", name="new")
+    assert model.params["old"] == {}  # the argument is not changed
+    assert set(both.params["old"]) == {"old"} and set(both.params["new"]) == {"new"}
+    for before, after in ((model.params, both.params), (model.batch_stats, both.batch_stats)):
+        assert after["shared"] is before["shared"]
+    assert both.params["old"]["old"] is with_old.params["old"]["old"]
+    assert set(both.batch_stats["new"]) == {"new"}
+    kernels = (both.params[part][part]["Conv_0"]["kernel"] for part in ("old", "new"))
+    assert not np.array_equal(*kernels)  # each key its own decoder
+
+
+def test_promote_makes_new_decoders_old() -> None:
+    params = {"shared": {"k": jnp.ones(1)}, "old": {"a": {"k": jnp.zeros(1)}}, "new": {"b": {"k": jnp.ones(2)}}}
+    stats = {"shared": {}, "old": {"a": {"mean": jnp.zeros(1)}}, "new": {"b": {"mean": jnp.ones(3)}}}
+    model = promote(Model(params, stats))
+    assert model.params == {
+        "shared": params["shared"],
+        "old": {"a": params["old"]["a"], "b": params["new"]["b"]},
+        "new": {},
+    }
+    assert list(model.batch_stats["old"]) == ["a", "b"] and model.batch_stats["new"] == {}
+    assert model.batch_stats["old"]["b"] is stats["new"]["b"]
+    assert set(params["old"]) == {"a"}  # the argument is not changed
+
+
+def test_start_takes_a_fresh_optimizer(model) -> None:
+    state = start(model, optax.adam(1e-3))
+    assert state.step == 0 and state.step.dtype == jnp.int32
+    assert state.params is model.params and state.batch_stats is model.batch_stats
+    assert all((leaf == 0).all() for leaf in jax.tree.leaves(state.opt_state))

@@ -1,0 +1,362 @@
+"""Run directories: who may use them, what they record, when a phase counts as finished."""
+
+import json
+import math
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import types
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from tsmu_jax import rundir
+from tsmu_jax.configuration import FREE
+from tsmu_jax.errors import UserError
+from tsmu_jax.learning import checkpoints
+from tsmu_jax.learning.state import Model
+from tsmu_jax.rundir import PhaseDirectory, RunDirectory, write_json
+
+CONFIG = {
+    "method": "tsmu",
+    "seed": 7,
+    "reuse": True,
+    "checkpoint_minutes": 10.0,
+    "optimizer": {"rate": 1e-3, "small_rate": 1e-5},
+    "data": {"dir": "", "size": 64, "workers": 4, "cache_gib": 4.0},
+}
+
+
+def changed(**values: Any) -> dict[str, Any]:
+    """CONFIG with other values; data__size stands for data.size."""
+    config = json.loads(json.dumps(CONFIG))
+    for key, value in values.items():
+        section, _, leaf = key.rpartition("__")
+        (config[section] if section else config)[leaf] = value
+    return config
+
+
+def claim(path: Path, config: dict[str, Any] | None = None) -> RunDirectory:
+    return RunDirectory.claim(path, CONFIG if config is None else config, command="python -m tsmu_jax.main --x")
+
+
+def refusal(path: Path, config: dict[str, Any] | None = None) -> str:
+    with pytest.raises(UserError) as caught:
+        claim(path, config)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def model(*, new: bool) -> Model:
+    rng = np.random.default_rng(0)
+
+    def tree() -> dict[str, Any]:
+        def part() -> dict[str, Any]:
+            kernel = rng.normal(size=(3, 3, 2, 4)).astype(np.float32)
+            return {"block_0": {"kernel": kernel, "bias": jax.numpy.arange(4.0)}}
+
+        return {"shared": part(), "old": {"old": part()}, "new": {"new": part()} if new else {}}
+
+    return Model(tree(), tree())
+
+
+def assert_same(left: Any, right: Any) -> None:
+    assert jax.tree.structure(left) == jax.tree.structure(right)
+    for one, two in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(two), strict=True)
+
+
+def fails(*_: Any, **__: Any) -> None:
+    raise RuntimeError("killed")
+
+
+# Claiming
+
+
+def test_a_new_directory_is_made_and_says_what_runs(tmp_path: Path) -> None:
+    run = claim(tmp_path / "runs" / "deep" / "demo")
+    assert [path.name for path in run.path.iterdir()] == ["config.json"]
+    content = json.loads(run.config_path.read_text())
+    assert content["schema"] == 1
+    assert content["config"] == CONFIG
+    assert content["seed"] == 7
+    assert content["command"] == "python -m tsmu_jax.main --x"
+    assert content["versions"].keys() == {"tsmu_jax", "python", *rundir.PACKAGES}
+    assert content["versions"]["jax"] == jax.__version__
+    assert content["versions"]["pillow"] == version("pillow")
+    assert content["versions"]["python"] == sys.version.split()[0]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", content["created"])
+    assert content["git_revision"] is None or re.fullmatch(r"[0-9a-f]{40}(\+changes)?", content["git_revision"])
+
+
+def test_an_empty_directory_will_do(tmp_path: Path) -> None:
+    assert claim(tmp_path).config_path.is_file()
+
+
+def test_the_same_configuration_takes_a_run_up_and_leaves_its_record(tmp_path: Path) -> None:
+    before = claim(tmp_path).config_path.read_bytes()
+    (tmp_path / "metrics.jsonl").write_text("{}\n")
+    (tmp_path / "phases" / "01_initial").mkdir(parents=True)
+    run = RunDirectory.claim(tmp_path, CONFIG, command="another command")
+    assert run.config_path.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "metrics.jsonl", "phases"]
+
+
+def test_another_configuration_is_refused_with_the_keys_that_differ(tmp_path: Path) -> None:
+    before = claim(tmp_path).config_path.read_bytes()
+    message = refusal(tmp_path, changed(seed=8, data__size=128, data__workers=1))
+    assert message == (
+        f"--workdir={tmp_path}: holds a run with another configuration: "
+        "data.size (was 64, is 128), seed (was 7, is 8); name another one"
+    )
+    assert claim(tmp_path).config_path.read_bytes() == before
+
+
+def test_keys_that_came_or_went_differ_too(tmp_path: Path) -> None:
+    claim(tmp_path)
+    assert "model.width (was None, is 0.5)" in refusal(tmp_path, CONFIG | {"model": {"width": 0.5}})
+    assert "seed (was 7, is None)" in refusal(tmp_path, {key: CONFIG[key] for key in CONFIG if key != "seed"})
+
+
+def test_what_changes_no_number_may_differ(tmp_path: Path) -> None:
+    claim(tmp_path)
+    others = changed(reuse=False, checkpoint_minutes=0.5, data__workers=1, data__cache_gib=0.0)
+    claim(tmp_path, others)
+    assert set(FREE) == {"reuse", "checkpoint_minutes", "data.workers", "data.cache_gib"}  # all of them tried
+
+
+def test_rates_survive_being_written(tmp_path: Path) -> None:
+    config = changed(optimizer__rate=0.1 + 0.2, optimizer__small_rate=1e-5 / 3)
+    claim(tmp_path, config)
+    claim(tmp_path, config)
+    assert "optimizer.rate" in refusal(tmp_path, changed(optimizer__rate=0.3, optimizer__small_rate=1e-5 / 3))
+
+
+def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert "holds files but no run; name a new or empty directory" in refusal(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"hidden_size": 768}', '{"config": 3}', "\x00"])
+def test_a_foreign_config_json_is_left_alone(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    assert "config.json: holds no configuration of a run; name a new or empty --workdir" in refusal(tmp_path)
+    assert (tmp_path / "config.json").read_text() == content
+
+
+@pytest.mark.parametrize("below", ["", "runs/demo"])
+def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("x")
+    path = tmp_path / "file" / below
+    assert re.search(r"cannot be written \(.+\); name another directory$", refusal(path))
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_directory_that_takes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def touch(self: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "touch", touch)
+    assert "cannot be written (Permission denied)" in refusal(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_siblings_are_the_other_runs_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for age, name in enumerate(["c", "a", "b", "own"]):
+        os.utime(claim(tmp_path / name).path, (1000 - age, 1000 - age))
+    (tmp_path / "no_run").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    for own in (tmp_path / "own", Path("own")):
+        assert [run.path.name for run in RunDirectory(own).siblings()] == ["c", "a", "b"]
+
+
+# What is recorded of the code
+
+
+def test_the_command_can_be_pasted_into_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["--config=configs/tsmu.py:demo", "--config.data.dir=/my images/a'b", "--config.data.labels=debris flow"]
+    monkeypatch.setattr(sys, "argv", ["/x/main.py", *words])
+    assert shlex.split(rundir.command_line()) == ["python", "-m", "tsmu_jax.main", *words]
+
+
+@pytest.mark.parametrize(("status", "expected"), [("", "abc"), (" M tsmu_jax/main.py\n", "abc+changes")])
+def test_revisions_tell_changed_files(monkeypatch: pytest.MonkeyPatch, status: str, expected: str) -> None:
+    def git(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(words, 0, {"rev-parse": "abc\n", "status": status}[words[1]])
+
+    monkeypatch.setattr(subprocess, "run", git)
+    assert rundir._git_revision() == expected
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("git"), subprocess.CalledProcessError(128, "git"), subprocess.TimeoutExpired("git", 10)]
+)
+def test_without_git_there_is_no_revision(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def git(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(subprocess, "run", git)
+    assert rundir._git_revision() is None
+
+
+# Files
+
+
+def test_write_json_makes_directories_and_leaves_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "results.json"
+    write_json(path, {"iou": 0.5})
+    write_json(path, {"iou": 0.25, "name": "Müller"})
+    assert json.loads(path.read_text()) == {"iou": 0.25, "name": "Müller"}
+    assert [entry.name for entry in path.parent.iterdir()] == ["results.json"]
+
+
+@pytest.mark.parametrize("value", [{"a": object()}, {"iou": math.nan}, {"iou": math.inf}])
+def test_what_json_cannot_hold_leaves_the_file_as_it_was(tmp_path: Path, value: Any) -> None:
+    path = tmp_path / "results.json"
+    write_json(path, {"iou": 0.5})
+    with pytest.raises((TypeError, ValueError)):
+        write_json(path, value)
+    assert json.loads(path.read_text()) == {"iou": 0.5}
+
+
+@pytest.mark.parametrize("where", ["write_text", "replace"])
+def test_a_write_that_is_cut_off_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def cut_off(self: Path, text: Any) -> None:
+        if where == "write_text":
+            with self.open("w") as file:
+                file.write(text[: len(text) // 2])
+        raise RuntimeError("killed")
+
+    path = tmp_path / "results.json"
+    write_json(path, {"iou": 0.5})
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, where, cut_off)
+        with pytest.raises(RuntimeError, match="killed"):
+            write_json(path, {"iou": 0.75})
+    assert json.loads(path.read_text()) == {"iou": 0.5}
+    write_json(path, {"iou": 0.75})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]
+
+
+# Phases
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_finished_phase_gives_its_model_back(tmp_path: Path, new: bool) -> None:
+    phase = RunDirectory(tmp_path).phase("01_initial")
+    assert phase.record() is None
+    phase.periodic.mkdir(parents=True)
+    phase.finish(model(new=new), {"key": "k", "steps": 3})
+    assert phase.record() == {"key": "k", "steps": 3}
+    assert not phase.periodic.exists()
+    restored = PhaseDirectory(tmp_path, "01_initial").model()
+    assert_same(restored, model(new=new))
+    assert restored.params["new"].keys() == restored.batch_stats["new"].keys() == ({"new"} if new else set())
+
+
+@pytest.mark.parametrize("empty", [{}, {"new": {}}, {"new": None}])
+def test_a_checkpoint_may_leave_empty_parts_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: dict[str, Any]
+) -> None:
+    tree = {"shared": {"w": np.ones(2)}, "old": {"old": {"w": np.zeros(3)}}}
+    monkeypatch.setattr(checkpoints, "load", lambda path: {"params": tree | empty, "batch_stats": tree | empty})
+    restored = PhaseDirectory(tmp_path, "01_initial").model()
+    assert_same(restored, Model(tree | {"new": {}}, tree | {"new": {}}))
+
+
+def test_the_record_of_a_phase_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    phase = RunDirectory(tmp_path).phase("01_initial")
+    phase.periodic.mkdir(parents=True)
+    for target, name in ((checkpoints, "save"), (rundir, "write_json")):
+        with monkeypatch.context() as patched:
+            patched.setattr(target, name, fails)
+            with pytest.raises(RuntimeError, match="killed"):
+                phase.finish(model(new=False), {"key": "k"})
+        assert phase.record() is None  # it will be trained on, from its periodic checkpoint
+        assert phase.periodic.is_dir()
+    assert phase.checkpoint.is_dir()  # saved before the second interruption
+    phase.finish(model(new=True), {"key": "k"})
+    assert_same(phase.model(), model(new=True))  # and replaced
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhaseDirectory:
+    """A finished phase whose checkpoint is a plain file."""
+
+    def save(path: Path, tree: Any) -> None:
+        path.mkdir(parents=True)
+        (path / "arrays").write_text("arrays")
+
+    phase = claim(tmp_path / "other").phase("01_initial")
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "save", save)
+        phase.finish(model(new=False), {"key": "k"})
+    (phase.predictions / "etf").mkdir(parents=True)
+    (phase.predictions / "etf" / "0.png").write_text("png")
+    return phase
+
+
+def files(phase: PhaseDirectory) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for folder in (phase.path, phase.predictions)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_copies_hold_everything_and_replace_what_is_there(tmp_path: Path, finished: PhaseDirectory) -> None:
+    phase = claim(tmp_path / "own").phase("01_initial")
+    for folder in (phase.path, phase.predictions):
+        folder.mkdir(parents=True)
+        (folder / "stale").touch()
+        folder.with_name("01_initial.partial").mkdir()
+        (folder.with_name("01_initial.partial") / "stale").touch()
+    before = files(finished)
+    phase.copy_from(finished)
+    assert files(phase) == files(finished) == before
+    assert set(before) == {"phase.json", "checkpoint/arrays", "etf/0.png"}
+    assert [path.name for path in phase.path.parent.iterdir()] == ["01_initial"]
+    assert phase.record() == {"key": "k"}
+
+
+@pytest.mark.parametrize("copies", [0, 1])
+@pytest.mark.parametrize("half", ["before", "during", "after"])
+def test_an_interrupted_copy_does_not_read_as_finished(
+    tmp_path: Path, finished: PhaseDirectory, monkeypatch: pytest.MonkeyPatch, copies: int, half: str
+) -> None:
+    calls = []
+
+    def cut_off(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) <= copies:
+            shutil.copytree(source, target)
+            return
+        if half == "during":
+            target.mkdir(parents=True)
+            for path in source.iterdir():
+                if path.is_file():
+                    shutil.copy(path, target)  # the record, but not the checkpoint
+        elif half == "after":
+            shutil.copytree(source, target)
+        raise RuntimeError("killed")
+
+    phase = claim(tmp_path / "own").phase("01_initial")
+    with monkeypatch.context() as patched:
+        patched.setattr(rundir, "shutil", types.SimpleNamespace(copytree=cut_off, rmtree=shutil.rmtree))
+        with pytest.raises(RuntimeError, match="killed"):
+            phase.copy_from(finished)
+    assert phase.record() is None
+    phase.copy_from(finished)
+    assert files(phase) == files(finished)
