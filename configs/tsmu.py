@@ -30,28 +30,7 @@ def _paper() -> config_dict.ConfigDict:
     config.reuse = True  # take finished phases from run directories beside this one where they are the same
     config.checkpoint_minutes = 10.0  # between the periodic checkpoints inside a phase
 
-    config.data = config_dict.ConfigDict()
-    config.data.dir = ""  # what tsmu_jax.prepare wrote, or a folder of images; default: the synthetic ecoregions
-    config.data.size = 512  # side of the square that pairs are resized to
-    config.data.channels = 6  # 6: pre- and post-event RGB; 3: post-event RGB alone
-    config.data.labels = "landslide"  # LabelMe labels that count as landslide, "slide,debris flow"
-    config.data.tile = ""  # cut images into tiles of this side: "200", or "tianshui=200,etf=256"
-    config.data.on_bad_file = "error"  # or "skip": leave bad files out and list them
-    config.data.test_pairs = 5  # of each ecoregion, used for nothing else
-    config.data.split = "auto"  # "paper": at random; "blocked": neighbours stay together; "auto": blocked if known
-    config.data.min_distance_m = 100.0  # footprints this close are neighbours
-    config.data.validation = "disjoint"  # held-out training pairs; "paper": augmented copies of the training pairs
-    config.data.validation_fraction = 0.15  # of the training pairs
-    config.data.validation_copies = 2  # augmented copies of each validation pair
-    config.data.subsample = 35  # pairs an epoch takes from one ecoregion at most (uniform sub-sampling); 0: all
-    config.data.draws = 20  # augmented draws of each pair in an epoch
-    config.data.cache_gib = 4.0  # memory for resized pairs
-    config.data.workers = 4  # threads that read ahead
-    config.data.synthetic = config_dict.ConfigDict()
-    config.data.synthetic.pairs = "etf=27,mwcf=30,nad=39,nwfm=400"
-    config.data.synthetic.height = 512
-    config.data.synthetic.width = 768
-
+    config.data = _data()
     config.model = config_dict.ConfigDict()
     config.model.variant = "table_ix"  # or "text": section V-C as written
     config.model.width = 1.0  # factor on all channels, for small runs
@@ -88,6 +67,31 @@ def _paper() -> config_dict.ConfigDict:
     config.epochs.freeze = 200
     config.epochs.joint_fine_tuning = 100
     return config
+
+
+def _data() -> config_dict.ConfigDict:
+    data = config_dict.ConfigDict()
+    data.dir = ""  # what tsmu_jax.prepare wrote, or a folder of images; default: the synthetic ecoregions
+    data.size = 512  # side of the square that pairs are resized to
+    data.channels = 6  # 6: pre- and post-event RGB; 3: post-event RGB alone
+    data.labels = "landslide"  # LabelMe labels that count as landslide, "slide,debris flow"
+    data.tile = ""  # cut images into tiles of this side: "200", or "tianshui=200,etf=256"
+    data.on_bad_file = "error"  # or "skip": leave bad files out and list them
+    data.test_pairs = 5  # of each ecoregion, used for nothing else
+    data.split = "auto"  # "paper": at random; "blocked": neighbours stay together; "auto": blocked if known
+    data.min_distance_m = 100.0  # footprints this close are neighbours
+    data.validation = "disjoint"  # held-out training pairs; "paper": augmented copies of the training pairs
+    data.validation_fraction = 0.15  # of the training pairs
+    data.validation_copies = 2  # augmented copies of each validation pair
+    data.subsample = 35  # pairs an epoch takes from one ecoregion at most (uniform sub-sampling); 0: all
+    data.draws = 20  # augmented draws of each pair in an epoch
+    data.cache_gib = 4.0  # memory for resized pairs
+    data.workers = 4  # threads that read ahead
+    data.synthetic = config_dict.ConfigDict()
+    data.synthetic.pairs = "etf=27,mwcf=30,nad=39,nwfm=400"
+    data.synthetic.height = 512
+    data.synthetic.width = 768
+    return data
 
 
 def _small(config: config_dict.ConfigDict) -> None:

@@ -254,7 +254,7 @@ BAD_VALUES: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown synthetic ecoregion": (
         {"data__dir": "", "data__synthetic__pairs": "etf=9,alps=9", "new": "etf"},
         "",
-        "no synthetic ecoregion 'alps'; choose from etf, mwcf, nad, nwfm",
+        "no ecoregion 'alps'; choose from etf, mwcf, nad, nwfm",
     ),
     "tiles for an unknown ecoregion": (
         {"data__tile": "eft=10"},

@@ -43,8 +43,7 @@ def folder(tmp_path: Path) -> Path:
     west = [-105 + 0.001 * n for n in range(3)] + [-100.0 + n for n in range(6)]
     stems = [("etf", f"{number}", "post") for number in range(8)]
     stems += [
-        ("alps", f"GE_40.0_{lon:.4f}_40.005_{lon + 0.005:.4f}_LS_{n}_US_20131006", "POST")
-        for n, lon in enumerate(west)
+        ("alps", f"GE_40.0_{lon:.4f}_40.005_{lon + 0.005:.4f}_LS_{n}_US_20131006", "POST") for n, lon in enumerate(west)
     ]
     for ecoregion, stem, role in stems:
         target = tmp_path / "input" / ecoregion

@@ -97,8 +97,9 @@ def test_a_freeze_phase_changes_no_byte_of_what_is_frozen(run: tuple[Path, dict]
         # The statistics stay as the freeze phase left them: they must not follow the new images.
         stats = zip(jax.tree.leaves(after.batch_stats[part]), jax.tree.leaves(joint.batch_stats[part]), strict=True)
         assert all(np.array_equal(one, other) for one, other in stats)
-    first, second = (json.loads((workdir / "phases" / name / "phase.json").read_text()) for name in
-                     ("01_initial", "02_freeze"))
+    first, second = (
+        json.loads((workdir / "phases" / name / "phase.json").read_text()) for name in ("01_initial", "02_freeze")
+    )
     assert first["tests"]["mwcf"] == second["tests"]["mwcf"]
 
 
@@ -187,7 +188,10 @@ def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> No
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, json.dumps(config), str(killed)],
-        cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env=os.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     marker = killed / "phases" / "02_freeze" / "unfinished" / "latest.json"
     deadline = time.monotonic() + 240

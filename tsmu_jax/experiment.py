@@ -49,9 +49,7 @@ class Experiment:
     @functools.cached_property
     def tests(self) -> dict[str, TestSet]:
         """Test sets of all ecoregions."""
-        return {
-            name: TestSet(*self.examples.stack(self.split.test[name])) for name in (*self.old, *self.new)
-        }
+        return {name: TestSet(*self.examples.stack(self.split.test[name])) for name in (*self.old, *self.new)}
 
     def validation(self, ecoregion: str) -> TestSet:
         """The validation set of one ecoregion: augmented copies of at most `subsample` pairs."""
@@ -60,9 +58,7 @@ class Experiment:
         indices = np.random.default_rng(seed).permutation(self.split.validation[ecoregion])
         if data["subsample"]:
             indices = indices[: data["subsample"]]
-        return TestSet(
-            *validation_examples(self.examples, indices, copies=data["validation_copies"], seed=seed)
-        )
+        return TestSet(*validation_examples(self.examples, indices, copies=data["validation_copies"], seed=seed))
 
     def draws(self, stage: Stage) -> Draws:
         """The order in which a stage sees its training pairs."""

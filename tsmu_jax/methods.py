@@ -40,9 +40,7 @@ class Method:
     update: tuple[Phase, ...] = ()
 
 
-INITIAL = Phase(
-    "initial", data="old", trains=("shared", "old"), statistics=("shared", "old"), creates="old"
-)
+INITIAL = Phase("initial", data="old", trains=("shared", "old"), statistics=("shared", "old"), creates="old")
 FREEZE = Phase("freeze", data="new", trains=("new",), statistics=("new",), creates="new")
 JOINT_FINE_TUNING = Phase(
     "joint_fine_tuning",

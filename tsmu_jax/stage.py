@@ -179,9 +179,7 @@ def _validator(experiment: Experiment, stage: Stage) -> Any:
     sets = {name: experiment.validation(name) for name in stage.ecoregions}
 
     def validate(model: Model) -> dict[str, float]:
-        outcomes = evaluate(
-            lambda decoder, images: experiment.answer(model, decoder, images), sets, stage.route
-        )
+        outcomes = evaluate(lambda decoder, images: experiment.answer(model, decoder, images), sets, stage.route)
         scores = {name: metrics.scores(outcome.counts).iou for name, outcome in outcomes.items()}
         means = {f"validation/{name}/iou": float(iou.mean()) for name, iou in scores.items()}
         return {"validation/iou": float(np.concatenate(list(scores.values())).mean()), **means}
@@ -189,9 +187,7 @@ def _validator(experiment: Experiment, stage: Stage) -> Any:
     return validate
 
 
-def _record(
-    experiment: Experiment, stage: Stage, fitted: Fitted, outcomes: Mapping[str, Outcome]
-) -> dict[str, Any]:
+def _record(experiment: Experiment, stage: Stage, fitted: Fitted, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
     params, stats = fitted.model.params, fitted.model.batch_stats
     return {
         "key": experiment.stage_key(stage),
@@ -217,9 +213,7 @@ def _record(
     }
 
 
-def save_predictions(
-    experiment: Experiment, outcomes: Mapping[str, Outcome], directory: PhaseDirectory
-) -> None:
+def save_predictions(experiment: Experiment, outcomes: Mapping[str, Outcome], directory: PhaseDirectory) -> None:
     """Writes the predicted masks of the test pairs as PNG (0 and 255) at their original sizes."""
     for name, outcome in outcomes.items():
         folder = directory.predictions / name
@@ -228,4 +222,3 @@ def save_predictions(
             shape = experiment.source[index].mask.shape
             mask = to_original_size(logits, (shape[0], shape[1]))
             Image.fromarray(255 * mask).save(folder / f"{experiment.source.infos[index].id}.png")
-

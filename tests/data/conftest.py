@@ -31,9 +31,7 @@ def shared_data() -> Path:
 def write_image() -> Write:
     """Writes a seeded random u8[h, w, 3] image, or the given array, in any format."""
 
-    def write(
-        path: Path, array: np.ndarray | None = None, *, size: tuple[int, int] = (6, 8), **save: Any
-    ) -> Path:
+    def write(path: Path, array: np.ndarray | None = None, *, size: tuple[int, int] = (6, 8), **save: Any) -> Path:
         if array is None:
             seed = int.from_bytes(path.name.encode())
             array = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
@@ -69,9 +67,7 @@ def write_labels() -> Write:
             "imagePath": f"{path.stem}.png",
             "imageHeight": size[0],
             "imageWidth": size[1],
-            "shapes": [
-                {"shape_type": kind, "label": label, "points": points} for kind, label, points in shapes
-            ],
+            "shapes": [{"shape_type": kind, "label": label, "points": points} for kind, label, points in shapes],
         }
         content.update(keys)
         path.parent.mkdir(parents=True, exist_ok=True)

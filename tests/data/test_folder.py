@@ -61,9 +61,7 @@ def test_names_of_the_paper(tmp_path: Path, write_image: Write, write_labels: Wr
     write_image(folder / f"{GE}20121007_PRE.jpg", size=(20, 40))
     write_image(folder / f"{GE}20131006_POST.jpg", size=(20, 40))
     square = ("rectangle", "landslide", [[0, 0], [3, 3]])
-    write_labels(
-        folder / f"{GE}20131006_POST.json", square, size=(20, 40), imagePath=f"{GE}20131006_POST.jpg"
-    )
+    write_labels(folder / f"{GE}20131006_POST.json", square, size=(20, 40), imagePath=f"{GE}20131006_POST.jpg")
     source = open_folder(tmp_path, require_pre=True, tile=20)
     assert [info.id for info in source.infos] == ["7_r0c0", "7_r0c1"]
     first, second = source.infos
@@ -109,9 +107,7 @@ def test_masks_of_all_customs(
 ) -> None:
     write_pair(tmp_path / "etf", "a", pre=False)
     mask = np.resize(np.array(values, np.uint8), (6, 8))
-    write_image(
-        tmp_path / "etf" / "a_mask.png", mask if channels == 1 else np.repeat(mask[..., None], 3, axis=2)
-    )
+    write_image(tmp_path / "etf" / "a_mask.png", mask if channels == 1 else np.repeat(mask[..., None], 3, axis=2))
     np.testing.assert_array_equal(open_folder(tmp_path)[0].mask, mask > 0)
 
 
@@ -198,9 +194,7 @@ def test_open_source(tmp_path: Path, write_pair: Write) -> None:
 
 
 def test_real_single_date_regions(shared_data: Path) -> None:
-    source = open_folder(
-        shared_data / "landslides", ecoregions=["tianshui", "bijie_zhijin"], tile={"tianshui": 200}
-    )
+    source = open_folder(shared_data / "landslides", ecoregions=["tianshui", "bijie_zhijin"], tile={"tianshui": 200})
     counts = [sum(info.ecoregion == name for info in source.infos) for name in ("bijie_zhijin", "tianshui")]
     assert counts == [122, 81]
     assert source[0].post.shape == (224, 224, 3)

@@ -58,9 +58,7 @@ def test_circle_has_its_radius_and_area() -> None:
 
 
 def test_several_polygons_add_up_and_labels_ignore_case() -> None:
-    drawn = mask(
-        ("rectangle", "Landslide", [[0, 0], [3, 3]]), ("rectangle", "LANDSLIDE", [[10, 10], [12, 12]])
-    )
+    drawn = mask(("rectangle", "Landslide", [[0, 0], [3, 3]]), ("rectangle", "LANDSLIDE", [[10, 10], [12, 12]]))
     np.testing.assert_array_equal(drawn, box(0, 0, 3, 3) | box(10, 10, 12, 12))
 
 
@@ -87,9 +85,7 @@ def test_other_labels_can_be_chosen_and_no_shapes_make_an_empty_mask() -> None:
 
 
 def test_read_keeps_names_without_folders_and_old_files_hold_polygons() -> None:
-    data = json.dumps(
-        {"imagePath": "..\\images\\a.jpg", "shapes": [{"label": "landslide", "points": SQUARE}]}
-    )
+    data = json.dumps({"imagePath": "..\\images\\a.jpg", "shapes": [{"label": "landslide", "points": SQUARE}]})
     annotation = labelme.read(data.encode(), path="x", labels=("landslide",))
     assert (annotation.image_name, annotation.width, annotation.height) == ("a.jpg", None, None)
     assert annotation.shapes[0].kind == "polygon"

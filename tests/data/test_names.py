@@ -88,9 +88,7 @@ def test_defects_of_the_papers_inventory_are_found(shared_data: Path) -> None:
     with (shared_data / "inventory" / "footprints.csv").open() as file:
         for row in csv.DictReader(file):
             try:
-                names.footprint(
-                    [row[key] for key in ("ll_latitude", "ll_longitude", "ur_latitude", "ur_longitude")]
-                )
+                names.footprint([row[key] for key in ("ll_latitude", "ll_longitude", "ur_latitude", "ur_longitude")])
                 names.check_dates(row["pre_date"], row["post_date"])
             except ValueError as error:
                 broken[row["no"]] = str(error)

@@ -106,13 +106,9 @@ def test_a_part_of_the_ecoregions(tmp_path: Path, source: Listed) -> None:
         "f",
         PreparedSource(tmp_path, ecoregions=["süd west"], require_pre=False).fingerprint,
     )
-    with pytest.raises(
-        UserError, match=r"no ecoregion 'nat' \(did you mean 'nad'\?\); there are nad, süd west"
-    ):
+    with pytest.raises(UserError, match=r"no ecoregion 'nat' \(did you mean 'nad'\?\); there are nad, süd west"):
         PreparedSource(tmp_path, ecoregions=["nat"], require_pre=False)
-    with pytest.raises(
-        UserError, match="pair b of ecoregion 'süd west' has no pre-event image; .*channels=3"
-    ):
+    with pytest.raises(UserError, match="pair b of ecoregion 'süd west' has no pre-event image; .*channels=3"):
         PreparedSource(tmp_path, require_pre=True)
 
 
@@ -176,9 +172,7 @@ def test_tfds_reads_it_by_name(tmp_path: Path, source: Listed) -> None:
     assert info.splits["pairs"].num_examples == 2
     assert info.features["footprint"].np_dtype == np.float64
     decoders = {key: tfds.decode.SkipDecoding() for key in ("pre", "post", "mask")}
-    record = tfds.builder("landslide_pairs/nad", data_dir=tmp_path).as_data_source(
-        "pairs", decoders=decoders
-    )[1]
+    record = tfds.builder("landslide_pairs/nad", data_dir=tmp_path).as_data_source("pairs", decoders=decoders)[1]
     assert record["id"] == b"a_r0c1"
     assert record["has_pre"]
     assert np.isnan(record["footprint"]).all()

@@ -19,9 +19,7 @@ DEGREE_M = 111_195.0  # of a meridian
 
 def plain(ecoregion: str, count: int, tiles: int = 1) -> list[PairInfo]:
     return [
-        PairInfo(f"{scene:03d}_{tile}", ecoregion, f"{scene:03d}")
-        for scene in range(count)
-        for tile in range(tiles)
+        PairInfo(f"{scene:03d}_{tile}", ecoregion, f"{scene:03d}") for scene in range(count) for tile in range(tiles)
     ]
 
 
@@ -58,9 +56,7 @@ def test_sets_are_disjoint_complete_and_of_the_right_size(seed: int) -> None:
         train, validation, test = parts.train[name], parts.validation[name], parts.test[name]
         assert len(test) == 5
         assert len(validation) == round(0.15 * (count - 5))
-        assert sorted(train + validation + test) == [
-            i for i, info in enumerate(infos) if info.ecoregion == name
-        ]
+        assert sorted(train + validation + test) == [i for i, info in enumerate(infos) if info.ecoregion == name]
 
 
 def test_seeds_give_different_tests_and_every_pair_has_its_chance() -> None:
@@ -94,9 +90,7 @@ def test_tiles_of_a_scene_stay_together(kind: str, seed: int) -> None:
     if kind == "blocked":
         infos[0] = dataclasses.replace(infos[0], footprint=Footprint(0, 0, 1, 1))
     parts = one(infos, kind=kind, seed=seed)
-    scenes = [
-        {infos[index].scene for index in part["etf"]} for part in (parts.train, parts.validation, parts.test)
-    ]
+    scenes = [{infos[index].scene for index in part["etf"]} for part in (parts.train, parts.validation, parts.test)]
     assert sum(map(len, scenes)) == len(set().union(*scenes)) == 12
     assert len(parts.test["etf"]) == 9  # the whole scene, rather than 5 of its tiles
 
@@ -230,9 +224,7 @@ def inventory(shared_data: Path) -> list[PairInfo]:
     with (shared_data / "inventory" / "footprints.csv").open() as file:
         for row in csv.DictReader(file):
             try:
-                box = names.footprint(
-                    [row[f"{c}_{a}"] for c in ("ll", "ur") for a in ("latitude", "longitude")]
-                )
+                box = names.footprint([row[f"{c}_{a}"] for c in ("ll", "ur") for a in ("latitude", "longitude")])
             except ValueError:
                 box = None
             infos.append(PairInfo(row["no"], row["na_l1name"], row["no"], box))

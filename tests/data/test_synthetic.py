@@ -89,13 +89,9 @@ def test_threads_see_the_same_pairs() -> None:
 
 def test_landslides_are_new(small: dict[str, list[Pair]]) -> None:
     for pairs in small.values():
-        changes = [
-            np.abs(pair.post.astype(int) - pair.pre).mean(-1) for pair in pairs if pair.pre is not None
-        ]
+        changes = [np.abs(pair.post.astype(int) - pair.pre).mean(-1) for pair in pairs if pair.pre is not None]
         inside = np.mean([change[pair.mask == 1].mean() for change, pair in zip(changes, pairs, strict=True)])
-        outside = np.mean(
-            [change[pair.mask == 0].mean() for change, pair in zip(changes, pairs, strict=True)]
-        )
+        outside = np.mean([change[pair.mask == 0].mean() for change, pair in zip(changes, pairs, strict=True)])
         assert inside > 1.6 * outside
 
 

@@ -36,9 +36,7 @@ def count(image: np.ndarray, colour: tuple[int, int, int]) -> int:
     return int((np.abs(image.astype(int) - colour).max(axis=-1) <= 2).sum())
 
 
-def row(
-    height: int, width: int, *, title: str = "etf\n0012", dated: bool = True, iou: float = 0.5
-) -> PanelRow:
+def row(height: int, width: int, *, title: str = "etf\n0012", dated: bool = True, iou: float = 0.5) -> PanelRow:
     rng = np.random.default_rng(height)
     truth = np.zeros((height, width), np.uint8)
     truth[height // 4 : height // 2, width // 4 : width // 2] = 1
@@ -119,9 +117,7 @@ def test_bars_are_as_high_as_their_values(tmp_path: Path) -> None:
     assert heights[0] / heights[1] == pytest.approx(2, rel=0.1)
 
 
-@pytest.mark.parametrize(
-    "run", [{}, results(0), results(new=None), results(old=math.nan, new=None), results(3)]
-)
+@pytest.mark.parametrize("run", [{}, results(0), results(new=None), results(old=math.nan, new=None), results(3)])
 def test_bars_of_unfinished_runs(tmp_path: Path, run: dict[str, Any]) -> None:
     phase_bars(run, tmp_path / "bars.png")
     pixels(tmp_path / "bars.png")

@@ -98,9 +98,7 @@ def test_event_files_hold_the_same_scalars_at_cumulative_steps(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("resume_after", [("initial", 0), ("initial", 1), ("initial", 2), ("freeze", 1)])
-def test_a_resumed_run_leaves_the_file_of_an_uninterrupted_one(
-    tmp_path: Path, resume_after: tuple[str, int]
-) -> None:
+def test_a_resumed_run_leaves_the_file_of_an_uninterrupted_one(tmp_path: Path, resume_after: tuple[str, int]) -> None:
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     run(whole, PLAN)
     run(resumed, PLAN)
@@ -157,9 +155,7 @@ def test_a_half_written_last_line_is_read_over_and_removed(tmp_path: Path) -> No
 
 
 def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").write_text(
-        '{"phase": "initial", "step": 1}\noops\n{"phase": "initial", "step": 2}\n'
-    )
+    (tmp_path / "metrics.jsonl").write_text('{"phase": "initial", "step": 1}\noops\n{"phase": "initial", "step": 2}\n')
     with pytest.raises(UserError, match="metrics.jsonl: line 2"):
         read(tmp_path)
 

@@ -25,9 +25,7 @@ def phase(name: str, old: float, new: float, empty: int = 0) -> dict[str, Any]:
 
 def results(**changes: Any) -> dict[str, Any]:
     run = {"method": "tsmu", "old": ["bijie_qianxi", "etf"], "new": ["ja[b]c"]}
-    return (
-        run | {"phases": [phase("initial", 0.46, 0.186), phase("joint_fine_tuning", 0.481, 0.7744)]} | changes
-    )
+    return run | {"phases": [phase("initial", 0.46, 0.186), phase("joint_fine_tuning", 0.481, 0.7744)]} | changes
 
 
 def printed(renderable: RenderableType, width: int) -> str:

@@ -8,9 +8,7 @@ from PIL import Image, ImageFilter
 Augmentation = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
-def augment_validation(
-    image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def augment_validation(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Applies 2 or more of diagonal, horizontal and vertical flip, zoom, translation and Gaussian blur.
 
     Args:
@@ -26,21 +24,15 @@ def augment_validation(
     return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 
 
-def _diagonal_flip(
-    image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _diagonal_flip(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return image.swapaxes(0, 1), mask.T
 
 
-def _horizontal_flip(
-    image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _horizontal_flip(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return image[:, ::-1], mask[:, ::-1]
 
 
-def _vertical_flip(
-    image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _vertical_flip(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return image[::-1], mask[::-1]
 
 
@@ -63,9 +55,7 @@ def _translation(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) 
     return np.pad(image, (*edges, (0, 0)), "reflect")[window], np.pad(mask, edges, "reflect")[window]
 
 
-def _gaussian_blur(
-    image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _gaussian_blur(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     blur = ImageFilter.GaussianBlur(rng.uniform(0.3, 1.0) * len(mask) / 256)
     return _by_channel(image, lambda band: band.filter(blur)), mask
 

@@ -54,9 +54,7 @@ def describe(source: PairSource, split: Split, split_options: Mapping[str, Any])
         with_pre=with_pre,
         sizes=sizes,
         test_ids={name: tuple(ids[index] for index in indices) for name, indices in split.test.items()},
-        validation_ids={
-            name: tuple(ids[index] for index in indices) for name, indices in split.validation.items()
-        },
+        validation_ids={name: tuple(ids[index] for index in indices) for name, indices in split.validation.items()},
         train={name: len(indices) for name, indices in split.train.items()},
         split_options=split_options,
         leakage=leakage(source.infos, split, LEAKAGE_DISTANCE_M) if known else None,
@@ -80,15 +78,12 @@ def as_json(description: Description) -> dict[str, Any]:
             "pairs": statistics.pairs,
             "scenes": description.scenes[name],
             "with_pre": description.with_pre[name],
-            "sizes": {
-                f"{width}x{height}": n for (width, height), n in sorted(description.sizes[name].items())
-            },
+            "sizes": {f"{width}x{height}": n for (width, height), n in sorted(description.sizes[name].items())},
             "positive_fraction": _number(statistics.positive_fraction),
             "empty_masks": statistics.empty_masks,
             "landslide": _columns(statistics.landslide),
             "background": _columns(statistics.background),
-            "paper": paper
-            and {"landslide": _columns(paper.landslide), "background": _columns(paper.background)},
+            "paper": paper and {"landslide": _columns(paper.landslide), "background": _columns(paper.background)},
             "train": description.train[name],
             "validation": description.validation_ids[name],
             "test": description.test_ids[name],
@@ -129,9 +124,7 @@ def _contents(description: Description) -> str:
         counts = f"{statistics.pairs} | {description.scenes[name]} | {description.with_pre[name]}"
         masks = f"{statistics.positive_fraction:.2%} | {statistics.empty_masks}"
         rows.append(f"| {name} | {counts} | {shown} | {masks} |")
-    head = (
-        "| ecoregion | pairs | images | with pre-event image | size (px) | landslide pixels | empty masks |"
-    )
+    head = "| ecoregion | pairs | images | with pre-event image | size (px) | landslide pixels | empty masks |"
     return "\n".join((head, "|---" * 7 + "|", *rows))
 
 

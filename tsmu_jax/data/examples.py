@@ -73,9 +73,7 @@ class Examples:
         return Example(np.stack(images), np.stack(masks))
 
 
-def validation_examples(
-    examples: Examples, indices: Iterable[int], *, copies: int, seed: Sequence[int]
-) -> Example:
+def validation_examples(examples: Examples, indices: Iterable[int], *, copies: int, seed: Sequence[int]) -> Example:
     """The validation set of one ecoregion: each pair `copies` times, augmented by section V-A's rule.
 
     Returns:

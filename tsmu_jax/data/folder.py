@@ -185,9 +185,7 @@ def _pieces(
     return pieces
 
 
-def _fingerprint(
-    checked: Sequence[_Checked], labels: Sequence[str], tile_of: Mapping[str, int | None]
-) -> str:
+def _fingerprint(checked: Sequence[_Checked], labels: Sequence[str], tile_of: Mapping[str, int | None]) -> str:
     digest = hashlib.sha256(repr(sorted(labels)).encode())
     for scene in checked:
         files = scene.files

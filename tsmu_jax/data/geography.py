@@ -61,9 +61,7 @@ def components(footprints: np.ndarray, distance_m: float) -> np.ndarray:
       i64[n]: for each box the smallest index in its component.
     """
     near = [
-        sparse.csr_array(
-            distances_m(footprints[start : start + _CHUNK], footprints) <= distance_m
-        )  # NaN: False
+        sparse.csr_array(distances_m(footprints[start : start + _CHUNK], footprints) <= distance_m)  # NaN: False
         for start in range(0, len(footprints), _CHUNK)
     ]
     if not near:

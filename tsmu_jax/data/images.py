@@ -47,9 +47,7 @@ def decode_mask(data: bytes, path: str) -> np.ndarray:
     odd = [value for value in np.flatnonzero(present) if value not in (0, 1, 255)]
     if odd:
         shown = ", ".join(str(value) for value in odd[:3]) + (", ..." if len(odd) > 3 else "")
-        raise BadFile(
-            path, f"a mask with values {shown}; only 0, 1 and 255 are allowed (no smoothing, no JPEG)"
-        )
+        raise BadFile(path, f"a mask with values {shown}; only 0, 1 and 255 are allowed (no smoothing, no JPEG)")
     return (values > 0).astype(np.uint8)
 
 
@@ -71,15 +69,11 @@ def _decode(data: bytes, path: str, convert: Callable[[Image.Image], np.ndarray]
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.mode not in _EIGHT_BIT or _is_deep(image):
-                raise BadFile(
-                    path, f"holds more than 8 bits a channel ({image.mode}); stretch it to 8-bit RGB first"
-                )
+                raise BadFile(path, f"holds more than 8 bits a channel ({image.mode}); stretch it to 8-bit RGB first")
             return convert(image)
     except BadFile:
         raise
-    except (
-        Exception
-    ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and others
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and others
         reason = "not an image that can be read" if isinstance(error, UnidentifiedImageError) else str(error)
         raise BadFile(path, f"does not decode ({reason}); replace the file") from None
 

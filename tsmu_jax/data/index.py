@@ -58,9 +58,7 @@ def collect(directory: Path, ecoregion: str, *, require_pre: bool) -> tuple[list
             unknown.append(path.name)
         elif name.role in groups[name.id]:
             other = groups[name.id][name.role][0].name
-            bad[name.id] = BadFile(
-                relative, f"pair {name.id} has a second {name.role} file beside {other}; keep one"
-            )
+            bad[name.id] = BadFile(relative, f"pair {name.id} has a second {name.role} file beside {other}; keep one")
         else:
             groups[name.id][name.role] = (path, name)
     if unknown:
@@ -82,9 +80,7 @@ def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool) -> Sc
     if post is None:
         path = next(iter(group.values()))[0]
         role = {"pre": "pre-event image", "mask": "mask", "labels": "label file"}[next(iter(group))]
-        raise BadFile(
-            f"{ecoregion}/{path.name}", f"a {role} without its post-event image; add it or remove the file"
-        )
+        raise BadFile(f"{ecoregion}/{path.name}", f"a {role} without its post-event image; add it or remove the file")
     where = f"{ecoregion}/{post[0].name}"
     if (mask is None) == (labels is None):
         wanted = f"{post[0].stem}_mask.png" if post[1].corners else f"{pair_id}_mask.png"
@@ -92,9 +88,7 @@ def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool) -> Sc
         neither = f"has neither a mask ({wanted}) nor labels ({post[0].stem}.json); add one"
         raise BadFile(where, neither if mask is None else both)
     if pre is None and require_pre:
-        raise BadFile(
-            where, "has no pre-event image; add it, or use post-event images only: --config.data.channels=3"
-        )
+        raise BadFile(where, "has no pre-event image; add it, or use post-event images only: --config.data.channels=3")
     try:
         footprint = _footprint(group)
         if post[1].date is not None:
@@ -122,7 +116,5 @@ def _footprint(group: _Group) -> Footprint | None:
     post = boxes.get(group["post"][0].name)
     for name, box in boxes.items():
         if post is None or any(abs(a - b) > _SAME_CORNER_DEG for a, b in zip(box, post, strict=True)):
-            raise ValueError(
-                f"its corners are not those of {name}, a file of the same pair; mend one of the names"
-            )
+            raise ValueError(f"its corners are not those of {name}, a file of the same pair; mend one of the names")
     return post

@@ -78,9 +78,7 @@ def read(data: bytes, *, path: str, labels: Sequence[str]) -> Annotation:
             raise BadFile(path, f"not a LabelMe file (key {key!r} is missing or malformed)")
     width, height = (_side(content.get(key), key, path) for key in ("imageWidth", "imageHeight"))
     known = check_labels(labels)
-    shapes = tuple(
-        _shape(shape, number, path, known) for number, shape in enumerate(content["shapes"], start=1)
-    )
+    shapes = tuple(_shape(shape, number, path, known) for number, shape in enumerate(content["shapes"], start=1))
     return Annotation(re.split(r"[/\\]", content["imagePath"])[-1], shapes, width, height)
 
 
@@ -110,9 +108,7 @@ def _shape(shape: Any, number: int, path: str, labels: tuple[str, ...]) -> Shape
         raise BadFile(path, f"shape {number} lacks a label or points; draw it again")
     kind = shape.get("shape_type", "polygon")  # files of LabelMe 3 hold polygons only and do not say so
     if kind not in _FEWEST:
-        raise BadFile(
-            path, f"shape {number} is a {kind}; known are {', '.join(_FEWEST)}: draw it again as one of them"
-        )
+        raise BadFile(path, f"shape {number} is a {kind}; known are {', '.join(_FEWEST)}: draw it again as one of them")
     label = str(shape["label"]).casefold()
     if label not in labels and label != BACKGROUND:
         known = ", ".join((*labels, BACKGROUND))
@@ -122,9 +118,7 @@ def _shape(shape: Any, number: int, path: str, labels: tuple[str, ...]) -> Shape
     points = tuple(_point(point, f"{kind} {number}", path) for point in _listed(shape["points"]))
     if not _FEWEST[kind] <= len(points) <= _MOST[kind]:
         plural = "" if len(points) == 1 else "s"
-        raise BadFile(
-            path, f"{kind} {number} has {len(points)} point{plural}; a {kind} needs {_FEWEST[kind]}"
-        )
+        raise BadFile(path, f"{kind} {number} has {len(points)} point{plural}; a {kind} needs {_FEWEST[kind]}")
     return Shape(kind, points, int(label != BACKGROUND))
 
 
@@ -133,11 +127,7 @@ def _listed(points: Any) -> list[Any]:
 
 
 def _point(point: Any, where: str, path: str) -> Point:
-    if (
-        not isinstance(point, list)
-        or len(point) != 2
-        or any(type(value) not in (int, float) for value in point)
-    ):
+    if not isinstance(point, list) or len(point) != 2 or any(type(value) not in (int, float) for value in point):
         raise BadFile(path, f"{where} has the point {point!r}, which is not a pair of numbers; draw it again")
     x, y = point
     if not (abs(x) <= _LIMIT_PX and abs(y) <= _LIMIT_PX):  # so written, NaN is caught too

@@ -53,9 +53,7 @@ def leakage(infos: Sequence[PairInfo], split: Split, distance_m: float) -> Leaka
         distance_m=distance_m,
         among_all=_neighbours(infos, everything, everything, distance_m),
         test=_neighbours(infos, test, train, distance_m),
-        validation=None
-        if set(validation) & set(train)
-        else _neighbours(infos, validation, train, distance_m),
+        validation=None if set(validation) & set(train) else _neighbours(infos, validation, train, distance_m),
     )
 
 

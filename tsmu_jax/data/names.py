@@ -47,9 +47,7 @@ def parse(name: str) -> FileName | None:
     if match := _AUTHORS.fullmatch(name):
         return FileName(match["id"], _role(match), tuple(match["corners"].split("_")), match["date"])
     if _AUTHORS_PREFIX.match(name) and re.search(rf"\.(?:{_IMAGE}|json)$", name, re.IGNORECASE):
-        raise ValueError(
-            "not GE_<LLlat>_<LLlon>_<URlat>_<URlon>_LS_<id>_US_<yyyymmdd>_PRE.jpg or _POST.jpg; rename it"
-        )
+        raise ValueError("not GE_<LLlat>_<LLlon>_<URlat>_<URlon>_LS_<id>_US_<yyyymmdd>_PRE.jpg or _POST.jpg; rename it")
     if match := _OURS.fullmatch(name):
         return FileName(match["id"], _role(match))
     return None
@@ -92,9 +90,7 @@ def check_dates(pre: str | None, post: str) -> None:
             raise ValueError(f"{date} is not a date (yyyymmdd); mend the name")
     if pre is not None and pre >= post:
         relation = "the same date as" if pre == post else "a later date than"
-        raise ValueError(
-            f"the pre-event image ({pre}) has {relation} the post-event image ({post}); mend the name"
-        )
+        raise ValueError(f"the pre-event image ({pre}) has {relation} the post-event image ({post}); mend the name")
 
 
 def _is_date(text: str) -> bool:

@@ -46,16 +46,12 @@ def open_source(
         counts = _PAPER_COUNTS if synthetic_pairs is None else synthetic_pairs
         chosen = chosen_ecoregions(counts, ecoregions, where="synthetic ecoregions")
         height, width = synthetic_size
-        return SyntheticSource(
-            {name: counts[name] for name in chosen}, height=height, width=width, seed=synthetic_seed
-        )
+        return SyntheticSource({name: counts[name] for name in chosen}, height=height, width=width, seed=synthetic_seed)
     if is_prepared(directory):
         from tsmu_jax.data.prepared import PreparedSource  # TFDS takes a second to import
 
         if tile:
-            raise UserError(
-                f"{directory}: a prepared dataset is not tiled again; give --tile to tsmu_jax.prepare"
-            )
+            raise UserError(f"{directory}: a prepared dataset is not tiled again; give --tile to tsmu_jax.prepare")
         return PreparedSource(directory, ecoregions=ecoregions, require_pre=require_pre)
     return FolderSource(
         directory,

@@ -147,13 +147,9 @@ class LandslidePairs(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version(_VERSION)
     BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = []  # ecoregions have any names
-    code_path: ClassVar[None] = (
-        None  # no checksums of downloads lie beside this file; TFDS needs a package to look
-    )
+    code_path: ClassVar[None] = None  # no checksums of downloads lie beside this file; TFDS needs a package to look
 
-    def __init__(
-        self, *, source: PairSource | None = None, file_format: str = "array_record", **kwargs: Any
-    ) -> None:
+    def __init__(self, *, source: PairSource | None = None, file_format: str = "array_record", **kwargs: Any) -> None:
         self._source = source
         self.entries: list[dict[str, Any]] = []  # of the index, one for each pair written
         super().__init__(file_format=file_format, **kwargs)
@@ -167,9 +163,7 @@ class LandslidePairs(tfds.core.GeneratorBasedBuilder):
             "pre": tfds.features.Image(**image),  # one black pixel without a pre-event image
             "post": tfds.features.Image(**image),
             "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),  # 1 = landslide
-            "footprint": tfds.features.Tensor(
-                shape=(4,), dtype=np.float64
-            ),  # WGS84 west, south, east, north; or NaN
+            "footprint": tfds.features.Tensor(shape=(4,), dtype=np.float64),  # WGS84 west, south, east, north; or NaN
             "pre_date": tfds.features.Text(),  # yyyymmdd, or empty
             "post_date": tfds.features.Text(),
         }
@@ -202,9 +196,7 @@ class LandslidePairs(tfds.core.GeneratorBasedBuilder):
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             batches = (indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH))
             encoded = (item for batch in batches for item in pool.map(encode, batch))
-            for key, (entry, record) in enumerate(
-                reported(encoded, total=len(indices), what=f"writing {name}")
-            ):
+            for key, (entry, record) in enumerate(reported(encoded, total=len(indices), what=f"writing {name}")):
                 self.entries.append(entry)
                 yield key, record
 
@@ -229,9 +221,7 @@ class SyntheticLandslides(LandslidePairs):
 
     def _pairs(self) -> PairSource:
         config = self.builder_config
-        return SyntheticSource(
-            {config.name: config.pairs}, height=config.height, width=config.width, seed=config.seed
-        )
+        return SyntheticSource({config.name: config.pairs}, height=config.height, width=config.width, seed=config.seed)
 
 
 def _record(info: PairInfo, pair: Pair) -> dict[str, Any]:
@@ -283,9 +273,7 @@ def _open(data_dir: Path, name: str, *, expected: int) -> Any:
         found = len(records)
         records[found - 1]  # opens the file, which is lost or cut off if this fails
     except Exception as error:  # TFDS and ArrayRecord raise whatever their libraries do
-        raise UserError(
-            f"{data_dir}: ecoregion {name!r} cannot be read ({error}); prepare it again"
-        ) from error
+        raise UserError(f"{data_dir}: ecoregion {name!r} cannot be read ({error}); prepare it again") from error
     if found != expected:
         raise UserError(f"{data_dir}: ecoregion {name!r} has {found} of {expected} pairs; prepare it again")
     return records

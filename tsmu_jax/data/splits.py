@@ -27,9 +27,7 @@ from tsmu_jax.data.source import PairInfo
 from tsmu_jax.errors import UserError
 
 MIN_DISTANCE_M = 100.0  # 2 km would join 36 of the paper's 39 pairs of North American Deserts to one block
-_BLOCKS_REMEDY = (
-    "a smaller --config.data.test_pairs or --config.data.min_distance_m, or --config.data.split=paper"
-)
+_BLOCKS_REMEDY = "a smaller --config.data.test_pairs or --config.data.min_distance_m, or --config.data.split=paper"
 
 Indices = tuple[int, ...]  # into the source, ascending
 
@@ -146,9 +144,7 @@ def _split_one(
             "add pairs or use a smaller --config.data.test_pairs"
         )
     crossing = [block for block in blocks if block.crosses]
-    free = sorted(
-        (block for block in blocks if not block.crosses), key=lambda block: _rank(seed, name, block.key)
-    )
+    free = sorted((block for block in blocks if not block.crosses), key=lambda block: _rank(seed, name, block.key))
     test = _deal(free, test_pairs)
     rest = _without(free, test)
     if sum(map(len, test)) < test_pairs or not rest + crossing:

@@ -28,11 +28,7 @@ def windows(height: int, width: int, tile: int | None) -> list[Window]:
     """
     tops, rows = _starts(height, tile)
     lefts, cols = _starts(width, tile)
-    return [
-        Window(row, col, top, left, rows, cols)
-        for row, top in enumerate(tops)
-        for col, left in enumerate(lefts)
-    ]
+    return [Window(row, col, top, left, rows, cols) for row, top in enumerate(tops) for col, left in enumerate(lefts)]
 
 
 def window_footprint(scene: Footprint, window: Window, height: int, width: int) -> Footprint:

@@ -60,8 +60,7 @@ def record(outcomes: Mapping[str, Outcome], old: Sequence[str], new: Sequence[st
         "micro_iou": {group: scores["micro_iou"] for group, scores in together.items()},
         "empty": {group: scores["empty"] for group, scores in together.items()},
         "ecoregions": {
-            name: {"decoder": outcome.decoder, **metrics.summary(outcome.counts)}
-            for name, outcome in outcomes.items()
+            name: {"decoder": outcome.decoder, **metrics.summary(outcome.counts)} for name, outcome in outcomes.items()
         },
     }
 

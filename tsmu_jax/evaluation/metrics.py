@@ -55,9 +55,7 @@ def scores(counts: Counts) -> Scores:
         return np.where(denominator > 0, numerator / np.maximum(denominator, 1), counts.empty)
 
     # F1 = 2PR / (P + R) = 2TP / (2TP + FP + FN), which has no 0/0 of its own.
-    return Scores(
-        ratio(tp, tp + fp + fn), ratio(tp, tp + fp), ratio(tp, tp + fn), ratio(2 * tp, 2 * tp + fp + fn)
-    )
+    return Scores(ratio(tp, tp + fp + fn), ratio(tp, tp + fp), ratio(tp, tp + fn), ratio(2 * tp, 2 * tp + fp + fn))
 
 
 def micro_iou(counts: Counts) -> float:

@@ -44,8 +44,6 @@ class Answerer:
             }
             yield unshard(self._step(*trees, shard(batch)))[:number]
 
-    def __call__(
-        self, model: Model, decoder: str, images: np.ndarray, flips: np.ndarray | None = None
-    ) -> np.ndarray:
+    def __call__(self, model: Model, decoder: str, images: np.ndarray, flips: np.ndarray | None = None) -> np.ndarray:
         """Returns logits f32[n, s, s]; arguments as for `batches`."""
         return np.concatenate(list(self.batches(model, decoder, images, flips)))

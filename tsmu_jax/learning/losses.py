@@ -1,6 +1,7 @@
 """Soft Dice and knowledge distillation (equations 5 to 11): one value for each image; the caller reduces."""
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ def soft_dice(*, logits: jax.Array, mask: jax.Array, smoothing: float = 1.0) -> 
     return 1 - _dice_coefficient(*dice_sums(logits=logits, mask=mask), smoothing)
 
 
-def batch_soft_dice(sums: tuple[jax.Array, jax.Array], *, smoothing: float = 1.0) -> jax.Array:
+def batch_soft_dice(sums: Sequence[jax.Array], *, smoothing: float = 1.0) -> jax.Array:
     """Soft Dice loss of a batch as if it were one image, as in the authors' published scripts.
 
     It punishes false alarms in images without landslide, and weighs large landslides more than small ones.
@@ -39,7 +40,8 @@ def batch_soft_dice(sums: tuple[jax.Array, jax.Array], *, smoothing: float = 1.0
     Returns:
       f32[] in [0, 1).
     """
-    return 1 - _dice_coefficient(*sums, smoothing)
+    intersection, union = sums
+    return 1 - _dice_coefficient(intersection, union, smoothing)
 
 
 def dice_sums(*, logits: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -61,53 +61,28 @@ def make_train_step(
     over images and old decoders. Only the trained parts are differentiated, so a frozen encoder costs no backward
     pass, and only they are written: all other parts leave as they came, to the bit.
     """
-
-    def gather(tree: Any) -> Any:
-        return tree if axis_name is None else lax.psum(tree, axis_name)
-
-    def dice(logits: jax.Array, mask: jax.Array, weight: jax.Array, total: jax.Array) -> jax.Array:
-        """This device's share of one decoder's Dice loss; the shares of all devices and decoders add up to it."""
-        if objective.dice == "image":
-            each = soft_dice(logits=logits, mask=mask, smoothing=objective.smoothing)
-            return (weight * each).sum() / total
-        sums = gather([(weight * each).sum() for each in dice_sums(logits=logits, mask=mask)])
-        whole = batch_soft_dice(sums, smoothing=objective.smoothing)  # the same on every device
-        return whole * weight.sum() / total
+    gather = _gather_over(axis_name)
 
     def step(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
         images, mask = flip(to_unit(batch[IMAGE]), batch[FLIP]), flip(batch[MASK], batch[FLIP])
         weight = batch[WEIGHT]
         total = jnp.maximum(gather(weight.sum()), 1.0)
-        routed = {
-            name: weight * (batch[DECODER] == index) for index, name in enumerate(objective.supervised)
-        }
+        routed = {name: weight * (batch[DECODER] == index) for index, name in enumerate(objective.supervised)}
         # A decoder that is only distilled answers for every image.
         weights = {**dict.fromkeys(objective.distilled, weight), **routed}
         keys = _image_keys(jax.random.fold_in(key, state.step), len(weight), axis_name)
 
         def loss_fn(trained: dict[str, Tree]) -> tuple[jax.Array, tuple[dict[str, Tree], Metrics]]:
+            params = {**state.params, **trained}
             logits, stats = forward(
-                network,
-                {**state.params, **trained},
-                state.batch_stats,
-                images,
-                weights,
-                training=objective.training,
-                keys=keys,
+                network, params, state.batch_stats, images, weights, training=objective.training, keys=keys
             )
-            loss = sum(dice(logits[name], mask, w, total) for name, w in routed.items())
-            metrics = {"dice_loss": loss}
-            for index, name in enumerate(objective.distilled):
-                responses = batch[RESPONSES][:, index]
-                distance = knowledge_distillation(
-                    logits=logits[name], responses=responses, temperature=objective.temperature, form=objective.kd
-                )
-                scale = weight / (total * len(objective.distilled))
-                kd = (scale * distance).sum()
-                loss = loss + objective.kd_weight * kd
-                metrics["kd_loss"] = metrics.get("kd_loss", 0.0) + kd
-                moved = (scale * drift(logits=logits[name], responses=responses)).sum()
-                metrics["drift"] = metrics.get("drift", 0.0) + moved
+            dice = [_dice(objective, logits[name], mask, w, total, gather) for name, w in routed.items()]
+            metrics = {"dice_loss": jnp.stack(dice).sum()}
+            loss = metrics["dice_loss"]
+            if objective.distilled:
+                metrics |= _distillation(objective, logits, batch[RESPONSES], weight / total)
+                loss = loss + objective.kd_weight * metrics["kd_loss"]
             return loss, (stats, {"loss": loss, **metrics})
 
         trained = {part: state.params[part] for part in objective.trains}
@@ -120,6 +95,43 @@ def make_train_step(
         return TrainState(state.step + 1, {**state.params, **moved}, stats, opt_state), metrics
 
     return step
+
+
+def _gather_over(axis_name: str | None) -> Callable[[Any], Any]:
+    return lambda tree: tree if axis_name is None else lax.psum(tree, axis_name)
+
+
+def _dice(
+    objective: Objective,
+    logits: jax.Array,
+    mask: jax.Array,
+    weight: jax.Array,
+    total: jax.Array,
+    gather: Callable[[Any], Any],
+) -> jax.Array:
+    """This device's share of one decoder's Dice loss; the shares of all devices and decoders add up to it."""
+    if objective.dice == "image":
+        each = soft_dice(logits=logits, mask=mask, smoothing=objective.smoothing)
+        return (weight * each).sum() / total
+    sums = gather([(weight * each).sum() for each in dice_sums(logits=logits, mask=mask)])
+    whole = batch_soft_dice(sums, smoothing=objective.smoothing)  # the same on every device
+    return whole * weight.sum() / total
+
+
+def _distillation(
+    objective: Objective, logits: Mapping[str, jax.Array], stored: jax.Array, share: jax.Array
+) -> Metrics:
+    """This device's share of the distillation loss and of the drift, means over images and old decoders."""
+    answers = [(logits[name], stored[:, index]) for index, name in enumerate(objective.distilled)]
+    distances = [
+        knowledge_distillation(logits=now, responses=before, temperature=objective.temperature, form=objective.kd)
+        for now, before in answers
+    ]
+    moved = [drift(logits=now, responses=before) for now, before in answers]
+    return {
+        "kd_loss": (share * jnp.stack(distances).mean(0)).sum(),
+        "drift": (share * jnp.stack(moved).mean(0)).sum(),
+    }
 
 
 def make_answer_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Array]:

@@ -25,9 +25,7 @@ class Decoder(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(
-        self, x: jax.Array, weight: jax.Array, *, train: bool, keys: jax.Array | None = None
-    ) -> jax.Array:
+    def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool, keys: jax.Array | None = None) -> jax.Array:
         """Args: x: f[b, h, w, c] features; weight: f32[b]; keys: key[b] for dropout. Returns logits f32[b, h, w]."""
         keys = keys if train else None
         skips = []

@@ -87,9 +87,7 @@ def init_decoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
         return output
 
     shape = jax.eval_shape(features).shape
-    variables = jax.jit(network.decoder.init, static_argnames="train")(
-        key, jnp.zeros(shape), jnp.ones(1), train=False
-    )
+    variables = jax.jit(network.decoder.init, static_argnames="train")(key, jnp.zeros(shape), jnp.ones(1), train=False)
     return variables["params"], variables["batch_stats"]
 
 

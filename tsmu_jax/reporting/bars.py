@@ -43,9 +43,7 @@ def draw_phase_bars(axes: Axes, results: Mapping[str, object]) -> None:
                 fontsize=8,
                 color=canvas.INK,
             )
-    axes.set_xticks(
-        range(len(run)), [str(phase.get("name", "?")).replace("_", " ") for phase in run], fontsize=9
-    )
+    axes.set_xticks(range(len(run)), [str(phase.get("name", "?")).replace("_", " ") for phase in run], fontsize=9)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.55, len(run) - 0.45)
     top = max(value for group in shown for value in values[group] if math.isfinite(value))

@@ -24,9 +24,7 @@ PALE = "#EDEDED"
 
 def new_figure(width: float, height: float, *, constrained: bool = True) -> Figure:
     """An empty white figure of `width` by `height` inches, drawn by Agg whatever the user's backend is."""
-    figure = Figure(
-        figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained" if constrained else None
-    )
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained" if constrained else None)
     FigureCanvasAgg(figure)
     return figure
 

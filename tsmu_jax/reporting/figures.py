@@ -43,9 +43,7 @@ def learning_curves(records: Records, path: Path) -> None:
       path: of the PNG.
     """
     spans = _spans(records)
-    plots = [
-        (name, curves) for name, curves in _CURVES if any(_points(records, spans, key) for key, *_ in curves)
-    ]
+    plots = [(name, curves) for name, curves in _CURVES if any(_points(records, spans, key) for key, *_ in curves)]
     ratios = [1.3 if name == "loss" else 1.0 for name, _ in plots] or [1.0]
     figure = canvas.new_figure(8.5, 0.9 + 1.7 * sum(ratios))
     column = np.atleast_1d(figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios))

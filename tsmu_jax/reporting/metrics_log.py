@@ -80,9 +80,7 @@ class MetricsLog:
         records = read(self._path.parent)
         order = list(dict.fromkeys(record["phase"] for record in records))
         earlier = set(order[: order.index(phase)] if phase in order else order)
-        kept = [
-            r for r in records if r["phase"] in earlier or (r["phase"] == phase and r["step"] <= after_step)
-        ]
+        kept = [r for r in records if r["phase"] in earlier or (r["phase"] == phase and r["step"] <= after_step)]
         self._file.close()
         temporary = self._path.with_name(FILE + ".tmp")
         with temporary.open("w", encoding="utf-8") as file:
@@ -145,9 +143,7 @@ def _parsed(line: bytes) -> Record | None:
 def _events(directory: Path, purge_step: int) -> SummaryWriter:
     """A new event file after those that are there, even within the second that names it."""
     number = len(list(directory.iterdir())) if directory.exists() else 0
-    return SummaryWriter(
-        str(directory), purge_step=purge_step if number else None, filename_suffix=f".{number:03d}"
-    )
+    return SummaryWriter(str(directory), purge_step=purge_step if number else None, filename_suffix=f".{number:03d}")
 
 
 def _mend(path: Path) -> None:

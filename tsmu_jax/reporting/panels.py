@@ -84,9 +84,7 @@ def panels(rows: Sequence[PanelRow], path: Path) -> None:
     canvas.save(figure, path)
 
 
-def overview(
-    rows: Sequence[PanelRow], before: Sequence[PanelRow], results: Mapping[str, object], path: Path
-) -> None:
+def overview(rows: Sequence[PanelRow], before: Sequence[PanelRow], results: Mapping[str, object], path: Path) -> None:
     """Writes the picture to look at first: what the update changed in a few images, and in all of them.
 
     Args:
@@ -103,9 +101,7 @@ def overview(
         raise ValueError("before and after must show the same images in the same order")
     dated = any(row.pre is not None for row in rows)
     names = ("before", "after") if before else ("prediction",)
-    predictions = (
-        [(first, last) for first, last in zip(before, rows, strict=True)] if before else [(r,) for r in rows]
-    )
+    predictions = [(first, last) for first, last in zip(before, rows, strict=True)] if before else [(r,) for r in rows]
     grid = []
     for row, shown in zip(rows, predictions, strict=True):
         cells = [
@@ -135,11 +131,7 @@ def _images(row: PanelRow, dated: bool) -> list[_Cell]:
         _Cell(row.post, "post-event" if dated else "image", truth),
         _Cell(agreement(row.truth, row.truth), "truth"),
     ]
-    return (
-        [_Cell(row.pre, "pre-event" if row.pre is not None else "no pre-event image"), *cells]
-        if dated
-        else cells
-    )
+    return [_Cell(row.pre, "pre-event" if row.pre is not None else "no pre-event image"), *cells] if dated else cells
 
 
 def _spread(rows: Sequence[PanelRow]) -> Sequence[PanelRow]:
@@ -170,9 +162,7 @@ def _extent(grid: Sequence[Sequence[_Cell]], cell: float) -> tuple[float, float]
     return width, HEADER + sum(TITLE + cell * _aspect(row) + GAP for row in grid)
 
 
-def _draw_grid(
-    figure: Figure, titles: Sequence[str], grid: Sequence[Sequence[_Cell]], cell_width: float
-) -> None:
+def _draw_grid(figure: Figure, titles: Sequence[str], grid: Sequence[Sequence[_Cell]], cell_width: float) -> None:
     """Lays the cells out by the inch, from the top left corner; rows may differ in height."""
     width, height = figure.get_size_inches()
     top = height - HEADER

@@ -59,9 +59,7 @@ class ResultsTable:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         table.add_column("phase", vertical="bottom", overflow="fold")
         for column in columns:
-            table.add_column(
-                Text(_broken(self._header[column])), justify="right", vertical="bottom", overflow="fold"
-            )
+            table.add_column(Text(_broken(self._header[column])), justify="right", vertical="bottom", overflow="fold")
         for row in self._rows:
             table.add_row(Text(_broken(row[0], 18)), *(Text(row[column]) for column in columns))
         return table
@@ -99,9 +97,7 @@ def notes(results: Mapping[str, object]) -> list[str]:
     empty = {name: count for name, count in empty.items() if count > 0}
     if empty:
         counts = ", ".join(f"{name} {count:.0f}" for name, count in empty.items())
-        lines.append(
-            f"Images empty in truth and prediction, counted as IoU 1, after the last phase: {counts}."
-        )
+        lines.append(f"Images empty in truth and prediction, counted as IoU 1, after the last phase: {counts}.")
     skipped = results.get("skipped")
     if isinstance(skipped, Sequence) and not isinstance(skipped, str) and skipped:
         lines.append(f"Bad files skipped: {len(skipped)}.")
@@ -132,9 +128,7 @@ def parameters_table(rows: Sequence[ParameterRow]) -> Table:
 def _cells(results: Mapping[str, object]) -> tuple[list[str], list[list[str]]]:
     regions = ecoregions(results)
     new = set(names(results, "new"))
-    groups = [
-        group for group in GROUPS if any(math.isfinite(number(p, "iou", group)) for p in phases(results))
-    ]
+    groups = [group for group in GROUPS if any(math.isfinite(number(p, "iou", group)) for p in phases(results))]
     header = ["phase", *groups, *(f"{name} (new)" if name in new else name for name in regions)]
     header += [title for _, title in _COSTS]
     rows = []
@@ -168,9 +162,7 @@ def _broken(name: str, width: int = 10) -> str:
 
 def _title(results: Mapping[str, object]) -> str:
     method = str(results.get("method", "")).strip()
-    return (
-        f"{method}: mean IoU of the test images after each phase" if method else "mean IoU of the test images"
-    )
+    return f"{method}: mean IoU of the test images after each phase" if method else "mean IoU of the test images"
 
 
 def _last(results: Mapping[str, object], name: str, key: str) -> float:

@@ -38,9 +38,7 @@ class Ground:
     albedo: np.ndarray  # f32[3, h, w]: planes are several times faster to blend than pixels
     height: np.ndarray  # f32[h, w]
 
-    def paint(
-        self, cover: np.ndarray, colours: tuple[Colour, Colour], mix: np.ndarray, bright: np.ndarray
-    ) -> None:
+    def paint(self, cover: np.ndarray, colours: tuple[Colour, Colour], mix: np.ndarray, bright: np.ndarray) -> None:
         """Lays over `cover` the two colours, mixed by `mix` in [0, 1] and multiplied by `bright`."""
         first, second = np.array(colours, np.float32)[..., None, None]
         colour = (first + (second - first) * mix) * bright

@@ -30,7 +30,7 @@ class SyntheticSource(PairSource):
         """`pairs`: how many, by ecoregion key; raises `UserError` on an unknown key or a bad number."""
         for key, count in pairs.items():
             if key not in RECIPES:
-                raise UserError(f"synthetic.pairs: no synthetic ecoregion {key!r}; choose from {', '.join(sorted(RECIPES))}")
+                raise UserError(f"synthetic.pairs: no ecoregion {key!r}; choose from {', '.join(sorted(RECIPES))}")
             if not 0 <= count <= MOST_PAIRS:
                 raise UserError(f"synthetic.pairs: {count} pairs of {key}; ask for 0 to {MOST_PAIRS}")
         if min(height, width) < SMALLEST_SIDE:

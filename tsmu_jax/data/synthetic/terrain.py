@@ -37,18 +37,14 @@ def _spectrum(height: int, width: int, low: float, high: float, slope: float) ->
     return (band * frequency**-slope).astype(np.float32)
 
 
-def noise(
-    rng: np.random.Generator, shape: tuple[int, int], low: float, high: float, slope: float = 1.0
-) -> np.ndarray:
+def noise(rng: np.random.Generator, shape: tuple[int, int], low: float, high: float, slope: float = 1.0) -> np.ndarray:
     """Noise f32[h, w] with mean 0 and deviation 1, between `low` and `high` cycles per unit of length."""
     white = rng.standard_normal(shape, dtype=np.float32)
     field = np.fft.irfft2(np.fft.rfft2(white) * _spectrum(*shape, low, high, slope), s=shape)
     return ((field - field.mean()) / field.std()).astype(np.float32)
 
 
-def make_terrain(
-    rng: np.random.Generator, shape: tuple[int, int], relief: float, dissection: float
-) -> Terrain:
+def make_terrain(rng: np.random.Generator, shape: tuple[int, int], relief: float, dissection: float) -> Terrain:
     """A hilly scene; `relief` is the mean slope (1 = 45 degrees), `dissection` the share of small gullies."""
     main = np.sqrt(noise(rng, shape, 0.5, 4.0, 2.0) ** 2 + 0.01)
     side_valleys = np.sqrt(noise(rng, shape, 2.5, 12.0, 1.5) ** 2 + 0.02)
