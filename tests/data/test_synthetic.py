@@ -157,7 +157,7 @@ def test_fingerprint_and_records() -> None:
     ("pairs", "height", "seed", "message"),
     [
         ({"mars": 1}, 64, 0, "'mars'; choose from etf, mwcf, nad, nwfm"),
-        ({"etf": -1}, 64, 0, "-1 synthetic pairs of etf"),
+        ({"etf": -1}, 64, 0, "-1 pairs of etf"),
         ({"etf": 1}, 16, 0, "16 x 64"),
         ({"etf": 1}, 64, -1, "seed -1"),
     ],

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tsmu_jax.learning.losses import KD_FORMS, drift, knowledge_distillation, soft_dice
+from tsmu_jax.learning.losses import KD_FORMS, batch_soft_dice, dice_sums, drift, knowledge_distillation, soft_dice
 
 SHAPE = (3, 6, 5)
 PIXELS = 30
@@ -63,6 +63,22 @@ def test_perfect_masks_cost_nothing(mask) -> None:
     np.testing.assert_allclose(soft_dice(logits=perfect, mask=mask), 0, atol=1e-6)  # the empty mask too
     wrong = soft_dice(logits=-perfect, mask=mask)
     np.testing.assert_allclose(wrong, 1 - 1 / (PIXELS + 1), rtol=1e-5)
+
+
+def test_dice_of_a_batch_takes_its_pixels_for_one_image(logits, mask) -> None:
+    p = sigmoid(logits)
+    expected = 1 - (2 * (mask * p).sum() + 2) / (mask.sum() + p.sum() + 2)
+
+    def loss(logits: jax.Array) -> jax.Array:
+        intersection, union = dice_sums(logits=logits, mask=mask)
+        assert intersection.shape == union.shape == (3,)
+        return batch_soft_dice((intersection.sum(), union.sum()), smoothing=2.0)
+
+    value, gradient = jax.value_and_grad(loss)(logits)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    assert (gradient[1] > 0).all()  # no landslide there: every false alarm costs
+    one_image = dice_sums(logits=logits.reshape(1, 18, 5), mask=mask.reshape(1, 18, 5))
+    np.testing.assert_allclose(value, 1 - (2 * one_image[0] + 2) / (one_image[1] + 2), rtol=1e-5)
 
 
 def kd(logits, responses, form: str, temperature: float = 2.0) -> jax.Array:

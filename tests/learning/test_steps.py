@@ -99,6 +99,27 @@ def test_a_batch_of_padding_alone_on_one_device(one_device, two_devices, model, 
     assert_close(run(one_device, model, [two]), run(two_devices, model, [two], devices=2))
 
 
+def test_dice_of_the_batch_gathers_its_pixels_from_all_devices(
+    network, network_of_one_device, answer, model, make_batch
+) -> None:
+    objective = Objective(trains=("old",), training=(), supervised=("a", "b"), dice="batch", smoothing=2.0)
+    whole = jax.jit(make_train_step(network_of_one_device, SGD, objective))
+    split = pmap_train(make_train_step(network, SGD, objective, axis_name=AXIS))
+    batch = routed(make_batch(0), 0, 1, 0, 1)
+    batch[WEIGHT][3] = 0
+    outcome = run(whole, model, [batch])
+    assert_close(outcome, run(split, model, [batch], devices=2))
+    expected = 0.0
+    for decoder, rows in {"a": [0, 2], "b": [1]}.items():
+        logits = answer(model, decoder, batch[IMAGE], batch[FLIP])[rows].astype(np.float64)
+        p, y = 1 / (1 + np.exp(-logits)), flip(batch[MASK], batch[FLIP])[np.array(rows)]
+        expected += len(rows) / 3 * (1 - (2 * (y * p).sum() + 2) / ((y + p).sum() + 2))
+    np.testing.assert_allclose(outcome[1][0]["dice_loss"], expected, rtol=1e-4)
+    for decoder in ("a", "b"):
+        moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), outcome[0].params["old"], model.params["old"])
+        assert max(jax.tree.leaves(moved[decoder])) > 1e-2
+
+
 def test_same_seed_same_bits(two_devices, model, make_batch, identical) -> None:
     batches = [make_batch(seed) for seed in range(2)]
     first, again = (run(two_devices, model, batches, devices=2)[0] for _ in range(2))
