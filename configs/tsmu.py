@@ -56,7 +56,9 @@ def _paper() -> config_dict.ConfigDict:
     config.distillation.weight = 1.0  # lambda
     config.distillation.move_statistics = False  # whether BatchNorm statistics follow the new images
     config.distillation.train_old = True  # whether the old decoders' parameters are trained too
-    config.distillation.drift_budget = 0.0  # end before the old answers drift further than this; 0: no budget
+    config.distillation.drift_budget = (
+        0.0  # end before an epoch whose mean drift of the old answers is above this; 0: none
+    )
 
     config.early_stopping = config_dict.ConfigDict()
     config.early_stopping.patience = 0  # epochs without a better validation IoU; 0: train all epochs
@@ -98,7 +100,8 @@ def _small(config: config_dict.ConfigDict) -> None:
     """Four regions of real images in under an hour on two CPU cores: 64 x 64 pairs, few epochs, the full network."""
     config.batch_size = 4
     config.data.size = 64
-    config.data.test_pairs = 27
+    config.data.synthetic.height = 64
+    config.data.synthetic.width = 96
     config.data.subsample = 40
     config.data.draws = 1
     config.data.validation_copies = 1

@@ -43,6 +43,10 @@ def changed(**values: Any) -> dict[str, Any]:
     return config
 
 
+def visible(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
+
+
 def claim(path: Path, config: dict[str, Any] | None = None) -> RunDirectory:
     return RunDirectory.claim(path, CONFIG if config is None else config, command="python -m tsmu_jax.main --x")
 
@@ -82,7 +86,7 @@ def fails(*_: Any, **__: Any) -> None:
 
 def test_a_new_directory_is_made_and_says_what_runs(tmp_path: Path) -> None:
     run = claim(tmp_path / "runs" / "deep" / "demo")
-    assert [path.name for path in run.path.iterdir()] == ["config.json"]
+    assert visible(run.path) == ["config.json"]
     content = json.loads(run.config_path.read_text())
     assert content["schema"] == 1
     assert content["config"] == CONFIG
@@ -106,7 +110,7 @@ def test_the_same_configuration_takes_a_run_up_and_leaves_its_record(tmp_path: P
     (tmp_path / "phases" / "01_initial").mkdir(parents=True)
     run = RunDirectory.claim(tmp_path, CONFIG, command="another command")
     assert run.config_path.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "metrics.jsonl", "phases"]
+    assert visible(tmp_path) == ["config.json", "metrics.jsonl", "phases"]
 
 
 def test_another_configuration_is_refused_with_the_keys_that_differ(tmp_path: Path) -> None:
@@ -161,12 +165,19 @@ def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
 
 
 def test_a_directory_that_takes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def touch(self: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refused(path: Path, flags: int) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "touch", touch)
+    monkeypatch.setattr(os, "open", refused)
     assert "cannot be written (Permission denied)" in refusal(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_in_which_another_process_runs_is_refused(tmp_path: Path) -> None:
+    run = claim(tmp_path)
+    assert "another process runs in it" in refusal(tmp_path)
+    del run
+    claim(tmp_path)
 
 
 def test_siblings_are_the_other_runs_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,7 +349,7 @@ def test_an_interrupted_copy_does_not_read_as_finished(
 ) -> None:
     calls = []
 
-    def cut_off(source: Path, target: Path) -> None:
+    def cut_off(source: Path, target: Path, **options: Any) -> None:
         calls.append(target)
         if len(calls) <= copies:
             shutil.copytree(source, target)

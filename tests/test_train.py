@@ -177,6 +177,19 @@ def test_a_finished_prefix_is_taken_from_a_run_beside(
     shutil.rmtree(beside)
 
 
+def test_an_interrupted_phase_of_other_data_is_not_continued(run: tuple[Path, dict]) -> None:
+    workdir, _ = run
+    other = workdir.parent / "other"
+    (other / "phases").mkdir(parents=True)
+    shutil.copy(workdir / "config.json", other)
+    unfinished = other / "phases" / "01_initial" / "unfinished"
+    unfinished.mkdir(parents=True)
+    (unfinished / "latest.json").write_text('{"checkpoint": "step_3", "identity": "that of other data"}')
+    with pytest.raises(UserError, match="trained on other data or by another release"):
+        train_and_evaluate(configuration(), other)
+    shutil.rmtree(other)
+
+
 def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> None:
     workdir, results = run
     killed = workdir.parent / "killed"

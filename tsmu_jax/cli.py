@@ -29,7 +29,7 @@ def run(main: Callable[[Sequence[str]], None], description: str) -> None:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted; the same command continues where its last checkpoint is", file=sys.stderr)
+        print("interrupted; the same command goes on from what is finished", file=sys.stderr)
         sys.exit(130)
 
 

@@ -26,7 +26,7 @@ _not_negative = (lambda value: value >= 0, "must not be negative")
 _fraction = (lambda value: 0 <= value < 1, "must be at least 0 and less than 1")
 _part = (lambda value: 0 < value < 1, "must be greater than 0 and less than 1")
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "seed": _not_negative,
+    "seed": (lambda value: 0 <= value < 2**32, "must be at least 0 and less than 2**32"),
     "batch_size": _positive,
     "checkpoint_minutes": _positive,
     "data.size": _positive,

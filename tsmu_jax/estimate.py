@@ -1,13 +1,15 @@
 """How long a run will take on this machine, from a few timed steps of its first phase."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
+from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, WEIGHT
 from tsmu_jax.experiment import Experiment
 from tsmu_jax.learning.parallel import padded, replicate, shard
 from tsmu_jax.learning.state import Model, init_model, start
@@ -23,29 +25,39 @@ DEMO = "python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/dem
 def describe(experiment: Experiment, waiting: Sequence[Stage]) -> str:
     """One or two sentences: the time that the waiting stages take, and on a CPU the way to a quick look."""
     seconds = sum(stage_seconds(experiment, waiting).values())
-    text = f"about {duration(seconds)} of training on this machine ({jax.devices()[0].platform})"
+    text = f"about {duration(seconds)} on this machine ({jax.devices()[0].platform})"
     if jax.devices()[0].platform == "cpu" and seconds > 1800:
         text += f"; for a quick look: {DEMO}"
     return text
 
 
 def stage_seconds(experiment: Experiment, waiting: Sequence[Stage]) -> dict[str, float]:
-    """Training seconds of each waiting stage, without compilation: the first one's steps are timed.
+    """Seconds of each waiting stage, without compilation: the first one's steps are timed.
 
     The others' steps are scaled by their share of arithmetic, which the compiler counts without compiling.
     """
-    model = init_model(experiment.network, jax.random.key(0))
-    per_flop, seconds = 0.0, {}
+    model = jax.eval_shape(lambda: init_model(experiment.network, jax.random.key(0)))
+    per_flop, per_answer, seconds = 0.0, 0.0, {}
     for stage in experiment.stages[: waiting[-1].index]:
-        model = enter(experiment, stage, model)
+        model = jax.eval_shape(functools.partial(enter, experiment, stage), model)
         if stage not in waiting:
             continue
         flops = _flops(experiment, stage, model)
         if not per_flop:
             per_flop = _step_seconds(experiment, stage, model) / flops
+            # A third: an answer needs no gradients, which are two thirds of a step's arithmetic.
+            per_answer = per_flop * flops / (3 * padded(experiment.config["batch_size"]))
         steps = experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch
-        seconds[stage.phase.name] = per_flop * flops * steps
+        seconds[stage.directory] = per_flop * flops * steps + per_answer * _answers(experiment, stage)
     return seconds
+
+
+def _answers(experiment: Experiment, stage: Stage) -> int:
+    """Images that decoders answer beside training: validation after each epoch, and stored responses."""
+    validated = sum(experiment.validation_pairs(name) for name in stage.ecoregions)
+    copies = experiment.config["data"]["validation_copies"]
+    recorded = sum(len(experiment.split.train[name]) for name in stage.ecoregions)
+    return validated * copies * experiment.epochs(stage) + FLIPS * recorded * len(stage.distilled)
 
 
 def _batch(experiment: Experiment, stage: Stage) -> dict[str, np.ndarray]:
@@ -66,7 +78,8 @@ def _step_seconds(experiment: Experiment, stage: Stage, model: Model) -> float:
     batch = _batch(experiment, stage)
     if not stage.distilled:
         del batch[RESPONSES]
-    state = replicate(start(model, optimizer(experiment, stage)))
+    filled = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01, leaf.dtype), model)
+    state = replicate(start(filled, optimizer(experiment, stage)))
     times = []
     for _ in range(1 + STEPS):
         before = time.perf_counter()
@@ -84,5 +97,7 @@ def _flops(experiment: Experiment, stage: Stage, model: Model) -> float:
         decoder=experiment.network.decoder.clone(axis_name=None),
     )
     step = make_train_step(network, tx, objective(experiment, stage))
-    lowered = jax.jit(step).lower(start(model, tx), _batch(experiment, stage), jax.random.key(0))
-    return float((lowered.cost_analysis() or {})["flops"])
+    state = jax.eval_shape(lambda model: start(model, tx), model)
+    with jax.default_device(jax.devices("cpu")[0]):  # the backends of accelerators do not count before they compile
+        lowered = jax.jit(step).lower(state, _batch(experiment, stage), jax.random.key(0))
+        return float((lowered.cost_analysis() or {})["flops"])

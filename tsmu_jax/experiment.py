@@ -17,7 +17,7 @@ from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.examples import Examples, validation_examples
 from tsmu_jax.data.open import open_source
 from tsmu_jax.data.source import PairSource
-from tsmu_jax.data.splits import Split, split
+from tsmu_jax.data.splits import Split, resolved_kind, split
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import TestSet
 from tsmu_jax.learning.answer import Answerer
@@ -56,9 +56,13 @@ class Experiment:
         data = self.config["data"]
         seed = (self.config["seed"], zlib.crc32(ecoregion.encode()))
         indices = np.random.default_rng(seed).permutation(self.split.validation[ecoregion])
-        if data["subsample"]:
-            indices = indices[: data["subsample"]]
+        indices = indices[: self.validation_pairs(ecoregion)]
         return TestSet(*validation_examples(self.examples, indices, copies=data["validation_copies"], seed=seed))
+
+    def validation_pairs(self, ecoregion: str) -> int:
+        """How many of an ecoregion's pairs validate: a large one does not outweigh the others here either."""
+        pairs, most = len(self.split.validation[ecoregion]), self.config["data"]["subsample"]
+        return min(pairs, most) if most else pairs
 
     def draws(self, stage: Stage) -> Draws:
         """The order in which a stage sees its training pairs."""
@@ -92,6 +96,12 @@ class Experiment:
             if earlier.phase.distils:
                 parts.append(self.config["distillation"])
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The configuration with its defaults filled in: which ecoregions, which kind of split."""
+        data = {**self.config["data"], "split": resolved_kind(self.source.infos, self.config["data"]["split"])}
+        return {**self.config, "old": ",".join(self.old), "new": ",".join(self.new), "data": data}
 
     def rate(self, stage: Stage) -> float:
         """Learning rate that a stage starts from."""

@@ -1,6 +1,8 @@
 """A run directory: what is where, whose configuration it holds, which of its phases are finished."""
 
 import datetime
+import fcntl
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -9,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import PARTS
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
+LOCK = ".lock"
 PARTIAL = ".partial"  # what an interrupted write leaves
 
 
@@ -30,6 +34,15 @@ def write_json(path: Path, value: Any) -> None:
     partial = path.with_name(path.name + PARTIAL)
     partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
     partial.replace(path)
+
+
+def code_digest() -> str:
+    """Digest of this package's source: phases of other code are continued where they are, but not taken over."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 class RunDirectory:
@@ -49,19 +62,28 @@ class RunDirectory:
         run = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            probe = path / f".writable-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            entries = [entry.name for entry in path.iterdir()]
+            if run.config_path.exists():
+                _refuse_other(path, _stored_config(run.config_path), config)
+            elif any(name != LOCK and not name.endswith(PARTIAL) for name in entries):
+                raise UserError(f"--workdir={path}: holds files but no run; name a new or empty directory")
+            run._lock()
+            if not run.config_path.exists():
+                write_json(run.config_path, _provenance(config, command))
         except OSError as error:
             reason = f"cannot be written ({error.strerror}); name another directory"
             raise UserError(f"--workdir={path}: {reason}") from error
-        if run.config_path.exists():
-            _refuse_other(path, _stored_config(run.config_path), config)
-        elif any(not entry.name.endswith(PARTIAL) for entry in path.iterdir()):
-            raise UserError(f"--workdir={path}: holds files but no run; name a new or empty directory")
-        else:
-            write_json(run.config_path, _provenance(config, command))
         return run
+
+    def _lock(self) -> None:
+        """Keeps other processes out, until this object or the process ends, however it does."""
+        lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT)
+        weakref.finalize(self, os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            reason = "another process runs in it; wait for it or name another one"
+            raise UserError(f"--workdir={self.path}: {reason}") from error
 
     @property
     def config_path(self) -> Path:
@@ -130,9 +152,8 @@ class PhaseDirectory:
             partial = target.with_name(target.name + PARTIAL)
             shutil.rmtree(partial, ignore_errors=True)
             shutil.rmtree(target, ignore_errors=True)
-            if source.exists():  # somebody may have cleaned up their predictions
-                shutil.copytree(source, partial)
-                partial.replace(target)
+            shutil.copytree(source, partial, copy_function=_link)
+            partial.replace(target)
 
 
 def _stored_config(path: Path) -> Mapping[str, Any]:
@@ -144,6 +165,14 @@ def _stored_config(path: Path) -> Mapping[str, Any]:
     if not isinstance(stored, Mapping):
         raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir")
     return stored
+
+
+def _link(source: str, target: str) -> None:
+    """Shares a finished file where the file system can: stored responses are large."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _refuse_other(path: Path, stored: Mapping[str, Any], config: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import count
 from tsmu_jax.reporting.metrics_log import MetricsLog
 from tsmu_jax.reporting.progress import PhaseProgress
-from tsmu_jax.rundir import PhaseDirectory
+from tsmu_jax.rundir import PhaseDirectory, code_digest
 
 
 def objective(experiment: Experiment, stage: Stage) -> Objective:
@@ -81,22 +81,23 @@ def run_stage(
     """
     model = enter(experiment, stage, model)
     draws, epochs = experiment.draws(stage), experiment.epochs(stage)
-    done = interrupted_at(directory.periodic) or 0
+    done, _ = interrupted_at(directory.periodic) or (0, "")
+    stored = _responses(experiment, stage, model, directory)
     log.truncate(stage.directory, done)
     steps = epochs * draws.steps_per_epoch
     with PhaseProgress(
         stage.phase.name, steps, epochs=epochs, images_per_step=draws.batch_size, start=done
     ) as progress:
-        loop = _loop(experiment, stage, model, directory, log, progress, steps_before)
+        loop = _loop(experiment, stage, stored, directory, log, progress, steps_before)
         fitted = fit(loop, start(model, optimizer(experiment, stage)))
-        if fitted.chosen_epoch not in (0, fitted.epochs):
-            progress.close(f"kept epoch {fitted.chosen_epoch}")
+        if fitted.chosen_epoch != fitted.epochs:
+            progress.close(f"kept epoch {fitted.chosen_epoch}" if fitted.chosen_epoch else "kept what it started from")
     model = fitted.model
     outcomes = evaluate(
         lambda decoder, images: experiment.answer(model, decoder, images), experiment.tests, stage.route
     )
     save_predictions(experiment, outcomes, directory)
-    finished = _record(experiment, stage, fitted, outcomes)
+    finished = _record(experiment, stage, fitted, outcomes, stored.seconds if stored else 0.0)
     directory.finish(model, finished)
     return model, finished
 
@@ -104,7 +105,7 @@ def run_stage(
 def _loop(
     experiment: Experiment,
     stage: Stage,
-    model: Model,
+    stored: responses.Responses | None,
     directory: PhaseDirectory,
     log: MetricsLog,
     progress: PhaseProgress,
@@ -115,7 +116,6 @@ def _loop(
     decoder = {
         pair: stage.supervised.index(stage.route[name]) for name in stage.ecoregions for pair in draws.groups[name]
     }
-    stored = _responses(experiment, stage, model, directory)
 
     def batches(first: int, end: int) -> Prefetch:
         read = train_batches(
@@ -144,6 +144,7 @@ def _loop(
         on_step=lambda done, latest: progress.update(done, loss=latest["loss"]),
         directory=directory.periodic,
         key=experiment.key(f"{stage.directory}/steps"),
+        identity=experiment.stage_key(stage),
         epochs=experiment.epochs(stage),
         steps_per_epoch=draws.steps_per_epoch,
         images_per_epoch=draws.images_per_epoch,
@@ -160,6 +161,8 @@ def _responses(
 ) -> responses.Responses | None:
     if not stage.distilled:
         return None
+    if responses.is_recorded(directory.path, key=experiment.stage_key(stage)):
+        return responses.Responses(directory.path)
     pairs = [pair for name in stage.ecoregions for pair in experiment.split.train[name]]
     with PhaseProgress("responses", len(pairs), images_per_step=len(stage.distilled)) as progress:
         return responses.record(
@@ -187,10 +190,17 @@ def _validator(experiment: Experiment, stage: Stage) -> Any:
     return validate
 
 
-def _record(experiment: Experiment, stage: Stage, fitted: Fitted, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+def _record(
+    experiment: Experiment,
+    stage: Stage,
+    fitted: Fitted,
+    outcomes: Mapping[str, Outcome],
+    recording_seconds: float,
+) -> dict[str, Any]:
     params, stats = fitted.model.params, fitted.model.batch_stats
     return {
         "key": experiment.stage_key(stage),
+        "code": code_digest(),
         "decoders": {"old": list(stage.old), "new": list(stage.new)},
         "steps": fitted.steps,
         "tests": {
@@ -205,7 +215,8 @@ def _record(experiment: Experiment, stage: Stage, fitted: Fitted, outcomes: Mapp
             "epochs": fitted.epochs,
             "chosen_epoch": fitted.chosen_epoch,
             "images": experiment.draws(stage).images_per_epoch,
-            "seconds": round(fitted.seconds, 3),
+            "seconds": round(fitted.seconds + recording_seconds, 3),  # recording is part of an update's cost
+            "recording_seconds": round(recording_seconds, 3),
             "trainable_parameters": sum(count(params[part]) for part in stage.phase.trains),
             "total_parameters": count(params, stats),
             **record(outcomes, experiment.old, experiment.new),

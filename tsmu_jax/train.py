@@ -10,19 +10,20 @@ from rich.console import Console
 from tsmu_jax import estimate
 from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import Experiment, prepare
+from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.state import init_model
 from tsmu_jax.methods import Stage
 from tsmu_jax.reporting import metrics_log, summary
-from tsmu_jax.reporting.tables import results_table
-from tsmu_jax.rundir import RunDirectory, command_line, write_json
+from tsmu_jax.reporting.tables import results_markdown, results_table
+from tsmu_jax.rundir import RunDirectory, code_digest, command_line, write_json
 from tsmu_jax.stage import run_stage
 
 
 def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
     """Runs a configuration's method in a directory, or what of it is not finished there.
 
-    Each phase is looked for in this order: finished in `workdir`; finished with the same digest in a run directory
-    beside it, from which it is copied; interrupted in `workdir`; else it starts from scratch.
+    Each phase is looked for in this order: finished or interrupted in `workdir`; finished with the same digest, by the
+    same code, in a run directory beside it, from which it is copied; else it starts from scratch.
 
     Args:
       config: a plain nested dictionary; see configs/tsmu.py.
@@ -35,7 +36,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
     """
     console = Console(file=sys.stderr, soft_wrap=True)
     experiment = prepare(config)
-    run = RunDirectory.claim(workdir, config, command=command_line())
+    run = RunDirectory.claim(workdir, experiment.resolved, command=command_line())
     skipped = [entry._asdict() for entry in experiment.source.skipped]
     write_json(run.path / "skipped.json", skipped)
     results: dict[str, Any] = {
@@ -62,6 +63,8 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
             steps += record["steps"]
             results["phases"].append(record["result"])
             write_json(run.results_path, results)
+    console.print(results_table(results))
+    (run.path / "results.md").write_text(results_markdown(results))
     summary.write_figures(
         experiment.source,
         experiment.split.test,
@@ -69,7 +72,6 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
         workdir=run.path,
         phases=[stage.directory for stage in experiment.stages],
     )
-    console.print(results_table(results))
     console.print(f"results: {run.results_path}   pictures: {run.figures}")
     return results
 
@@ -77,16 +79,18 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
 def _find(experiment: Experiment, stage: Stage, run: RunDirectory) -> RunDirectory | None:
     """The run that has finished this very phase: this one, or one beside it; None where it must be trained."""
     directory, key = run.phase(stage.directory), experiment.stage_key(stage)
-    record = directory.record()
-    if record is not None:
-        if record["key"] != key:
+    record, interrupted = directory.record(), interrupted_at(directory.periodic)
+    if record is not None or interrupted is not None:
+        if key != (record["key"] if record else interrupted and interrupted[1]):
             raise UserError(f"{directory.path}: trained on other data or by another release; name another --workdir")
-        return run
-    if not experiment.config["reuse"] or directory.periodic.exists():
+        return run if record else None
+    if not experiment.config["reuse"]:
         return None
+    code = code_digest()
     for other in run.siblings():
-        record = other.phase(stage.directory).record()
-        if record is not None and record.get("key") == key:
+        finished = other.phase(stage.directory)
+        record = finished.record() or {}
+        if record.get("key") == key and record.get("code") == code and finished.predictions.exists():
             return other
     return None
 

@@ -81,6 +81,7 @@ class Runner:
             on_step=on_step,
             directory=directory,
             key=jax.random.key(3),
+            identity="this run",
             epochs=EPOCHS,
             steps_per_epoch=STEPS,
             images_per_epoch=4 * STEPS,
@@ -150,7 +151,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(run, uninterrupted, tmp_path,
     for interruption in interruptions:
         with pytest.raises(Interrupted):
             run(tmp_path, records, validate=real_validation, checkpoint_seconds=0.0, **interruption)
-        saved = interrupted_at(tmp_path)
+        saved, identity = interrupted_at(tmp_path)
+        assert identity == "this run"
         assert saved == interruption.get("fails_at", interruption.get("fails_after", 0) - 1)
         assert [path.name for path in tmp_path.glob("step_*")] == [f"step_{saved}"]
         assert len(records) == saved // STEPS

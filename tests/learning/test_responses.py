@@ -119,16 +119,6 @@ def test_a_recording_by_other_weights_is_replaced(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.read(12, 2)[1], 1122.25)
 
 
-def test_a_recording_of_other_pairs_or_decoders_is_replaced(tmp_path: Path) -> None:
-    record(tmp_path, Teacher())
-    for change in ({"pairs": PAIRS[:2]}, {"decoders": ("a", "b")}, {"pairs": PAIRS[::-1]}):
-        teacher, arguments = Teacher(), {"pairs": PAIRS, "decoders": ("b", "a"), **change}
-        again = responses.record(tmp_path, teacher, 0.0, image, key="k", **arguments)
-        assert teacher.calls > 0
-        pair, column = arguments["pairs"][0], arguments["decoders"].index("a")
-        np.testing.assert_array_equal(again.read(pair, 3)[column], pair * 10 + 3.25)
-
-
 @pytest.mark.parametrize("key", ["k", "other"])
 def test_an_interrupted_recording_is_not_finished(tmp_path: Path, key: str) -> None:
     record(tmp_path, Teacher())  # an older one, which the interrupted one replaces

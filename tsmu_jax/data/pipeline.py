@@ -106,8 +106,8 @@ class Prefetch:
 
     def __iter__(self) -> Iterator[Any]:
         while self._queue:
-            ready = self._queue.popleft()
+            yield self._queue.popleft()
+            # The consumer has started its step by now: the next input is read while the device works.
             started = time.perf_counter()
             self._queue.extend(itertools.islice(self._sent, 1))
             self.wait_seconds += time.perf_counter() - started
-            yield ready

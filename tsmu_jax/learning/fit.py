@@ -38,6 +38,8 @@ class Loop:
       on_epoch: receives each epoch's record.
       on_step: receives (finished steps, latest scalars), a few times a second at most.
       directory: of the periodic checkpoint.
+      key: random key of the steps.
+      identity: digest of all that influences the outcome; a periodic checkpoint keeps it.
     """
 
     step: Callable[..., tuple[TrainState, dict[str, jax.Array]]]
@@ -47,6 +49,7 @@ class Loop:
     on_step: Callable[[int, dict[str, float]], None]
     directory: Path
     key: jax.Array
+    identity: str
     epochs: int
     steps_per_epoch: int
     images_per_epoch: int
@@ -78,6 +81,7 @@ class _Run:
         self._restore()
         self.state = replicate(self.state)
         self.done = int(self.state.step)
+        self.saved_step = self.done if interrupted_at(loop.directory) else -1
         if self.kept is None and loop.saturation.active:
             self.kept = self._copy()  # for a phase whose first epoch already exceeds the drift budget
         self.started = self.saved = time.perf_counter()
@@ -134,8 +138,16 @@ class _Run:
 
     def save(self) -> None:
         """Writes the periodic checkpoint; the previous one stays until the new one is complete."""
+        if self.done == self.saved_step:  # writing it again would first remove what is there
+            self.saved = time.perf_counter()
+            return
         self._drain()
-        progress = {"sums": self.sums, "seconds": self.seconds, "saturation": self.loop.saturation.progress()}
+        progress = {
+            "identity": self.loop.identity,
+            "sums": self.sums,
+            "seconds": self.seconds,
+            "saturation": self.loop.saturation.progress(),
+        }
         name = f"step_{self.done}"
         checkpoints.save(self.loop.directory / name, _tree(self.state, self.kept))
         marker = self.loop.directory / "latest.json"
@@ -145,7 +157,7 @@ class _Run:
         for old in self.loop.directory.glob("step_*"):
             if old.name != name:
                 shutil.rmtree(old)
-        self.saved = time.perf_counter()
+        self.saved, self.saved_step = time.perf_counter(), self.done
 
     def _restore(self) -> None:
         marker = self.loop.directory / "latest.json"
@@ -170,10 +182,13 @@ def _fields(node: Any) -> dict[str, Any]:
     return {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
 
 
-def interrupted_at(directory: Path) -> int | None:
-    """The step of a phase's periodic checkpoint, if there is one."""
+def interrupted_at(directory: Path) -> tuple[int, str] | None:
+    """The step and the identity of a phase's periodic checkpoint, if there is one."""
     marker = directory / "latest.json"
-    return int(json.loads(marker.read_text())["checkpoint"].removeprefix("step_")) if marker.exists() else None
+    if not marker.exists():
+        return None
+    latest = json.loads(marker.read_text())
+    return int(latest["checkpoint"].removeprefix("step_")), latest["identity"]
 
 
 def fit(loop: Loop, state: TrainState) -> Fitted:

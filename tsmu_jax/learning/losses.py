@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import optax
 
 KD_FORMS = ("bce", "eq11", "mse")
-DICE_FORMS = ("image", "batch")
 
 
 def soft_dice(*, logits: jax.Array, mask: jax.Array, smoothing: float = 1.0) -> jax.Array:

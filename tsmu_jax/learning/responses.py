@@ -1,6 +1,7 @@
 """Stored responses: what the old decoders answer on the new images before joint fine-tuning (Algorithm 1)."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,12 +21,19 @@ class Responses:
     def __init__(self, directory: Path):
         index = json.loads((directory / INDEX).read_text())
         self.decoders = tuple(index["decoders"])
+        self.seconds = float(index["seconds"])  # that the recording took
         self._row = {pair: row for row, pair in enumerate(index["pairs"])}
         self._logits = np.load(directory / ARRAY, mmap_mode="r")
 
     def read(self, pair: int, flip: int) -> np.ndarray:
         """Returns f32[decoders, s, s]: the answers to a pair, flipped."""
         return self._logits[self._row[pair], flip]
+
+
+def is_recorded(directory: Path, *, key: str) -> bool:
+    """Whether the recording under this key is complete."""
+    path = directory / INDEX
+    return path.exists() and json.loads(path.read_text())["key"] == key
 
 
 def record(
@@ -43,14 +51,16 @@ def record(
 
     Args:
       image: pair -> u8[s, s, c].
-      key: identifies the weights that answer; a recording by others is replaced.
+      key: identifies the weights that answer, and the pairs; a recording under another key is replaced.
       progress: called with the number of answered pairs so far.
     """
     index = {"key": key, "decoders": list(decoders), "pairs": [int(pair) for pair in pairs]}
-    if (directory / INDEX).exists() and json.loads((directory / INDEX).read_text()) == index:
+    if is_recorded(directory, key=key):
         return Responses(directory)
+    started = time.perf_counter()
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / INDEX).unlink(missing_ok=True)
+    for stale in (INDEX, ARRAY):  # removed, not overwritten: another run may share the file
+        (directory / stale).unlink(missing_ok=True)
     side = len(image(pairs[0]))
     shape = (len(pairs), FLIPS, len(decoders), side, side)
     logits = np.lib.format.open_memmap(directory / ARRAY, mode="w+", dtype=np.float32, shape=shape)
@@ -64,6 +74,6 @@ def record(
         progress(start + len(chunk))
     logits.flush()
     partial = (directory / INDEX).with_suffix(".partial")
-    partial.write_text(json.dumps(index))
+    partial.write_text(json.dumps(index | {"seconds": time.perf_counter() - started}))
     partial.replace(directory / INDEX)  # last, and in one go: it says that the array is complete
     return Responses(directory)

@@ -1,7 +1,8 @@
 """One encoder and named decoders over the three subtrees: {"shared": ..., "old": {...}, "new": {...}}."""
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -64,31 +65,47 @@ def make_network(
         encoder = TableIXEncoder(scaled((8, 16, 32, 64, 128)), **common)
     else:
         stem, *widths = scaled((8, 16, 32, 64, 128))
-        encoder = ResNet34Encoder(stem, widths, **common)
+        encoder = ResNet34Encoder(stem, tuple(widths), **common)
     decoder = Decoder(scaled(8 * 2**i for i in range(depth)), variant == "text", dropout, **common)
     return Network(encoder, decoder, channels)
 
 
 def init_encoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
     """Randomly initialises theta_s. Returns (parameters, batch statistics)."""
-    side = network.stride
-    images = jnp.zeros((1, side, side, network.channels))
-    variables = jax.jit(network.encoder.init, static_argnames="train")(key, images, jnp.ones(1), train=False)
-    return variables["params"], variables["batch_stats"]
+    return _init(network.encoder, network.stride, network.channels, key)
 
 
 def init_decoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
     """Randomly initialises one decoder (Algorithm 1, phase 2). Returns (parameters, batch statistics)."""
-    side = network.stride
 
     def features() -> jax.Array:
-        images = jnp.zeros((1, side, side, network.channels))
+        images = jnp.zeros((1, network.stride, network.stride, network.channels))
         output, _ = network.encoder.init_with_output(key, images, jnp.ones(1), train=False)
         return output
 
-    shape = jax.eval_shape(features).shape
-    variables = jax.jit(network.decoder.init, static_argnames="train")(key, jnp.zeros(shape), jnp.ones(1), train=False)
-    return variables["params"], variables["batch_stats"]
+    return _init(network.decoder, network.stride, jax.eval_shape(features).shape[-1], key)
+
+
+def _init(module: nn.Module, side: int, channels: int, key: jax.Array) -> tuple[Tree, Tree]:
+    if isinstance(key, jax.core.Tracer):  # only shapes are asked for
+        return _initialiser(module, side, channels)(key)
+    return _compiled_initialiser(module, side, channels)(key)
+
+
+def _initialiser(module: nn.Module, side: int, channels: int) -> Callable[[jax.Array], tuple[Tree, Tree]]:
+    def init(key: jax.Array) -> tuple[Tree, Tree]:
+        variables = module.init(key, jnp.zeros((1, side, side, channels)), jnp.ones(1), train=False)
+        return variables["params"], variables["batch_stats"]
+
+    return init
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_initialiser(module: nn.Module, side: int, channels: int) -> Callable[[jax.Array], tuple[Tree, Tree]]:
+    """Once for all decoders, and without optimisation: it runs a few times, and would take longer to compile."""
+    lowered = jax.jit(_initialiser(module, side, channels)).lower(jax.random.key(0))
+    options: dict[str, Any] = {"xla_backend_optimization_level": 0}
+    return lowered.compile(compiler_options=options)
 
 
 def find_decoder(tree: Mapping[str, Mapping[str, Tree]], name: str) -> tuple[str, Tree]:

@@ -35,14 +35,16 @@ def write_figures(
     regions = [*results["old"], *results["new"]]
     for name in regions:
         rows = _rows(source, tests[name], workdir, phases[-1], name, range(len(tests[name])))
-        panels(rows, folder / f"panels_{name}.png")
+        if rows:
+            panels(rows, folder / f"panels_{name}.png")
     # One test image of each ecoregion: the one with the most landslide, where there is something to see.
     shown = {name: [_fullest(source, tests[name])] for name in regions}
     first, last = (
         [row for name in regions for row in _rows(source, tests[name], workdir, phase, name, shown[name])]
         for phase in (phases[0], phases[-1])
     )
-    overview(last, first if len(phases) > 1 else [], results, folder / "overview.png")
+    if last and len(first) == len(last):
+        overview(last, first if len(phases) > 1 else [], results, folder / "overview.png")
     phase_bars(results, folder / "phases.png")
     learning_curves(metrics_log.read(workdir), folder / "learning_curves.png")
 
@@ -54,7 +56,10 @@ def _rows(
     rows = []
     for position in chosen:
         pair, name = source[indices[position]], tests["id"][position]
-        prediction = np.asarray(Image.open(workdir / "predictions" / phase / ecoregion / f"{name}.png")) > 0
+        path = workdir / "predictions" / phase / ecoregion / f"{name}.png"
+        if not path.exists():  # cleaned up since
+            continue
+        prediction = np.asarray(Image.open(path)) > 0
         tp, fp, fn = (tests[field][position] for field in ("tp", "fp", "fn"))
         iou = tp / (tp + fp + fn) if tp + fp + fn else 1.0
         title = f"{ecoregion}\n{name}"
