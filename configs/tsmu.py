@@ -22,7 +22,7 @@ def get_config(variant: str = "paper") -> config_dict.ConfigDict:
 
 def _paper() -> config_dict.ConfigDict:
     config = config_dict.ConfigDict()
-    config.method = "tsmu"  # leave_one_out, feature_extraction or tsmu
+    config.method = "tsmu"  # or another one of tsmu_jax/methods.py
     config.old = ""  # ecoregions the model starts with, "etf,mwcf"; default: all but the new ones
     config.new = ""  # ecoregions that arrive later; default: the last one there is
     config.seed = 0
@@ -68,6 +68,10 @@ def _paper() -> config_dict.ConfigDict:
     config.epochs.initial = 200
     config.epochs.freeze = 200
     config.epochs.joint_fine_tuning = 100
+    config.epochs.retrain = 100
+    config.epochs.fine_tune = 200
+    config.epochs.joint = 250
+    config.epochs.retrain_all = 400
     return config
 
 
@@ -108,9 +112,9 @@ def _small(config: config_dict.ConfigDict) -> None:
     config.loss.dice = "batch"  # real regions have images without landslide, which the paper's Dice cannot learn from
     config.optimizer.rate = 3e-3  # there are far fewer steps than in the paper's setting
     config.early_stopping.patience = 30  # as long as a phase: all its epochs are trained, the best one is kept
-    config.epochs.initial = 30
-    config.epochs.freeze = 30
-    config.epochs.joint_fine_tuning = 15
+    config.epochs.initial = config.epochs.freeze = config.epochs.fine_tune = 30
+    config.epochs.joint_fine_tuning = config.epochs.retrain = 15
+    config.epochs.joint, config.epochs.retrain_all = 40, 60
 
 
 def _demo(config: config_dict.ConfigDict) -> None:
@@ -125,6 +129,6 @@ def _demo(config: config_dict.ConfigDict) -> None:
     config.model.depth = 5
     config.optimizer.rate = 1e-2
     config.optimizer.small_rate = 1e-4
-    config.epochs.initial = 10
-    config.epochs.freeze = 10
-    config.epochs.joint_fine_tuning = 5
+    config.epochs.initial = config.epochs.freeze = config.epochs.fine_tune = 10
+    config.epochs.joint_fine_tuning = config.epochs.retrain = 5
+    config.epochs.joint, config.epochs.retrain_all = 13, 20

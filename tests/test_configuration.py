@@ -50,7 +50,13 @@ def test_the_default_is_the_setting_of_the_paper() -> None:
     assert (config.model.variant, config.model.width, config.model.depth) == ("table_ix", 1.0, 7)
     assert (config.batch_size, config.optimizer.rate, config.optimizer.weight_decay) == (2, 1e-3, 3e-4)
     assert (config.distillation.temperature, config.distillation.weight, config.distillation.form) == (2.0, 1.0, "bce")
-    assert config.epochs.to_dict() == {"initial": 200, "freeze": 200, "joint_fine_tuning": 100}
+    epochs = config.epochs.to_dict()
+    assert {name: epochs.pop(name) for name in ("initial", "freeze", "joint_fine_tuning")} == {
+        "initial": 200,
+        "freeze": 200,
+        "joint_fine_tuning": 100,
+    }
+    assert epochs == {"retrain": 100, "fine_tune": 200, "joint": 250, "retrain_all": 400}
 
 
 def test_unknown_variants_are_named_beside_the_known_ones() -> None:

@@ -17,9 +17,21 @@ FREEZE = (NEW, {"new"}, {"new"}, "new", (), ("new",), UPDATED_ROUTE, ("old",), (
 JOINT = (
     (NEW, {"shared", "old", "new"}, set(), None, ("old",), ("new",), UPDATED_ROUTE, ("old",), ("new",), "small")
 )  # fmt: skip
+ALL = {"shared", "old", "new"}
+BASE = {"shared", "old"}
+RETRAIN = (NEW, BASE, BASE, None, (), ("old",), INITIAL_ROUTE, ("old",), (), "small")
+FINE_TUNE = (
+    (NEW, {"shared", "new"}, {"shared", "new"}, "new", (), ("new",), UPDATED_ROUTE, ("old",), ("new",), "initial")
+)  # fmt: skip
+SAMPLED = ((*OLD, *NEW), ALL, ALL, None, (), ("old", "new"), UPDATED_ROUTE, ("old",), ("new",), "initial")
+RETRAIN_ALL = ((*OLD, *NEW), BASE, BASE, None, (), ("old",), INITIAL_ROUTE, ("old",), (), "initial")
 EXPECTED: dict[str, dict[str, tuple[Any, ...]]] = {
     "leave_one_out": {"01_initial": INITIAL},
+    "retraining": {"01_initial": INITIAL, "02_retrain": RETRAIN},
+    "fine_tuning": {"01_initial": INITIAL, "02_fine_tune": FINE_TUNE},
     "feature_extraction": {"01_initial": INITIAL, "02_freeze": FREEZE},
+    "joint_training": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_joint": SAMPLED},
+    "all_data": {"01_initial": INITIAL, "02_retrain_all": RETRAIN_ALL},
     "tsmu": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_joint_fine_tuning": JOINT},
 }
 
@@ -28,7 +40,7 @@ def bind(method: str = "tsmu", **options: Any) -> tuple[Stage, ...]:
     return stages(method, OLD, NEW, **options)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EXPECTED)
 def test_stages_are_those_of_the_paper(method: str) -> None:
     found = {
         stage.directory: (
@@ -49,8 +61,28 @@ def test_stages_are_those_of_the_paper(method: str) -> None:
     assert list(found) == list(EXPECTED[method])  # in this order
 
 
+def test_sequential_tsmu_adds_one_decoder_for_each_ecoregion() -> None:
+    assert set(EXPECTED) | {"sequential_tsmu"} == set(METHODS)
+    plan = stages("sequential_tsmu", ("etf",), ("nad", "mwcf"))
+    assert [stage.directory for stage in plan] == [
+        "01_initial",
+        "02_freeze",
+        "03_joint_fine_tuning",
+        "04_freeze",
+        "05_joint_fine_tuning",
+    ]
+    assert [stage.old for stage in plan] == [("etf",)] * 3 + [("etf", "nad")] * 2
+    assert [stage.new for stage in plan] == [(), ("nad",), ("nad",), ("mwcf",), ("mwcf",)]
+    assert [stage.created for stage in plan] == ["etf", "nad", None, "mwcf", None]
+    assert [stage.promotes for stage in plan] == [False, False, False, True, False]
+    assert [stage.ecoregions for stage in plan] == [("etf",), ("nad",), ("nad",), ("mwcf",), ("mwcf",)]
+    assert plan[2].distilled == ("etf",) and plan[4].distilled == ("etf", "nad")  # all old decoders
+    assert plan[1].route == {"etf": "etf", "nad": "nad", "mwcf": "etf"}
+    assert plan[4].route == {"etf": "etf", "nad": "nad", "mwcf": "mwcf"}
+
+
 def test_methods_share_prefixes() -> None:
-    plans = {name: bind(name) for name in METHODS}
+    plans = {name: bind(name) for name in EXPECTED}
     assert len({repr(plan[0]) for plan in plans.values()}) == 1
     assert plans["feature_extraction"] == plans["tsmu"][:2]
     assert plans["leave_one_out"] == plans["tsmu"][:1]

@@ -64,11 +64,27 @@ class Experiment:
         pairs, most = len(self.split.validation[ecoregion]), self.config["data"]["subsample"]
         return min(pairs, most) if most else pairs
 
+    def training_pairs(self, ecoregion: str) -> int:
+        """How many of an ecoregion's pairs an epoch draws from."""
+        pairs, most = len(self.split.train[ecoregion]), self.config["data"]["subsample"]
+        return min(pairs, most) if most else pairs
+
     def draws(self, stage: Stage) -> Draws:
         """The order in which a stage sees its training pairs."""
         data = self.config["data"]
+        groups = {name: self.split.train[name] for name in stage.ecoregions}
+        if stage.phase.data == "new_and_sample":
+            sizes = [self.training_pairs(name) for name in stage.arrived]
+            known = [pair for name in stage.ecoregions if name not in stage.arrived for pair in groups[name]]
+            rng = np.random.default_rng([self.config["seed"], stage.index])
+            sample = set(rng.permutation(known)[: sum(sizes)].tolist())
+            groups |= {
+                name: tuple(pair for pair in pairs if pair in sample)
+                for name, pairs in groups.items()
+                if name not in stage.arrived
+            }
         return Draws(
-            groups={name: self.split.train[name] for name in stage.ecoregions},
+            groups={name: pairs for name, pairs in groups.items() if pairs},
             subsample=data["subsample"],
             draws=data["draws"],
             batch_size=self.config["batch_size"],

@@ -14,7 +14,7 @@ class Phase:
     Attributes:
       name: in results, in the phase's directory and in `config.epochs`.
       data: ecoregions whose training pairs it sees: those the model already knows ("old"), those that have just
-        arrived ("new"), or "all".
+        arrived ("new"), "all", or the new ones and an equally large random sample of old pairs ("new_and_sample").
       trains: the parts whose parameters move; all others keep every bit.
       statistics: the parts that run in training mode: BatchNorm normalises by the batch and moves its statistics,
         dropout is on. The others run in inference mode, whether their parameters move or not.
@@ -24,7 +24,7 @@ class Phase:
     """
 
     name: str
-    data: Literal["old", "new", "all"]
+    data: Literal["old", "new", "all", "new_and_sample"]
     trains: tuple[Part, ...]
     statistics: tuple[Part, ...]
     creates: Literal["old", "new"] | None = None
@@ -34,10 +34,16 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """The phases for the first ecoregions, then those of an update with new ones."""
+    """The phases for the first ecoregions, then those of an update with new ones.
+
+    Attributes:
+      sequential: the new ecoregions arrive one after the other, each with an update and a decoder of its own; else
+        they arrive together and share one (section V-D2).
+    """
 
     initial: tuple[Phase, ...]
     update: tuple[Phase, ...] = ()
+    sequential: bool = False
 
 
 INITIAL = Phase("initial", data="old", trains=("shared", "old"), statistics=("shared", "old"), creates="old")
@@ -51,10 +57,25 @@ JOINT_FINE_TUNING = Phase(
     rate="small",
 )
 
+RETRAIN = Phase("retrain", data="new", trains=("shared", "old"), statistics=("shared", "old"), rate="small")
+FINE_TUNE = Phase("fine_tune", data="new", trains=("shared", "new"), statistics=("shared", "new"), creates="new")
+JOINT = Phase(
+    "joint",
+    data="new_and_sample",
+    trains=("shared", "old", "new"),
+    statistics=("shared", "old", "new"),
+)
+RETRAIN_ALL = Phase("retrain_all", data="all", trains=("shared", "old"), statistics=("shared", "old"))
+
 METHODS: dict[str, Method] = {
-    "leave_one_out": Method(initial=(INITIAL,)),
-    "feature_extraction": Method(initial=(INITIAL,), update=(FREEZE,)),
-    "tsmu": Method(initial=(INITIAL,), update=(FREEZE, JOINT_FINE_TUNING)),
+    "leave_one_out": Method((INITIAL,)),
+    "retraining": Method((INITIAL,), update=(RETRAIN,)),
+    "fine_tuning": Method((INITIAL,), update=(FINE_TUNE,)),
+    "feature_extraction": Method((INITIAL,), update=(FREEZE,)),
+    "joint_training": Method((INITIAL,), update=(FREEZE, JOINT)),
+    "all_data": Method((INITIAL,), update=(RETRAIN_ALL,)),
+    "tsmu": Method((INITIAL,), update=(FREEZE, JOINT_FINE_TUNING)),
+    "sequential_tsmu": Method((INITIAL,), update=(FREEZE, JOINT_FINE_TUNING), sequential=True),
 }
 
 
@@ -67,6 +88,8 @@ class Stage:
       route: ecoregion -> name of the decoder that is trained on, and answers for, its images in this stage.
       old: names of the decoders of the part "old".
       new: names of the decoders of the part "new".
+      arrived: the ecoregions of the update that the stage belongs to; none in the initial phase.
+      promotes: the update before this one is finished first: its new decoder is an old one from here on.
     """
 
     index: int
@@ -75,6 +98,8 @@ class Stage:
     route: dict[str, str]
     old: tuple[str, ...]
     new: tuple[str, ...]
+    arrived: tuple[str, ...] = ()
+    promotes: bool = False
 
     @property
     def supervised(self) -> tuple[str, ...]:
@@ -102,26 +127,38 @@ class Stage:
 def stages(
     method: str, old: Sequence[str], new: Sequence[str], *, move_statistics: bool = False, train_old: bool = True
 ) -> tuple[Stage, ...]:
-    """Binds a method's phases to ecoregions: one decoder for all old ones ("old"), one for all new ones ("new").
+    """Binds a method's phases to ecoregions and decoders.
 
-    Before an update has made the new decoder, the old one answers for the new ecoregions too.
+    Bifurcated methods have one decoder for all old ecoregions ("old") and one for all new ones ("new"); in sequential
+    ones each decoder bears its ecoregion's name. Before an update has made an ecoregion's decoder, the first one
+    answers for it.
 
     Args:
       move_statistics: phases that distil move the BatchNorm statistics of what they train.
       train_old: phases that distil train the old decoders too, as the paper does.
     """
     plan = METHODS[method]
-    data = {"old": tuple(old), "new": tuple(new), "all": (*old, *new)}
-    bound: list[Stage] = []
-    new_decoders: tuple[str, ...] = ()
-    for index, phase in enumerate((*plan.initial, *plan.update), start=1):
-        if phase.distils:
-            trains = tuple(part for part in phase.trains if train_old or part != "old")
-            phase = dataclasses.replace(phase, trains=trains)
-            if move_statistics:
-                phase = dataclasses.replace(phase, statistics=trains)
-        if phase.creates == "new":
-            new_decoders = ("new",)
-        route = dict.fromkeys(old, "old") | dict.fromkeys(new, "new" if new_decoders else "old")
-        bound.append(Stage(index, phase, data[phase.data], route, ("old",), new_decoders))
+    update = tuple(_configured(phase, move_statistics, train_old) for phase in plan.update)
+    first = old[0] if plan.sequential and len(old) == 1 else "old"
+    known, route = tuple(old), dict.fromkeys((*old, *new), first)
+    decoders: tuple[str, ...] = (first,)
+    bound = [Stage(index, phase, known, route, decoders, ()) for index, phase in enumerate(plan.initial, start=1)]
+    for arrived in [(name,) for name in new] if plan.sequential else [tuple(new)]:
+        name = arrived[0] if plan.sequential else "new"
+        created: tuple[str, ...] = ()
+        for position, phase in enumerate(update):
+            if phase.creates == "new":
+                created, route = (name,), route | dict.fromkeys(arrived, name)
+            data = {"old": known, "new": arrived}.get(phase.data, (*known, *arrived))
+            promotes = position == 0 and known != tuple(old)
+            bound.append(Stage(len(bound) + 1, phase, data, route, decoders, created, arrived, promotes))
+        known, decoders = (*known, *arrived), (*decoders, *created)
     return tuple(bound)
+
+
+def _configured(phase: Phase, move_statistics: bool, train_old: bool) -> Phase:
+    if not phase.distils:
+        return phase
+    trains = tuple(part for part in phase.trains if train_old or part != "old")
+    statistics = trains if move_statistics else phase.statistics
+    return dataclasses.replace(phase, trains=trains, statistics=statistics)

@@ -15,7 +15,7 @@ from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, padded, pmap_train, shard
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model, add_decoder, start
+from tsmu_jax.learning.state import Model, add_decoder, promote, start
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import count
@@ -64,7 +64,9 @@ def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
 
 
 def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
-    """The model at the beginning of a stage, with the decoder that it creates."""
+    """The model at the beginning of a stage: the last update finished, and the decoder that the stage creates."""
+    if stage.promotes:
+        model = promote(model)
     if stage.phase.creates is None or stage.created is None:
         return model
     key = experiment.key(f"{stage.directory}/{stage.created}")
@@ -114,7 +116,7 @@ def _loop(
     config = experiment.config
     draws = experiment.draws(stage)
     decoder = {
-        pair: stage.supervised.index(stage.route[name]) for name in stage.ecoregions for pair in draws.groups[name]
+        pair: stage.supervised.index(stage.route[name]) for name, pairs in draws.groups.items() for pair in pairs
     }
 
     def batches(first: int, end: int) -> Prefetch:
