@@ -12,11 +12,10 @@ from typing import Any
 
 from absl import flags
 
-from tsmu_jax import cli
+from tsmu_jax import cli, configuration
 from tsmu_jax.data import describe, prepared, splits
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.open import open_source
-from tsmu_jax.data.tiles import parse_tile
 from tsmu_jax.errors import UserError
 from tsmu_jax.reporting.figures import pixel_histograms
 
@@ -51,7 +50,7 @@ def _prepare(data_dir: Path) -> None:
         None if _INPUT.value == "synthetic" else _INPUT.value,
         ecoregions=_ECOREGIONS.value or None,
         labels=_LABELS.value,
-        tile=parse_tile(_TILE.value),
+        tile=configuration.tiles(",".join(_TILE.value)),
         on_bad_file=_ON_BAD_FILE.value,
         require_pre=False,
         synthetic_pairs=dict.fromkeys(ECOREGIONS, count) if count else None,

@@ -14,7 +14,6 @@ from tsmu_jax.data.folder import FolderSource
 from tsmu_jax.data.open import open_source
 from tsmu_jax.data.source import Footprint, Skipped
 from tsmu_jax.data.synthetic import SyntheticSource
-from tsmu_jax.data.tiles import parse_tile
 from tsmu_jax.errors import UserError
 
 Write = Callable[..., Any]
@@ -138,11 +137,6 @@ def test_tiles_by_ecoregion(tmp_path: Path, write_pair: Write) -> None:
     write_pair(tmp_path / "nad", "a", size=(20, 20))
     source = open_folder(tmp_path, tile={"nad": 10})
     assert [info.id for info in source.infos] == ["a", "a_r0c0", "a_r0c1", "a_r1c0", "a_r1c1"]
-    assert parse_tile([]) is None
-    assert parse_tile(["200"]) == 200
-    assert parse_tile(["nad=10", "etf=20"]) == {"nad": 10, "etf": 20}
-    with pytest.raises(UserError, match="--tile=nad"):
-        parse_tile(["nad"])
     with pytest.raises(UserError, match=r"no ecoregion 'nda' \(did you mean 'nad'\?\)"):
         open_folder(tmp_path, tile={"nda": 10})
     with pytest.raises(UserError, match="must be 1 or more"):

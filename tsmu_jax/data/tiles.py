@@ -1,11 +1,9 @@
 """Scenes cut into tiles of equal size."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from tsmu_jax.data.source import Footprint
-from tsmu_jax.errors import UserError
 
 
 class Window(NamedTuple):
@@ -48,18 +46,3 @@ def _starts(side: int, tile: int | None) -> tuple[list[int], int]:
         return [0], side
     count = math.ceil(side / tile)
     return [min(index * tile, side - tile) for index in range(count)], tile
-
-
-def parse_tile(texts: Sequence[str]) -> dict[str, int] | int | None:
-    """Tile sizes as flags give them: [], ["200"] for all, ["jinsha=128", "tianshui=200"] by ecoregion.
-
-    Raises:
-      UserError: it is none of these.
-    """
-    try:
-        if len(texts) == 1 and "=" not in texts[0]:
-            return int(texts[0])
-        parts = [text.split("=") for text in texts]
-        return {name: int(size) for name, size in parts} or None
-    except ValueError:
-        raise UserError(f"--tile={','.join(texts)}: give a side in pixels, or name=side,name=side") from None
