@@ -23,16 +23,18 @@ from tsmu_jax.train import train_and_evaluate
 
 ROOT = Path(__file__).parent.parent
 _FLAGS = {
-    "old": "mwcf",
-    "new": "nad",
+    "old": "nad",
+    "new": "mwcf",
     "data.size": 32,
     "data.synthetic.height": 32,
     "data.synthetic.width": 48,
     "data.synthetic.pairs": "mwcf=16,nad=16",
     "data.test_pairs": 6,
     "model.depth": 3,
-    "epochs.initial": 10,
-    "epochs.freeze": 8,
+    "optimizer.small_rate": 3e-5,
+    "early_stopping.patience": 20,  # longer than any phase: the best epoch of so few steps, not the last
+    "epochs.initial": 16,
+    "epochs.freeze": 12,
     "epochs.joint_fine_tuning": 3,
 }
 _TIMES = ("seconds", "images_per_second", "input_wait")
@@ -78,9 +80,9 @@ def test_keeps_the_old_ecoregion_while_the_new_one_rises(run: tuple[Path, dict])
     assert [phase["name"] for phase in results["phases"]] == ["initial", "freeze", "joint_fine_tuning"]
     assert initial["old"] > 0.4
     assert freeze["old"] == initial["old"]
-    assert freeze["new"] > initial["new"] + 0.03
-    assert joint["old"] > initial["old"] - 0.03
-    assert joint["new"] > initial["new"] + 0.03
+    assert freeze["new"] > initial["new"] + 0.1
+    assert joint["old"] > initial["old"] - 0.02
+    assert joint["new"] > initial["new"] + 0.1
 
 
 def test_a_freeze_phase_changes_no_byte_of_what_is_frozen(run: tuple[Path, dict]) -> None:
@@ -100,20 +102,20 @@ def test_a_freeze_phase_changes_no_byte_of_what_is_frozen(run: tuple[Path, dict]
     first, second = (
         json.loads((workdir / "phases" / name / "phase.json").read_text()) for name in ("01_initial", "02_freeze")
     )
-    assert first["tests"]["mwcf"] == second["tests"]["mwcf"]
+    assert first["tests"]["nad"] == second["tests"]["nad"]
 
 
 def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
     workdir, results = run
     assert json.loads((workdir / "results.json").read_text()) == results
-    assert results["schema"] == 1 and results["old"] == ["mwcf"] and results["new"] == ["nad"]
+    assert results["schema"] == 1 and results["old"] == ["nad"] and results["new"] == ["mwcf"]
     last = results["phases"][-1]
-    assert last["ecoregions"]["mwcf"]["decoder"] == "old" and last["ecoregions"]["nad"]["decoder"] == "new"
-    assert results["phases"][0]["ecoregions"]["nad"]["decoder"] == "old"
+    assert last["ecoregions"]["nad"]["decoder"] == "old" and last["ecoregions"]["mwcf"]["decoder"] == "new"
+    assert results["phases"][0]["ecoregions"]["mwcf"]["decoder"] == "old"
     fields = {"decoder", "images", "iou", "precision", "recall", "f1", "micro_iou", "empty"}
     assert fields <= last["ecoregions"]["nad"].keys()
     config = json.loads((workdir / "config.json").read_text())
-    assert config["config"]["epochs"]["initial"] == 10 and config["seed"] == 0
+    assert config["config"]["epochs"]["initial"] == 16 and config["seed"] == 0
     assert {"jax", "flax", "tsmu_jax"} <= config["versions"].keys()
     for line in records(workdir):
         assert {"phase", "step", "epoch", "train/loss", "validation/iou"} <= line.keys()
@@ -131,7 +133,7 @@ def test_loaded_phases_predict_what_the_run_predicted(run: tuple[Path, dict]) ->
     experiment = prepare(configuration())
     phase = tsmu_jax.load_phase(workdir, "joint_fine_tuning")
     assert phase.decoders == ("old", "new")
-    for ecoregion, decoder in (("mwcf", "old"), ("nad", "new")):
+    for ecoregion, decoder in (("nad", "old"), ("mwcf", "new")):
         indices = experiment.split.test[ecoregion]
         examples = [to_example(experiment.source[index], size=32, channels=6) for index in indices]
         answers = phase.predict(np.stack([example.image for example in examples]).astype(np.float32) / 255)
@@ -160,8 +162,8 @@ def test_the_same_command_again_trains_nothing(run: tuple[Path, dict]) -> None:
 
 
 def test_another_configuration_is_refused(run: tuple[Path, dict]) -> None:
-    with pytest.raises(UserError, match=r"epochs\.freeze \(was 8, is 9\)"):
-        train_and_evaluate(configuration(**{"epochs.freeze": 9}), run[0])
+    with pytest.raises(UserError, match=r"epochs\.freeze \(was 12, is 13\)"):
+        train_and_evaluate(configuration(**{"epochs.freeze": 13}), run[0])
 
 
 def test_a_finished_prefix_is_taken_from_a_run_beside(
@@ -232,7 +234,7 @@ def test_sequential_tsmu_promotes_and_distils_every_old_decoder(tmp_path: Path) 
 def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> None:
     workdir, results = run
     killed = workdir.parent / "killed"
-    config = configuration(checkpoint_minutes=0.005, reuse=False)
+    config = configuration(checkpoint_minutes=0.01, reuse=False)
     program = (
         "import json, pathlib, sys\n"
         "from tsmu_jax.train import train_and_evaluate\n"
@@ -259,7 +261,8 @@ def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> No
     assert records(killed) == records(workdir)
 
     def without_times(phases: list[dict]) -> list[dict]:
-        return [{key: value for key, value in phase.items() if key != "seconds"} for phase in phases]
+        times = ("seconds", "recording_seconds")
+        return [{key: value for key, value in phase.items() if key not in times} for phase in phases]
 
     assert without_times(again["phases"]) == without_times(results["phases"])
     assert not list(killed.glob("phases/*/unfinished"))
