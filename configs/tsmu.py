@@ -42,6 +42,7 @@ def _paper() -> config_dict.ConfigDict:
     config.loss = config_dict.ConfigDict()
     config.loss.dice = "image"  # the paper's; "batch": over all pixels of a batch, for data with many empty masks
     config.loss.smoothing = 1.0  # mu
+    config.loss.cross_entropy = 0.0  # its weight beside Dice, for data with many empty masks; the paper has none
 
     config.optimizer = config_dict.ConfigDict()
     config.optimizer.rate = 1e-3  # Adam's

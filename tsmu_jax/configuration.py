@@ -45,6 +45,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model.dropout": _fraction,
     "model.bn_momentum": _fraction,
     "loss.smoothing": _positive,
+    "loss.cross_entropy": _not_negative,
     "optimizer.rate": _positive,
     "optimizer.small_rate": _positive,
     "optimizer.weight_decay": _not_negative,

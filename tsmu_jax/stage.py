@@ -34,6 +34,7 @@ def objective(experiment: Experiment, stage: Stage) -> Objective:
         distilled=stage.distilled,
         dice=loss["dice"],
         smoothing=loss["smoothing"],
+        cross_entropy=loss["cross_entropy"],
         kd=distillation["form"],
         temperature=distillation["temperature"],
         kd_weight=distillation["weight"],

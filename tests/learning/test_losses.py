@@ -3,7 +3,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tsmu_jax.learning.losses import KD_FORMS, batch_soft_dice, dice_sums, drift, knowledge_distillation, soft_dice
+from tsmu_jax.learning.losses import (
+    KD_FORMS,
+    batch_soft_dice,
+    cross_entropy,
+    dice_sums,
+    drift,
+    knowledge_distillation,
+    soft_dice,
+)
 
 SHAPE = (3, 6, 5)
 PIXELS = 30
@@ -79,6 +87,20 @@ def test_dice_of_a_batch_takes_its_pixels_for_one_image(logits, mask) -> None:
     assert (gradient[1] > 0).all()  # no landslide there: every false alarm costs
     one_image = dice_sums(logits=logits.reshape(1, 18, 5), mask=mask.reshape(1, 18, 5))
     np.testing.assert_allclose(value, 1 - (2 * one_image[0] + 2) / (one_image[1] + 2), rtol=1e-5)
+
+
+def test_cross_entropy_punishes_false_alarms_where_dice_does_not(logits, mask) -> None:
+    p = sigmoid(logits)
+    expected = -(mask * np.log(p) + (1 - mask) * np.log(1 - p)).mean((1, 2))
+    loss = jax.jit(lambda logits, mask: cross_entropy(logits=logits, mask=mask))(logits, mask)
+    assert (loss.shape, loss.dtype) == ((3,), jnp.float32)
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+    gradient = jax.grad(lambda x: cross_entropy(logits=x, mask=mask).sum())(logits)
+    np.testing.assert_allclose(gradient, (p - mask) / PIXELS, rtol=1e-4, atol=1e-7)
+    alarms, empty = np.full((1, 64, 64), 3.0, np.float32), np.zeros((1, 64, 64), np.uint8)
+    by_dice = jax.grad(lambda x: soft_dice(logits=x, mask=empty).sum())(alarms)
+    by_entropy = jax.grad(lambda x: cross_entropy(logits=x, mask=empty).sum())(alarms)
+    assert by_entropy.min() > 1000 * by_dice.max() > 0
 
 
 def kd(logits, responses, form: str, temperature: float = 2.0) -> jax.Array:

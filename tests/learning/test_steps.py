@@ -120,6 +120,27 @@ def test_dice_of_the_batch_gathers_its_pixels_from_all_devices(
         assert max(jax.tree.leaves(moved[decoder])) > 1e-2
 
 
+@pytest.mark.parametrize("dice", ["image", "batch"])
+def test_cross_entropy_is_added_to_dice_over_the_real_images(
+    network, network_of_one_device, answer, model, make_batch, dice: str
+) -> None:
+    objective = Objective(trains=("old",), training=(), supervised=("a", "b"), dice=dice, cross_entropy=0.5)
+    whole = jax.jit(make_train_step(network_of_one_device, SGD, objective))
+    split = pmap_train(make_train_step(network, SGD, objective, axis_name=AXIS))
+    batch = routed(make_batch(0), 0, 1, 0, 1)
+    batch[WEIGHT][3] = 0
+    outcome = run(whole, model, [batch])
+    assert_close(outcome, run(split, model, [batch], devices=2))
+    expected = 0.0
+    for decoder, rows in {"a": [0, 2], "b": [1]}.items():
+        logits = answer(model, decoder, batch[IMAGE], batch[FLIP])[rows].astype(np.float64)
+        p, y = 1 / (1 + np.exp(-logits)), flip(batch[MASK], batch[FLIP])[np.array(rows)]
+        expected -= (y * np.log(p) + (1 - y) * np.log(1 - p)).mean((1, 2)).sum() / 3
+    metrics = outcome[1][0]
+    np.testing.assert_allclose(metrics["cross_entropy"], expected, rtol=1e-4)
+    np.testing.assert_allclose(metrics["loss"], metrics["dice_loss"] + 0.5 * expected, rtol=1e-5)
+
+
 def test_same_seed_same_bits(two_devices, model, make_batch, identical) -> None:
     batches = [make_batch(seed) for seed in range(2)]
     first, again = (run(two_devices, model, batches, devices=2)[0] for _ in range(2))

@@ -10,7 +10,7 @@ import optax
 from jax import lax
 
 from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
-from tsmu_jax.learning.losses import batch_soft_dice, dice_sums, drift, knowledge_distillation, soft_dice
+from tsmu_jax.learning.losses import batch_soft_dice, cross_entropy, dice_sums, drift, knowledge_distillation, soft_dice
 from tsmu_jax.learning.state import TrainState
 from tsmu_jax.models.tsmu import Network, Tree, forward
 
@@ -35,6 +35,7 @@ class Objective:
     distilled: tuple[str, ...] = ()
     dice: str = "image"  # mean over images of soft Dice (the paper), or soft Dice of the whole batch
     smoothing: float = 1.0  # mu
+    cross_entropy: float = 0.0  # weight of the labels' cross-entropy beside Dice
     kd: str = "bce"
     temperature: float = 2.0
     kd_weight: float = 1.0  # lambda
@@ -57,9 +58,9 @@ def make_train_step(
 ) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Metrics]]:
     """Returns step(state, batch, key) -> (state, metrics), Algorithm 1's inner loop.
 
-    Loss: soft Dice over the batch's real images, plus lambda times the mean of knowledge distillation
-    over images and old decoders. Only the trained parts are differentiated, so a frozen encoder costs no backward
-    pass, and only they are written: all other parts leave as they came, to the bit.
+    Loss: soft Dice over the batch's real images (plus, if asked for, their cross-entropy), plus lambda times the
+    mean of knowledge distillation over images and old decoders. Only the trained parts are differentiated, so a
+    frozen encoder costs no backward pass, and only they are written: all other parts leave as they came, to the bit.
     """
     gather = _gather_over(axis_name)
 
@@ -80,6 +81,10 @@ def make_train_step(
             dice = [_dice(objective, logits[name], mask, w, total, gather) for name, w in routed.items()]
             metrics = {"dice_loss": jnp.stack(dice).sum()}
             loss = metrics["dice_loss"]
+            if objective.cross_entropy:
+                surprise = [(w * cross_entropy(logits=logits[name], mask=mask)).sum() for name, w in routed.items()]
+                metrics["cross_entropy"] = jnp.stack(surprise).sum() / total
+                loss = loss + objective.cross_entropy * metrics["cross_entropy"]
             if objective.distilled:
                 metrics |= _distillation(objective, logits, batch[RESPONSES], weight / total)
                 loss = loss + objective.kd_weight * metrics["kd_loss"]
