@@ -47,6 +47,7 @@ def _paper() -> config_dict.ConfigDict:
     config.optimizer = config_dict.ConfigDict()
     config.optimizer.rate = 1e-3  # Adam's
     config.optimizer.small_rate = 1e-5  # of joint fine-tuning
+    config.optimizer.schedule = "constant"  # "cosine": the rate falls to 0 over each phase, for short ones
     config.optimizer.decay = "weight"  # decoupled weight decay; "schedule": a falling learning rate
     config.optimizer.weight_decay = 3e-4
     config.optimizer.clip_norm = 0.0  # 0: no gradient clipping
@@ -108,14 +109,16 @@ def _small(config: config_dict.ConfigDict) -> None:
     config.data.synthetic.height = 64
     config.data.synthetic.width = 96
     config.data.subsample = 40
-    config.data.draws = 1
+    config.data.draws = 2
     config.data.validation_copies = 1
-    config.loss.dice = "batch"  # real regions have images without landslide, which the paper's Dice cannot learn from
-    config.optimizer.rate = 3e-3  # there are far fewer steps than in the paper's setting
-    config.early_stopping.patience = 30  # as long as a phase: all its epochs are trained, the best one is kept
-    config.epochs.initial = config.epochs.freeze = config.epochs.fine_tune = 30
+    config.loss.cross_entropy = 1.0  # real regions have images without landslide, which Dice cannot learn from
+    config.optimizer.schedule = "cosine"  # there are far fewer steps than in the paper's setting
+    config.optimizer.small_rate = 1e-4
+    config.early_stopping.patience = 40  # as long as a phase: all its epochs are trained, the best one is kept
+    config.epochs.initial = config.epochs.fine_tune = 20
+    config.epochs.freeze = 40
     config.epochs.joint_fine_tuning = config.epochs.retrain = 15
-    config.epochs.joint, config.epochs.retrain_all = 40, 60
+    config.epochs.joint, config.epochs.retrain_all = 25, 40
 
 
 def _demo(config: config_dict.ConfigDict) -> None:

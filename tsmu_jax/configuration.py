@@ -17,6 +17,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "model.variant": ("table_ix", "text"),
     "model.dtype": ("float32", "bfloat16"),
     "optimizer.decay": ("weight", "schedule"),
+    "optimizer.schedule": ("constant", "cosine"),
     "loss.dice": ("image", "batch"),
     "distillation.form": ("bce", "eq11", "mse"),
 }

@@ -50,7 +50,9 @@ def optimizer(experiment: Experiment, stage: Stage) -> Any:
         weight_decay=settings["weight_decay"],
         clip_norm=settings["clip_norm"],
         decay=settings["decay"],
+        schedule=settings["schedule"],
         steps_per_epoch=experiment.draws(stage).steps_per_epoch,
+        epochs=experiment.epochs(stage),
     )
 
 

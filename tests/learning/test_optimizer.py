@@ -1,4 +1,5 @@
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -70,9 +71,11 @@ def test_nothing_is_trained_where_nothing_is_named() -> None:
 
 
 @functools.lru_cache
-def falling_rates(rate: float, steps_per_epoch: int, steps: int) -> np.ndarray:
+def rates_of(rate: float, steps_per_epoch: int, steps: int, decay: str = "schedule", **schedule: Any) -> np.ndarray:
     """The rate of each step: with an unchanging gradient, the length of Adam's steps."""
-    tx = make_optimizer(("shared",), rate=rate, decay="schedule", steps_per_epoch=steps_per_epoch)
+    tx = make_optimizer(
+        ("shared",), rate=rate, weight_decay=0.0, decay=decay, steps_per_epoch=steps_per_epoch, **schedule
+    )
     params = {"shared": {"kernel": jnp.zeros((1, 1))}, "old": {}, "new": {}}
     gradient = jax.tree.map(jnp.ones_like, params)
 
@@ -84,14 +87,25 @@ def falling_rates(rate: float, steps_per_epoch: int, steps: int) -> np.ndarray:
 
 
 def test_schedule_reading_lets_the_rate_fall_every_20_epochs() -> None:
-    rates = falling_rates(1e-3, 3, 60 * 6)
+    rates = rates_of(1e-3, 3, 60 * 6)
     expected = np.repeat([1e-3, 7e-4, 4e-4, 1e-4, 1e-9, 1e-9], 60)
     np.testing.assert_allclose(rates, expected, rtol=1e-3)
 
 
 def test_schedule_reading_is_proportional_from_another_rate() -> None:
-    rates = falling_rates(1e-5, 1, 20 * 5)
+    rates = rates_of(1e-5, 1, 20 * 5)
     np.testing.assert_allclose(rates, np.repeat([1e-5, 7e-6, 4e-6, 1e-6, 1e-11], 20), rtol=1e-3)
+
+
+def test_cosine_falls_to_zero_over_the_whole_phase() -> None:
+    rates = rates_of(1e-3, 5, 40, "weight", schedule="cosine", epochs=8)
+    expected = 1e-3 * (1 + np.cos(np.pi * np.arange(40) / 40)) / 2
+    np.testing.assert_allclose(rates, expected, rtol=1e-3, atol=1e-9)
+    constant = rates_of(1e-3, 5, 40, "weight", schedule="constant", epochs=8)
+    np.testing.assert_allclose(constant, 1e-3, rtol=1e-3)
+    both = rates_of(1e-3, 1, 60, "schedule", schedule="cosine", epochs=60)
+    falls = np.repeat([1.0, 0.7, 0.4], 20) * (1 + np.cos(np.pi * np.arange(60) / 60)) / 2
+    np.testing.assert_allclose(both, 1e-3 * falls, rtol=1e-3, atol=1e-9)
 
 
 def test_schedule_reading_has_no_weight_decay() -> None:
@@ -121,3 +135,8 @@ def test_clipping_takes_the_norm_of_the_trained_parts_alone() -> None:
 def test_unknown_reading() -> None:
     with pytest.raises(ValueError, match="'both'; known: weight, schedule"):
         make_optimizer(("new",), rate=RATE, decay="both")
+
+
+def test_unknown_schedule() -> None:
+    with pytest.raises(ValueError, match="'linear'; known: constant, cosine"):
+        make_optimizer(("new",), rate=RATE, schedule="linear")
