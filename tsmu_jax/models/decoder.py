@@ -1,5 +1,6 @@
 """The U-Net decoder, one for each task (theta_o or theta_n): from features to one logit a pixel."""
 
+import math
 from collections.abc import Sequence
 
 import flax.linen as nn
@@ -7,6 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from tsmu_jax.models.layers import BatchNorm, Dropout, Dtype, Pointwise, kernel_init
+
+# What a decoder answers before it has learned anything: landslides are rare. Adam moves a weight by the learning rate
+# at most, so from even odds it takes a new decoder thousands of steps merely to learn that.
+PRIOR = 0.1
 
 
 class Decoder(nn.Module):
@@ -44,7 +49,8 @@ class Decoder(nn.Module):
                 x = Dropout(self.dropout)(x, keys)
             conv = nn.Conv(width, (3, 3), dtype=self.dtype, kernel_init=kernel_init)
             x = self._norm_relu(conv(x), weight, train)
-        logits = Pointwise(1, self.dtype, kernel_init=nn.initializers.lecun_normal())(x)
+        prior = nn.initializers.constant(math.log(PRIOR / (1 - PRIOR)))
+        logits = Pointwise(1, self.dtype, kernel_init=nn.initializers.lecun_normal(), bias_init=prior)(x)
         return logits[..., 0].astype(jnp.float32)
 
     def _contracting_conv(self, x: jax.Array, width: int) -> jax.Array:

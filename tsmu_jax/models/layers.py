@@ -19,11 +19,12 @@ class Pointwise(nn.Module):
     features: int
     dtype: Dtype = jnp.float32
     kernel_init: Callable[..., jax.Array] = kernel_init
+    bias_init: Callable[..., jax.Array] = nn.initializers.zeros
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[..., c]. Returns f[..., features]."""
-        return nn.Dense(self.features, dtype=self.dtype, kernel_init=self.kernel_init)(x)
+        return nn.Dense(self.features, dtype=self.dtype, kernel_init=self.kernel_init, bias_init=self.bias_init)(x)
 
 
 class BatchNorm(nn.Module):
