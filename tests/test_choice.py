@@ -58,7 +58,7 @@ def test_each_test_image_is_listed_with_its_errors(tiny_run: Run) -> None:
     margins = []
     for name, one in tests.items():
         assert one["id"] == record["tests"][name]["id"]
-        assert one["oracle"] == {field: record["tests"][name][field] for field in ("tp", "fp", "fn")}
+        assert one["counts"]["oracle"] == {field: record["tests"][name][field] for field in ("tp", "fp", "fn")}
         errors = np.array([one["errors"][candidate] for candidate in ("nad", "mwcf")])
         assert one["chosen"] == [("nad", "mwcf")[best] for best in errors.argmin(0)]
         np.testing.assert_allclose(one["margin"], 1 - errors.min(0) / errors.max(0), rtol=1e-5)

@@ -143,5 +143,8 @@ def _listed(selected: Selected, errors: dict[str, list[float]]) -> dict[str, Any
         "chosen": list(selected.chosen),
         "margin": selected.margin.tolist(),
         "errors": errors,
-        **{way: {field: v.tolist() for field, v in c._asdict().items()} for way, c in selected.counts.items()},
+        "counts": {
+            way: {field: values.tolist() for field, values in counts._asdict().items()}
+            for way, counts in selected.counts.items()
+        },
     }
