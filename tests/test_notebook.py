@@ -18,7 +18,7 @@ def test_answers_its_questions_on_a_tiny_run(tiny_run: tuple[Path, dict], tmp_pa
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     inline = "module://matplotlib_inline.backend_inline"  # as under Jupyter: figures become outputs
     environment = os.environ | {"TSMU_WORKDIR": str(tiny_run[0]), "MPLBACKEND": inline, "IPYTHONDIR": str(tmp_path)}
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(notebook, timeout=600, startup_timeout=300, resources={"metadata": {"path": str(tmp_path)}})
     client.execute(env=environment)
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     texts = "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stdout")
