@@ -66,6 +66,13 @@ def _paper() -> config_dict.ConfigDict:
     config.early_stopping.patience = 0  # epochs without a better validation IoU; 0: train all epochs
     config.early_stopping.min_delta = 0.0
 
+    config.selection = config_dict.ConfigDict()  # one autoencoder an ecoregion chooses the decoder of an unknown image
+    config.selection.side = 16  # pairs are down-sampled to this side (at most data.size)
+    config.selection.hidden = 32  # width of the hidden layer
+    config.selection.epochs = 100  # of four flips of each pair; 0: no autoencoders
+    config.selection.rate = 3e-3  # Adam's
+    config.selection.margin = 0.1  # a smaller margin between the best two sends an image to review
+
     config.epochs = config_dict.ConfigDict()
     config.epochs.initial = 200
     config.epochs.freeze = 200

@@ -32,6 +32,7 @@ _FLAGS = {
     "data.test_pairs": 6,
     "model.depth": 3,
     "optimizer.small_rate": 1e-5,
+    "selection.epochs": 30,
     "early_stopping.patience": 20,  # longer than any phase: the best epoch of so few steps, not the last
     "epochs.initial": 16,
     "epochs.freeze": 12,
@@ -69,9 +70,8 @@ def assert_same_model(first: Path, second: Path, phase: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    workdir = tmp_path_factory.mktemp("runs") / "tsmu"
-    return workdir, train_and_evaluate(configuration(), workdir)
+def run(tiny_run: tuple[Path, dict]) -> tuple[Path, dict]:
+    return tiny_run
 
 
 def test_keeps_the_old_ecoregion_while_the_new_one_rises(run: tuple[Path, dict]) -> None:

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tsmu_jax.analysis import LoadedPhase, load_phase
+    from tsmu_jax.analysis import LoadedPhase, Selector, load_phase, load_selector
 
 __version__ = "0.1.0"
-__all__ = ["LoadedPhase", "load_phase"]
+__all__ = ["LoadedPhase", "Selector", "load_phase", "load_selector"]
 
 
 def __getattr__(name: str) -> Any:

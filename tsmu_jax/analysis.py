@@ -12,10 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tsmu_jax import configuration
 from tsmu_jax.errors import UserError
+from tsmu_jax.evaluation.selection import choose
+from tsmu_jax.learning.autoencoders import downsample, reconstruction_errors
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import Network, Tree, forward, make_network
-from tsmu_jax.rundir import PhaseDirectory
+from tsmu_jax.rundir import PhaseDirectory, RunDirectory
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,6 +41,11 @@ class LoadedPhase:
     def decoders(self) -> tuple[str, ...]:
         """Names of the decoders, old ones first."""
         return (*self.params["old"], *self.params["new"])
+
+    @property
+    def route(self) -> dict[str, str]:
+        """Ecoregion -> name of the decoder that answers for it."""
+        return {name: scores["decoder"] for name, scores in self.record["result"]["ecoregions"].items()}
 
     def predict(self, images: np.ndarray | jax.Array) -> dict[str, np.ndarray]:
         """What every decoder answers.
@@ -85,8 +93,77 @@ class LoadedPhase:
             raise ValueError(
                 f"images have shape {images.shape}; needed: (b, h, w, {channels}), h and w divisible by {stride}"
             )
-        if images.size and not (images.min() >= 0 and images.max() <= 1):
-            raise ValueError(f"images lie in [{images.min()}, {images.max()}]; divide them by their maximum intensity")
+        _check_values(images)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Selector:
+    """Chooses the ecoregion of image pairs that come without one, and so their decoder (section V-E).
+
+    Attributes:
+      autoencoders: parameters of each ecoregion's autoencoder, in the order of arrival.
+      config: the run's resolved configuration.
+    """
+
+    autoencoders: dict[str, Tree]
+    config: dict[str, Any]
+
+    def choose(self, images: np.ndarray | jax.Array) -> tuple[tuple[str, ...], np.ndarray]:
+        """Chooses the ecoregion whose autoencoder reconstructs each image with the smallest mean squared error.
+
+        `load_phase(workdir, phase).route` names the decoder of an ecoregion. The run's configuration recommends a
+        review of images whose margin is below `selection.margin`.
+
+        Args:
+          images: f32[b, h, w, c] in [0, 1]: the run's channels, sides as in training or any larger ones.
+
+        Returns:
+          The ecoregion of each image, and the margin f64[b] of the choice: the relative difference of the two
+          smallest errors, (second - first) / second, in [0, 1].
+
+        Raises:
+          ValueError: the images have another shape, or values outside of [0, 1].
+        """
+        errors = self.errors(images)
+        best, margin = choose(np.stack(list(errors.values()), axis=1))
+        names = tuple(errors)
+        return tuple(names[column] for column in best), margin
+
+    def errors(self, images: np.ndarray | jax.Array) -> dict[str, np.ndarray]:
+        """Mean squared error of the reconstruction by each ecoregion's autoencoder, f32[b]; arguments as `choose`."""
+        images = np.asarray(images, np.float32)
+        data, side = self.config["data"], min(self.config["selection"]["side"], self.config["data"]["size"])
+        if images.ndim != 4 or images.shape[-1] != data["channels"] or min(images.shape[1:3]) < side:
+            needed = f"(b, h, w, {data['channels']}), h and w at least {side}"
+            raise ValueError(f"images have shape {images.shape}; needed: {needed}")
+        _check_values(images)
+        small = np.asarray(downsample(images, side=side))
+        return {name: reconstruction_errors(params, small) for name, params in self.autoencoders.items()}
+
+
+def _check_values(images: np.ndarray) -> None:
+    if images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(f"images lie in [{images.min()}, {images.max()}]; divide them by their maximum intensity")
+
+
+def load_selector(workdir: str | os.PathLike[str]) -> Selector:
+    """Reads the autoencoders of a run, which choose the decoder of an image whose ecoregion is not known.
+
+    ```
+    selector, phase = load_selector("runs/demo"), load_phase("runs/demo", "joint_fine_tuning")
+    ecoregions, margins = selector.choose(images)
+    decoders = [phase.route[name] for name in ecoregions]
+    ```
+
+    Raises:
+      UserError: there is no such run, or it has no autoencoders.
+    """
+    run, config = RunDirectory(Path(workdir)), _config(Path(workdir))
+    known = (*configuration.names(config["old"]), *configuration.names(config["new"]))
+    trained = {name: run.autoencoder(name).params() for name in known if run.autoencoder(name).record()}
+    if not trained:
+        raise UserError(f"{run.path}: no autoencoders here; train with --config.selection.epochs above 0")
+    return Selector(trained, config)
 
 
 def load_phase(workdir: str | os.PathLike[str], phase: str) -> LoadedPhase:
@@ -100,15 +177,19 @@ def load_phase(workdir: str | os.PathLike[str], phase: str) -> LoadedPhase:
       UserError: there is no such run or no such finished phase; names the finished ones.
     """
     path = Path(workdir)
-    config = path / "config.json"
-    if not config.exists():
-        raise UserError(f"{path}: no run here (it has no config.json)")
+    config = _config(path)
     finished = sorted(record.parent.name for record in path.glob("phases/*/phase.json"))
     found = [name for name in finished if phase in (name, name.partition("_")[2])]
     if not found:
         raise UserError(f"{path}: no finished phase {phase!r}; there are {', '.join(finished) or 'none'}")
     directory = PhaseDirectory(path, found[-1])
     model: Model = directory.model()
-    return LoadedPhase(
-        model.params, model.batch_stats, json.loads(config.read_text())["config"], directory.record() or {}
-    )
+    return LoadedPhase(model.params, model.batch_stats, config, directory.record() or {})
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """The resolved configuration of the run in a directory."""
+    config = path / "config.json"
+    if not config.exists():
+        raise UserError(f"{path}: no run here (it has no config.json)")
+    return json.loads(config.read_text())["config"]

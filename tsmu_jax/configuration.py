@@ -56,6 +56,11 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "distillation.drift_budget": _not_negative,
     "early_stopping.patience": _not_negative,
     "early_stopping.min_delta": _not_negative,
+    "selection.side": _positive,
+    "selection.hidden": _positive,
+    "selection.epochs": _not_negative,
+    "selection.rate": _positive,
+    "selection.margin": _fraction,
 }
 
 # What may differ between the runs that share a directory: none of it changes a number.

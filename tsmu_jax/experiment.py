@@ -111,7 +111,20 @@ class Experiment:
             parts.append([dataclasses.asdict(earlier), self.epochs(earlier), self.rate(earlier)])
             if earlier.phase.distils:
                 parts.append(self.config["distillation"])
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
+        return _digest(parts)
+
+    def autoencoder_key(self, ecoregion: str) -> str:
+        """Digest of everything that influences an ecoregion's autoencoder: its own images, no other ecoregion's."""
+        flat = configuration.flatten(self.config)
+        elsewhere = ("data.dir", "selection.margin", *configuration.FREE)
+        parts: list[Any] = [
+            SEMANTICS,
+            self.source.fingerprint,
+            [self.source.infos[pair].id for pair in self.split.train[ecoregion]],
+            ecoregion,
+            {k: v for k, v in flat.items() if k.startswith(("seed", "data.", "selection.")) and k not in elsewhere},
+        ]
+        return _digest(parts)
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -126,6 +139,10 @@ class Experiment:
     def epochs(self, stage: Stage) -> int:
         """Epochs of a stage's phase."""
         return int(self.config["epochs"][stage.phase.name])
+
+
+def _digest(parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
 
 
 def prepare(config: Config) -> Experiment:

@@ -21,7 +21,7 @@ from tsmu_jax.configuration import FREE, flatten
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
 from tsmu_jax.learning.state import Model
-from tsmu_jax.models.tsmu import PARTS
+from tsmu_jax.models.tsmu import PARTS, Tree
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
 LOCK = ".lock"
@@ -46,7 +46,7 @@ def code_digest() -> str:
 
 
 class RunDirectory:
-    """One run: `config.json`, `phases/`, `predictions/`, `figures/`, `metrics.jsonl`, `results.json`."""
+    """One run: `config.json`, `phases/`, `selection/`, `predictions/`, `figures/`, `metrics.jsonl`, `results.json`."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -104,6 +104,15 @@ class RunDirectory:
         """Args: name: of the phase's directory, "01_initial"."""
         return PhaseDirectory(self.path, name)
 
+    @property
+    def selection(self) -> Path:
+        """The autoencoders, and what they chose for the test images."""
+        return self.path / "selection"
+
+    def autoencoder(self, ecoregion: str) -> "AutoencoderDirectory":
+        """Where the autoencoder of an ecoregion lies."""
+        return AutoencoderDirectory(self.selection / ecoregion)
+
     def siblings(self) -> list["RunDirectory"]:
         """Other run directories beside this one, newest first."""
         beside = [path.parent for path in self.path.absolute().parent.glob("*/config.json")]
@@ -154,6 +163,29 @@ class PhaseDirectory:
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, partial, copy_function=_link)
             partial.replace(target)
+
+
+class AutoencoderDirectory:
+    """The autoencoder of one ecoregion: its parameters and its record."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def record(self) -> dict[str, Any] | None:
+        """What the training left; None if it is not finished."""
+        path = self.path / "autoencoder.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def finish(self, params: Tree, record: Mapping[str, Any]) -> None:
+        """Saves the autoencoder. The record comes last: it says that the parameters are there."""
+        path = self.path / "autoencoder.json"
+        path.unlink(missing_ok=True)
+        checkpoints.save(self.path / "checkpoint", params)
+        write_json(path, record)
+
+    def params(self) -> Tree:
+        """Reads the parameters, NumPy arrays."""
+        return checkpoints.load(self.path / "checkpoint")
 
 
 def _stored_config(path: Path) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tsmu_jax import estimate
+from tsmu_jax import choice, estimate
 from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import Experiment, prepare
 from tsmu_jax.learning.fit import interrupted_at
@@ -54,6 +54,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
     steps = 0
     with metrics_log.MetricsLog(run.path) as log:
         for stage in experiment.stages:
+            choice.arrive(experiment, run, stage.arrived)
             directory, finished = run.phase(stage.directory), found[stage.index]
             if finished is None:
                 model, record = run_stage(experiment, stage, model, directory, log, steps)
@@ -63,6 +64,12 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
             steps += record["steps"]
             results["phases"].append(record["result"])
             write_json(run.results_path, results)
+            if not stage.arrived:  # the first ecoregions, at the end of their phase
+                choice.arrive(experiment, run, experiment.old)
+    selection = choice.evaluate_choice(experiment, run, experiment.stages[-1], model)
+    if selection is not None:
+        results["selection"] = selection
+        write_json(run.results_path, results)
     console.print(results_table(results))
     (run.path / "results.md").write_text(results_markdown(results))
     summary.write_figures(

@@ -82,6 +82,21 @@ def test_notes_count_empty_images_and_name_skipped_files() -> None:
     assert notes(results(skipped=[])) == []
 
 
+def test_notes_tell_how_the_decoder_was_chosen() -> None:
+    selection = {
+        "images": 20,
+        "accuracy": 0.85,
+        "decoder_accuracy": 0.95,
+        "iou": {"oracle": 0.633, "chosen": 0.63, "mean": 0.5, "fallback": 0.64},
+        "margin": {"threshold": 0.1, "review": 3},
+    }
+    assert notes(results(selection=selection)) == [
+        "Decoder chosen by reconstruction: the right ecoregion for 17 of 20 images, the right decoder for 19. IoU "
+        "0.633 with the true ecoregion's decoder, 0.630 with the chosen one, 0.500 with the mean of all.",
+        "Margin below 0.1, for review: 3 images; IoU 0.640 with the mean for these.",
+    ]
+
+
 def test_a_run_that_has_no_new_ecoregion_or_no_phase_yet() -> None:
     alone = phase("initial", 0.5, 0.2)
     alone["iou"] = {"old": 0.5, "new": None, "global": 0.5}

@@ -13,6 +13,7 @@ from tsmu_jax.reporting import metrics_log
 from tsmu_jax.reporting.bars import phase_bars
 from tsmu_jax.reporting.figures import learning_curves
 from tsmu_jax.reporting.panels import PanelRow, overview, panels
+from tsmu_jax.reporting.selection import selection_figure
 
 
 def write_figures(
@@ -23,7 +24,7 @@ def write_figures(
     workdir: Path,
     phases: Sequence[str],
 ) -> None:
-    """Writes `figures/`: Fig. 8's panels for each ecoregion, the overview, learning curves, and bars by phase.
+    """Writes `figures/`: Fig. 8's panels for each ecoregion, the overview, curves and bars by phase, chosen decoders.
 
     Args:
       tests: test pairs of each ecoregion.
@@ -47,6 +48,9 @@ def write_figures(
         overview(last, first if len(phases) > 1 else [], results, folder / "overview.png")
     phase_bars(results, folder / "phases.png")
     learning_curves(metrics_log.read(workdir), folder / "learning_curves.png")
+    if "selection" in results:
+        chosen = json.loads((workdir / "selection" / "selection.json").read_text())["tests"]
+        selection_figure(results["selection"], chosen, folder / "selection.png")
 
 
 def _rows(

@@ -91,13 +91,14 @@ def results_markdown(results: Mapping[str, object]) -> str:
 
 
 def notes(results: Mapping[str, object]) -> list[str]:
-    """What a reader of the table must know: images empty in truth and prediction, files skipped."""
+    """What a reader of the table must know: images empty in truth and prediction, decoders chosen, files skipped."""
     lines = []
     empty = {name: _last(results, name, "empty") for name in ecoregions(results)}
     empty = {name: count for name, count in empty.items() if count > 0}
     if empty:
         counts = ", ".join(f"{name} {count:.0f}" for name, count in empty.items())
         lines.append(f"Images empty in truth and prediction, counted as IoU 1, after the last phase: {counts}.")
+    lines += _selection(results)
     skipped = results.get("skipped")
     if isinstance(skipped, Sequence) and not isinstance(skipped, str) and skipped:
         lines.append(f"Bad files skipped: {len(skipped)}.")
@@ -169,6 +170,25 @@ def _last(results: Mapping[str, object], name: str, key: str) -> float:
     run = phases(results)
     value = number(run[-1], "ecoregions", name, key) if run else math.nan
     return value if math.isfinite(value) else 0.0
+
+
+def _selection(results: Mapping[str, object]) -> list[str]:
+    """How well the autoencoders choose, in a sentence or two."""
+
+    def of(*keys: str) -> float:
+        return number(results, "selection", *keys)
+
+    images = of("images")
+    if not images > 0:
+        return []
+    return [
+        f"Decoder chosen by reconstruction: the right ecoregion for {images * of('accuracy'):.0f} of {images:.0f} "
+        f"images, the right decoder for {images * of('decoder_accuracy'):.0f}. IoU {of('iou', 'oracle'):.3f} with the "
+        f"true ecoregion's decoder, {of('iou', 'chosen'):.3f} with the chosen one, {of('iou', 'mean'):.3f} with the "
+        f"mean of all.",
+        f"Margin below {of('margin', 'threshold'):g}, for review: {of('margin', 'review'):.0f} images; IoU "
+        f"{of('iou', 'fallback'):.3f} with the mean for these.",
+    ]
 
 
 def _skipped(entry: object) -> str:

@@ -1,0 +1,150 @@
+"""Choosing the decoder (section V-E): one autoencoder for each ecoregion that arrives, and what they choose."""
+
+import hashlib
+import json
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from tsmu_jax.batch import FLIPS
+from tsmu_jax.data.draws import Draws
+from tsmu_jax.evaluation import metrics
+from tsmu_jax.evaluation.selection import Selected, answers, choose, record
+from tsmu_jax.experiment import Experiment
+from tsmu_jax.learning.autoencoders import BATCH, downsample, fit, reconstruction_errors
+from tsmu_jax.learning.state import Model
+from tsmu_jax.learning.steps import to_unit
+from tsmu_jax.methods import Stage
+from tsmu_jax.models.tsmu import Tree, count
+from tsmu_jax.reporting.progress import PhaseProgress
+from tsmu_jax.rundir import RunDirectory, code_digest, write_json
+
+
+def arrive(experiment: Experiment, run: RunDirectory, ecoregions: Sequence[str]) -> None:
+    """Trains the autoencoders of ecoregions that arrive, unless they are finished; no other one is touched.
+
+    Like a phase, one is looked for in this run first, then in the runs beside it, and else it is trained.
+    """
+    config = experiment.config
+    for name in ecoregions if config["selection"]["epochs"] else ():
+        key, code = experiment.autoencoder_key(name), code_digest()
+        if (run.autoencoder(name).record() or {}).get("key") == key:
+            continue
+        for other in run.siblings() if config["reuse"] else ():
+            finished = other.autoencoder(name).record() or {}
+            if finished.get("key") == key and finished.get("code") == code:
+                run.autoencoder(name).finish(other.autoencoder(name).params(), finished)
+                break
+        else:
+            params, result = _train(experiment, name)
+            run.autoencoder(name).finish(params, {"key": key, "code": code, "result": result})
+
+
+def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]]:
+    started = time.perf_counter()
+    settings, seed = experiment.config["selection"], experiment.config["seed"]
+    pairs, purpose = experiment.split.train[ecoregion], f"autoencoder/{ecoregion}"
+    images = _inputs(experiment, (experiment.examples[pair].image for pair in pairs))
+    draws = Draws(
+        groups={ecoregion: range(len(pairs))},
+        subsample=experiment.config["data"]["subsample"],  # as for the network: large ecoregions train no longer
+        draws=FLIPS,
+        batch_size=BATCH,
+        seed=(seed, zlib.crc32(purpose.encode())),
+    )
+    steps = settings["epochs"] * draws.steps_per_epoch
+    with PhaseProgress(f"autoencoder {ecoregion}", steps, images_per_step=BATCH) as progress:
+        params, losses = fit(
+            images,
+            draws.batch,
+            steps=steps,
+            hidden=settings["hidden"],
+            rate=settings["rate"],
+            key=experiment.key(purpose),
+            progress=lambda done, loss: progress.update(done, loss=loss),
+        )
+    return params, {
+        "pairs": len(pairs),
+        "parameters": count(params),
+        "loss": float(losses[-draws.steps_per_epoch :].mean()),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def _inputs(experiment: Experiment, images: Iterable[np.ndarray]) -> np.ndarray:
+    """u8[s, s, c] each becomes f32[n, side, side, c] in [0, 1]: what the autoencoders see."""
+    side = min(experiment.config["selection"]["side"], experiment.examples.size)
+    return np.concatenate([np.asarray(downsample(to_unit(jnp.asarray(image)[None]), side=side)) for image in images])
+
+
+def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, model: Model) -> dict[str, Any] | None:
+    """Lets the autoencoders choose a decoder for each test image, and scores it beside the true ecoregion's.
+
+    Args:
+      stage: the last one, whose decoders answer.
+      model: after that stage.
+
+    Returns:
+      "selection" of `results.json`; None where there are no autoencoders. What it was computed from lies in
+      `selection/selection.json`, and is not computed again.
+    """
+    if not experiment.config["selection"]["epochs"]:
+        return None
+    arrived = [name for earlier in experiment.stages for name in earlier.arrived]
+    candidates = tuple(dict.fromkeys((*experiment.old, *arrived)))
+    threshold, path = experiment.config["selection"]["margin"], run.selection / "selection.json"
+    keys = [experiment.stage_key(stage), *map(experiment.autoencoder_key, candidates), threshold]
+    key = hashlib.sha256(json.dumps(keys).encode()).hexdigest()
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    if stored.get("key") != key:
+        params = [run.autoencoder(name).params() for name in candidates]
+        selected, tests = {}, {}
+        for name in (*experiment.old, *experiment.new):
+            images = _inputs(experiment, experiment.tests[name].images)
+            errors = np.stack([reconstruction_errors(tree, images) for tree in params], axis=1)
+            selected[name] = _select(experiment, stage, model, name, candidates, errors, threshold)
+            tests[name] = {
+                "id": [experiment.source.infos[pair].id for pair in experiment.split.test[name]],
+                **_listed(selected[name], dict(zip(candidates, errors.T.tolist(), strict=True))),
+            }
+        result = record(selected, candidates, threshold=threshold)
+        trained = {name: (run.autoencoder(name).record() or {})["result"] for name in candidates}
+        stored = {"key": key, "tests": tests, "result": {**result, "autoencoders": trained}}
+        write_json(path, stored)
+    return stored["result"]
+
+
+def _select(
+    experiment: Experiment,
+    stage: Stage,
+    model: Model,
+    ecoregion: str,
+    candidates: Sequence[str],
+    errors: np.ndarray,
+    threshold: float,
+) -> Selected:
+    test = experiment.tests[ecoregion]
+    best, margin = choose(errors)
+    chosen = tuple(candidates[column] for column in best)
+    decoders, true = [stage.route[name] for name in chosen], stage.route[ecoregion]
+    logits = {name: experiment.answer(model, name, test.images) for name in (*stage.old, *stage.new)}
+    predicted = answers(logits, true=true, chosen=decoders, unsure=margin < threshold)
+    counts = {way: metrics.count(mask, test.masks) for way, mask in predicted.items()}
+    return Selected(chosen, np.array([decoder == true for decoder in decoders]), margin, counts)
+
+
+def _listed(selected: Selected, errors: dict[str, list[float]]) -> dict[str, Any]:
+    """One value for each test image, as it stands in `selection.json`."""
+    return {
+        "chosen": list(selected.chosen),
+        "margin": selected.margin.tolist(),
+        "errors": errors,
+        "counts": {
+            way: {field: values.tolist() for field, values in counts._asdict().items()}
+            for way, counts in selected.counts.items()
+        },
+    }
