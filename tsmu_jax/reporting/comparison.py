@@ -14,6 +14,7 @@ from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting import paper
 from tsmu_jax.reporting.runs import Run, differing_keys
 
+METHOD_ORDER = tuple(dict.fromkeys((*paper.ALL_TEST_DATA, *METHODS)))  # Table VIII's, then all others
 REFERENCE = "tsmu"  # the method that differences are taken to
 ORDER = "order"  # of arrival: what sequential runs may differ in, beside their configuration
 
@@ -78,9 +79,9 @@ class Comparison:
 
     @functools.cached_property
     def variants(self) -> tuple[Variant, ...]:
-        """In the order of the methods, then of the runs."""
+        """In the order of Table VIII, then of the runs."""
         found = dict.fromkeys(variant for variant, _ in self._groups)
-        return tuple(variant for method in METHODS for variant in found if variant.method == method)
+        return tuple(variant for method in METHOD_ORDER for variant in found if variant.method == method)
 
     @functools.cached_property
     def settings(self) -> tuple[Setting, ...]:

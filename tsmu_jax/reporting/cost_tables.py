@@ -7,7 +7,7 @@ import numpy as np
 from tsmu_jax.evaluation.intervals import Spread, spread
 from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting import paper
-from tsmu_jax.reporting.comparison import Comparison, Variant
+from tsmu_jax.reporting.comparison import METHOD_ORDER, Comparison, Variant
 from tsmu_jax.reporting.costs import (
     UpdateCosts,
     cumulative_seconds,
@@ -59,7 +59,7 @@ def costs_table(comparison: Comparison) -> Table:
     if not rows:  # sequential runs alone
         rows, columns = [Row(None, (), None)], [*columns, Column("measured", digits=None)]
     lines: list[tuple[Cell, ...]] = []
-    for variant in (one for method in METHODS for one in comparison.of_method(method) or _absent(method)):
+    for variant in (one for method in METHOD_ORDER for one in comparison.of_method(method) or _absent(method)):
         if not METHODS[variant.method].update:
             continue
         for quantity, value in _QUANTITIES:
@@ -98,7 +98,7 @@ def cumulative_table(comparison: Comparison) -> Table:
         "on the first, then one update for each.",
         "Computed from what the runs took: the seconds of an image in each kind of phase, times the phase's epochs, "
         f"times {images:,.4g} images of an ecoregion and epoch (the mean of the runs' initial trainings) for each "
-        "ecoregion that the phase sees: one with new images alone, two with an equal sample of old ones, all with all data.",
+        "ecoregion that the phase sees: one with new images alone, two with a sample of old ones, all with all data.",
         "In sequential methods the old decoders to distil grow in number; their mean time per step is taken as it was.",
     )
     return Table("cumulative_costs", "Cumulative training time", tuple(columns), tuple(lines), notes)

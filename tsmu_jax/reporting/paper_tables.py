@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting import paper
-from tsmu_jax.reporting.comparison import REFERENCE, Comparison, Setting, Variant
+from tsmu_jax.reporting.comparison import METHOD_ORDER, REFERENCE, Comparison, Setting, Variant
 from tsmu_jax.reporting.table import Cell, Column, Table
 
 # The paper's Tables II to VII; methods that it has no table of follow without a number.
@@ -109,7 +109,7 @@ def overall_table(comparison: Comparison) -> Table:
     columns += [Column("difference to TSMU")]
     columns += [Column("mean IoU", "paper"), Column("std", "paper")] if beside else []
     lines: list[tuple[Cell, ...]] = []
-    for variant in (one for method in METHODS for one in comparison.of_method(method) or _absent(method)):
+    for variant in (one for method in METHOD_ORDER for one in comparison.of_method(method) or _absent(method)):
         settings = comparison.settings_of(variant)
         spread = comparison.spread(variant, settings, "global")
         line: list[Cell] = [variant.label, len(settings) or None, spread.seeds if spread else None, spread]

@@ -4,7 +4,7 @@ import math
 
 from tsmu_jax.evaluation.continual import backward_transfer, forgetting, forward_transfer
 from tsmu_jax.methods import METHODS
-from tsmu_jax.reporting.comparison import Comparison, Setting, Variant
+from tsmu_jax.reporting.comparison import METHOD_ORDER, Comparison, Setting, Variant
 from tsmu_jax.reporting.paper_tables import INTERVALS, SPREADS
 from tsmu_jax.reporting.runs import Run
 from tsmu_jax.reporting.table import Cell, Column, Table
@@ -43,8 +43,8 @@ def transfer_table(comparison: Comparison) -> Table:
         lines.append((*_named(run), *(None if math.isnan(value) else value for value in moved), *scores))
     notes = (
         "Backward transfer: mean change of the IoU on an ecoregion from the end of its own update to the end of the "
-        "run. Forgetting: mean loss from the best IoU on the way. Forward transfer: mean IoU on an ecoregion just before "
-        "the first training on it, less that of calling every pixel a landslide.",
+        "run. Forgetting: mean loss from the best IoU on the way. Forward transfer: mean IoU on an ecoregion just "
+        "before the first training on it, less that of calling every pixel a landslide.",
     )
     columns = (*_COLUMNS, *(Column(title) for title in titles))
     return Table("transfer", "Transfer and forgetting", columns, tuple(lines), notes)
@@ -52,7 +52,7 @@ def transfer_table(comparison: Comparison) -> Table:
 
 def ablation_table(comparison: Comparison) -> Table | None:
     """The configurations of each method that was run with several; None where there is no such method."""
-    methods = [method for method in METHODS if len(comparison.of_method(method)) > 1]
+    methods = [method for method in METHOD_ORDER if len(comparison.of_method(method)) > 1]
     if not methods:
         return None
     variants = [variant for method in methods for variant in comparison.of_method(method)]
