@@ -96,7 +96,8 @@ def cumulative_table(comparison: Comparison) -> Table:
     notes = (
         "Seconds of training until so many ecoregions are learned, if they arrive one at a time: the initial training "
         "on the first, then one update for each.",
-        "Computed from what the runs took: the seconds of an image in each kind of phase, times the phase's epochs, "
+        "Computed from what the runs took: the seconds of an image in each kind of phase (without compilation and "
+        "validation), times the phase's epochs, "
         f"times {images:,.4g} images of an ecoregion and epoch (the mean of the runs' initial trainings) for each "
         "ecoregion that the phase sees: one with new images alone, two with a sample of old ones, all with all data.",
         "In sequential methods the old decoders to distil grow in number; their mean time per step is taken as it was.",

@@ -57,15 +57,22 @@ class Rates(NamedTuple):
 
 
 def measured_rates(runs: Iterable[Run]) -> Rates:
-    """Means over runs; recorded responses count as part of their phase."""
+    """Means over runs. Recorded responses count as part of their phase; compilation and validation do not."""
     seconds: dict[str, list[float]] = {}
     epochs: dict[str, list[float]] = {}
     for run in runs:
         for phase in run.phases:
             if phase.epochs:
-                seconds.setdefault(phase.name, []).append(phase.seconds / (phase.epochs * phase.images))
+                seconds.setdefault(phase.name, []).append(_seconds_per_image(phase))
                 epochs.setdefault(phase.name, []).append(phase.epochs)
     return Rates(*({name: float(np.mean(values)) for name, values in each.items()} for each in (seconds, epochs)))
+
+
+def _seconds_per_image(phase: PhaseResult) -> float:
+    shown = phase.epochs * phase.images
+    if phase.images_per_second is None:
+        return phase.seconds / shown
+    return 1 / phase.images_per_second + phase.recording_seconds / shown
 
 
 def images_per_ecoregion(runs: Sequence[Run]) -> float:

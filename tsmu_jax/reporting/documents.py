@@ -54,9 +54,9 @@ def refuse_foreign(output: Path) -> None:
     """Raises UserError unless a directory is new, empty, or holds a report and nothing else."""
     if output.exists() and not output.is_dir():
         raise UserError(f"--output={output}: is a file; name a directory")
-    foreign = (
-        sorted({path.name for path in output.iterdir()} - {MANIFEST, *_written(output)}) if output.exists() else []
-    )
+    known = _written(output)
+    held = sorted(path.name for path in output.iterdir()) if output.exists() else []
+    foreign = [name for name in held if known is None or name not in (MANIFEST, *known)]
     if foreign:
         raise UserError(f"--output={output}: holds {foreign[0]}, which no report wrote; name a new or empty directory")
 
@@ -70,7 +70,7 @@ def write(files: Mapping[str, str], output: Path) -> None:
     refuse_foreign(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        before = _written(output)
+        before = _written(output) or set()
         _write_manifest(output, {*before, *files})  # first: cut off, the next report still knows its own
         for name, content in files.items():
             (output / name).write_text(content)
@@ -85,9 +85,9 @@ def _write_manifest(output: Path, names: set[str]) -> None:
     (output / MANIFEST).write_text(json.dumps({"schema": 1, "files": sorted(names)}, indent=1) + "\n")
 
 
-def _written(output: Path) -> set[str]:
-    """The files of the report in a directory; none where another program wrote its `report.json`."""
+def _written(output: Path) -> set[str] | None:
+    """The files of the report in a directory; None where there is none, or `report.json` is another program's."""
     try:
         return {Path(name).name for name in json.loads((output / MANIFEST).read_text())["files"]}
     except (OSError, ValueError, KeyError, TypeError):
-        return set()
+        return None

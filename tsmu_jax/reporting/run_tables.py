@@ -34,7 +34,7 @@ def matrix_table(comparison: Comparison) -> Table:
 
 def transfer_table(comparison: Comparison) -> Table:
     """Backward transfer, forward transfer and forgetting of every run, beside where it ends."""
-    titles = ("backward transfer", "forward transfer", "forgetting", "old", "new", "all")
+    titles = ("backward transfer", "forward transfer", "forgetting")
     lines: list[tuple[Cell, ...]] = []
     for run in comparison.runs:
         path = run.trajectory
@@ -46,7 +46,8 @@ def transfer_table(comparison: Comparison) -> Table:
         "run. Forgetting: mean loss from the best IoU on the way. Forward transfer: mean IoU on an ecoregion just "
         "before the first training on it, less that of calling every pixel a landslide.",
     )
-    columns = (*_COLUMNS, *(Column(title) for title in titles))
+    ends = (Column(group, "mean IoU at the end") for group in ("old", "new", "all"))
+    columns = (*_COLUMNS, *(Column(title) for title in titles), *ends)
     return Table("transfer", "Transfer and forgetting", columns, tuple(lines), notes)
 
 

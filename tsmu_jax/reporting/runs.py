@@ -43,7 +43,9 @@ class PhaseResult:
       trained_on: ecoregions whose images it saw.
       tests: by ecoregion, of all ecoregions of the run.
       images: of an epoch.
-      seconds: of training, and of recording responses where the phase does.
+      seconds: of training, compilation and validation, and of recording responses where the phase does.
+      recording_seconds: the latter alone.
+      images_per_second: in training steps, the median of its epochs; None in runs without `metrics.jsonl`.
       flops: of all training steps; None in runs that did not count them.
       peak_memory_bytes: of a training step, on each device; None likewise.
     """
@@ -57,6 +59,8 @@ class PhaseResult:
     images: int
     steps: int
     seconds: float
+    recording_seconds: float
+    images_per_second: float | None
     trainable_parameters: int
     total_parameters: int
     flops: float | None
@@ -155,10 +159,13 @@ def find_runs(workdirs: Sequence[Path]) -> Found:
     Raises:
       UserError: a directory is missing, holds no run, or no run at all is finished.
     """
-    paths = {path.resolve(): path for workdir in reversed(workdirs) for path in reversed(_run_directories(workdir))}
+    paths: dict[Path, Path] = {}
+    for workdir in workdirs:
+        for path in _run_directories(workdir):
+            paths.setdefault(path.resolve(), path)
     runs: dict[Any, Run] = {}
     left_out = []
-    for path in reversed(paths.values()):
+    for path in paths.values():
         run = _read(path)
         if isinstance(run, LeftOut):
             left_out.append(run)
@@ -224,11 +231,24 @@ def _read(path: Path) -> Run | LeftOut:
     results = path / "results.json"
     if len(finished) < len(plan) or not results.exists():
         return LeftOut(path, f"unfinished: {len(finished)} of {len(plan)} phases; its own command goes on with it")
-    phases = tuple(_phase(path, stage) for stage in plan)
+    rates = _rates(path / "metrics.jsonl")
+    phases = tuple(_phase(path, stage, rates.get(stage.directory)) for stage in plan)
     return Run(path, method, old, new, int(config["seed"]), config, phases)
 
 
-def _phase(path: Path, stage: Stage) -> PhaseResult:
+def _rates(file: Path) -> dict[str, float]:
+    """Images a second by phase: medians, since the first epoch compiles and others may share the machine."""
+    rates: dict[str, list[float]] = {}
+    for line in file.read_text().splitlines() if file.exists() else []:
+        try:
+            record = json.loads(line)
+            rates.setdefault(record["phase"], []).append(float(record["images_per_second"]))
+        except (ValueError, KeyError, TypeError):  # cut off by the end of a process, or of another release
+            continue
+    return {phase: float(np.median(values)) for phase, values in rates.items()}
+
+
+def _phase(path: Path, stage: Stage, images_per_second: float | None) -> PhaseResult:
     file = path / "phases" / stage.directory / "phase.json"
     try:
         record = json.loads(file.read_text())
@@ -247,11 +267,13 @@ def _phase(path: Path, stage: Stage) -> PhaseResult:
             trained_on=stage.ecoregions,
             tests=tests,
             steps=record["steps"],
+            recording_seconds=result.get("recording_seconds", 0.0),
+            images_per_second=images_per_second,
             flops=result.get("flops"),
             peak_memory_bytes=result.get("peak_memory_bytes"),
             **{key: result[key] for key in _COSTS},
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
 
 
