@@ -6,9 +6,8 @@ import pytest
 
 from tsmu_jax.batch import RESPONSES
 from tsmu_jax.learning import costs
-from tsmu_jax.learning.parallel import AXIS, pmap_train, replicate, shard
 from tsmu_jax.learning.state import Model, start
-from tsmu_jax.learning.steps import Objective, make_train_step
+from tsmu_jax.learning.steps import Objective
 from tsmu_jax.models.tsmu import Network
 
 TX = optax.sgd(0.1)
@@ -28,21 +27,18 @@ def test_arithmetic_grows_with_the_batch_and_shrinks_with_what_is_frozen(network
     assert costs.step_flops(network, TX, WHOLE, shapes, batch(8)) == one
 
 
-def test_memory_of_a_step_that_ran_is_known_without_compiling_it_again(network: Network, model: Model) -> None:
-    step = pmap_train(make_train_step(network, TX, WHOLE, axis_name=AXIS))
-    copied = jax.tree.map(jnp.array, model)  # the step reuses what it is given
-    step(replicate(start(copied, TX)), shard(batch(4)), jax.random.key(0))
-    compilations = []
+def test_memory_of_a_step_that_ran_is_known_without_compiling_it_again(freeze, model: Model, make_batch) -> None:
+    freeze.run(jax.tree.map(jnp.array, model), [make_batch(0)])
+    compiled: list[str] = []
     jax.monitoring.register_event_duration_secs_listener(
-        lambda event, seconds, **_: compilations.append(event) if "backend_compile" in event else None
+        lambda event, seconds, **_: compiled.append(event) if "backend_compile" in event else None
     )
-    small = costs.step_memory(step, TX, model, batch(4), jax.random.key(1))
-    assert compilations == []
-    large = costs.step_memory(step, TX, model, batch(64), jax.random.key(1))
-    assert compilations  # the listener listens
-    assert small is not None and large is not None
-    held = sum(leaf.nbytes for leaf in jax.tree.leaves(start(model, TX)))
-    assert held < small < large
+    needed = costs.step_memory(freeze.mapped, freeze.tx, model, batch(4), jax.random.key(1))
+    assert compiled == []
+    jax.jit(lambda x: 3 * x + needed % 7)(np.ones(5))
+    assert compiled  # the listener listens
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves(start(model, freeze.tx)))
+    assert needed is not None and held < needed < 1000 * held
 
 
 @pytest.mark.parametrize("distilled", [0, 2])

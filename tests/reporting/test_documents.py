@@ -81,3 +81,9 @@ def test_a_report_that_was_cut_off_is_taken_up(
             write(files, tmp_path / "out")
     write(files, tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*files, "report.json"}
+
+
+def test_what_several_tables_note_is_said_once(files: dict[str, str]) -> None:
+    note = "Mean IoU of the test images, averaged over seeds"
+    assert note in files["table_2_leave_one_out.md"] and note in files["table_7_joint_training.md"]
+    assert files["report.md"].count(note) == 1

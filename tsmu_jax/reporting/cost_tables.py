@@ -36,7 +36,8 @@ _QUANTITIES: tuple[tuple[str, _Value], ...] = (
 
 _NOTES = (
     "Of an update alone: the initial training, which all methods share, is not counted; the freeze phase and the "
-    "recording of responses are. Means over seeds, ± their standard deviation where there are several.",
+    "recording of responses are. Time includes compilation and validation. Means over seeds, ± their standard "
+    "deviation where there are several.",
     "Images are those of an epoch, augmented draws and all. Sequential methods: the sum of all their updates.",
     "Arithmetic is the compiler's own count for one training step, times the steps; peak memory its plan for one step: "
     "arguments, results and what lies between. Validation and recorded responses are left out of both.",

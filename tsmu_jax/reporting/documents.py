@@ -1,5 +1,6 @@
 """A report as files: every table as Markdown, CSV and LaTeX, and all of them in `report.md`."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,12 +43,17 @@ def documents(tables: Sequence[Table], left_out: Sequence[LeftOut]) -> dict[str,
 
 
 def report_markdown(tables: Sequence[Table], left_out: Sequence[LeftOut]) -> str:
-    """All tables, after the runs that they leave out."""
+    """All tables, after the runs that they leave out. What several of them note is said once."""
     parts = ["# Report\n"]
     if left_out:
         lines = [f"- {escaped_markdown(f'{one.path}: {one.reason}')}" for one in left_out]
         parts.append("\n".join(["Left out:", "", *lines, ""]))
-    return "\n".join([*parts, *(markdown(table) for table in tables)])
+    said: set[str] = set()
+    for table in tables:
+        new = tuple(note for note in table.notes if note not in said)
+        said.update(new)
+        parts.append(markdown(dataclasses.replace(table, notes=new)))
+    return "\n".join(parts)
 
 
 def refuse_foreign(output: Path) -> None:

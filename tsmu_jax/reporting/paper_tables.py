@@ -129,7 +129,7 @@ def overall_table(comparison: Comparison) -> Table:
 
 def differences_table(comparison: Comparison) -> Table:
     """Each method's difference to TSMU by setting and group: every ranking there is."""
-    columns = (Column("method"), Column("new"), *(Column(group) for group in ("old", "new", "all")))
+    columns = (Column("method"), Column("new"), *(Column(group, "difference") for group in ("old", "new", "all")))
     lines: list[tuple[Cell, ...]] = []
     for variant in comparison.variants:
         against = comparison.counterpart(variant)
