@@ -1,8 +1,14 @@
-"""Two CPU devices, no silent broadcasting, no display: set before anything imports JAX or draws."""
+"""Two CPU devices, no silent broadcasting, no display: set before anything imports JAX or draws.
 
+Also run directories as `tsmu_jax.main` leaves them, made by hand, for what reads them.
+"""
+
+import json
 import os
 import runpy
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _COUNT = "--xla_force_host_platform_device_count"
 _others = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(_COUNT)]
@@ -12,7 +18,10 @@ os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["MPLBACKEND"] = "agg"
 
 import jax  # noqa: E402  (must see the variables above)
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+
+from tsmu_jax.methods import stages  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,3 +42,107 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     config = runpy.run_path(str(Path(__file__).parent / "test_train.py"))["configuration"]()
     workdir = tmp_path_factory.mktemp("runs") / "tsmu"
     return workdir, train_and_evaluate(config, workdir)
+
+
+POSITIVE = 100  # landslide pixels of every test image
+CONFIG: dict[str, Any] = {
+    "batch_size": 2,
+    "reuse": True,
+    "checkpoint_minutes": 10.0,
+    "data": {"dir": "", "size": 32, "workers": 4, "cache_gib": 4.0, "synthetic": {"height": 32}},
+    "distillation": {"form": "bce", "weight": 1.0},
+    "optimizer": {"rate": 1e-3, "small_rate": 1e-5},
+    "epochs": {"initial": 200, "freeze": 200, "joint_fine_tuning": 100, "retrain": 100, "joint": 250},
+}
+
+MakeRun = Callable[..., Path]
+
+
+def jitter(ecoregion: str, seed: int, images: int) -> np.ndarray:
+    """How easy the test images are: the same for all methods."""
+    rng = np.random.default_rng([seed, *ecoregion.encode()])
+    return rng.integers(-9, 10, images) / POSITIVE
+
+
+def phase_record(
+    scores: Mapping[str, float], *, name: str, seed: int, images: int, costs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`phase.json`; `scores`: mean IoU of each ecoregion, up to the jitter of its images."""
+    tests = {}
+    for ecoregion, iou in scores.items():
+        hit = np.clip(np.round(POSITIVE * (iou + jitter(ecoregion, seed, images))), 0, POSITIVE).astype(int)
+        counts = {"tp": hit.tolist(), "fp": [0] * images, "fn": (POSITIVE - hit).tolist()}
+        tests[ecoregion] = {"id": [f"{number:04d}" for number in range(images)], **counts}
+    result = {"name": name, "chosen_epoch": 1, "recording_seconds": 0.0, **costs}
+    return {
+        "key": "k",
+        "code": "c",
+        "decoders": {"old": ["old"], "new": []},
+        "steps": 10,
+        "tests": tests,
+        "result": result,
+    }
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """Writes a run and returns its directory.
+
+    Args of what it returns:
+      scores: (directory of the phase, ecoregion) -> mean IoU.
+      finished: phases that are; all by default.
+      changes: of the configuration, {"distillation.form": "mse"}.
+      costs: of each phase, where they differ from the defaults.
+    """
+
+    def make(
+        where: str,
+        method: str,
+        old: Sequence[str] = ("a", "b"),
+        new: Sequence[str] = ("c",),
+        *,
+        seed: int = 0,
+        scores: Callable[[str, str], float] = lambda phase, ecoregion: 0.5,
+        images: int = 5,
+        finished: int | None = None,
+        changes: Mapping[str, Any] | None = None,
+        costs: Mapping[str, Any] | None = None,
+    ) -> Path:
+        path = tmp_path / where
+        config = json.loads(json.dumps(CONFIG))
+        config |= {"method": method, "old": ",".join(old), "new": ",".join(new), "seed": seed}
+        for key, value in (changes or {}).items():
+            section, _, leaf = key.rpartition(".")
+            (config[section] if section else config)[leaf] = value
+        path.mkdir(parents=True)
+        (path / "config.json").write_text(json.dumps({"schema": 1, "seed": seed, "config": config}))
+        results: list[dict[str, Any]] = []
+        lines: list[dict[str, Any]] = []
+        for stage in stages(method, old, new)[:finished]:
+            spent = {
+                "epochs": config["epochs"].get(stage.phase.name, 400),
+                "images": 20 * len(stage.ecoregions),
+                "seconds": 60.0,
+                "trainable_parameters": 1000 * len(stage.phase.trains),
+                "total_parameters": 3000,
+                "flops": 2e9,
+                "peak_memory_bytes": 3 * 2**20,
+                **(costs or {}),
+            }
+            each = {name: scores(stage.directory, name) for name in (*old, *new)}
+            record = phase_record(each, name=stage.phase.name, seed=seed, images=images, costs=spent)
+            folder = path / "phases" / stage.directory
+            folder.mkdir(parents=True)
+            (folder / "phase.json").write_text(json.dumps(record))
+            results.append(record["result"])
+            # The first epoch compiles.
+            lines += [
+                {"phase": stage.directory, "epoch": 1 + n, "images_per_second": r}
+                for n, r in enumerate((1, 40, 50, 60))
+            ]
+        if results:
+            (path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+            (path / "results.json").write_text(json.dumps({"schema": 1, "method": method, "phases": results}))
+        return path
+
+    return make

@@ -19,6 +19,7 @@ import tsmu_jax
 from tsmu_jax.data.examples import to_example
 from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import prepare
+from tsmu_jax.reporting.runs import find_runs
 from tsmu_jax.train import train_and_evaluate
 
 ROOT = Path(__file__).parent.parent
@@ -126,6 +127,19 @@ def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
     predictions = list((workdir / "predictions" / "03_joint_fine_tuning" / "nad").glob("*.png"))
     assert len(predictions) == 6
     assert all(size(path) == (48, 32) for path in predictions)
+
+
+def test_a_report_reads_what_a_run_writes(run: tuple[Path, dict]) -> None:
+    workdir, results = run
+    (read,) = find_runs([workdir]).runs
+    assert (read.method, read.old, read.new) == ("tsmu", ("nad",), ("mwcf",))
+    for phase, result in zip(read.phases, results["phases"], strict=True):
+        assert phase.iou(["nad"]) == pytest.approx(result["iou"]["old"])
+        assert phase.iou(["mwcf"]) == pytest.approx(result["iou"]["new"])
+        assert phase.images_per_second is not None
+    initial, freeze, joint = ((phase.flops / phase.steps, phase.peak_memory_bytes) for phase in read.phases)
+    assert freeze[0] < initial[0] < joint[0]  # no gradients of the encoder; two decoders
+    assert freeze[1] < min(initial[1], joint[1])
 
 
 def test_loaded_phases_predict_what_the_run_predicted(run: tuple[Path, dict]) -> None:

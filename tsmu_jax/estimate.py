@@ -1,22 +1,19 @@
 """How long a run will take on this machine, from a few timed steps of its first phase."""
 
-import dataclasses
 import functools
 import time
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, WEIGHT
+from tsmu_jax.batch import FLIPS
 from tsmu_jax.experiment import Experiment
 from tsmu_jax.learning.parallel import padded, replicate, shard
 from tsmu_jax.learning.state import Model, init_model, start
-from tsmu_jax.learning.steps import make_train_step
 from tsmu_jax.methods import Stage
 from tsmu_jax.reporting.progress import duration
-from tsmu_jax.stage import enter, objective, optimizer, train_step
+from tsmu_jax.stage import blank_batch, enter, optimizer, step_flops, train_step
 
 STEPS = 2  # timed, after the one that compiles
 DEMO = "python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo"
@@ -42,7 +39,7 @@ def stage_seconds(experiment: Experiment, waiting: Sequence[Stage]) -> dict[str,
         model = jax.eval_shape(functools.partial(enter, experiment, stage), model)
         if stage not in waiting:
             continue
-        flops = _flops(experiment, stage, model)
+        flops = step_flops(experiment, stage, model)
         if not per_flop:
             per_flop = _step_seconds(experiment, stage, model) / flops
             # A third: an answer needs no gradients, which are two thirds of a step's arithmetic.
@@ -60,24 +57,9 @@ def _answers(experiment: Experiment, stage: Stage) -> int:
     return validated * copies * experiment.epochs(stage) + FLIPS * recorded * len(stage.distilled)
 
 
-def _batch(experiment: Experiment, stage: Stage) -> dict[str, np.ndarray]:
-    examples = experiment.examples
-    slots, side = padded(experiment.config["batch_size"]), examples.size
-    return {
-        IMAGE: np.zeros((slots, side, side, examples.channels), np.uint8),
-        MASK: np.zeros((slots, side, side), np.uint8),
-        FLIP: np.zeros(slots, np.int32),
-        WEIGHT: np.ones(slots, np.float32),
-        DECODER: np.zeros(slots, np.int32),
-        RESPONSES: np.zeros((slots, len(stage.distilled), side, side), np.float32),
-    }
-
-
 def _step_seconds(experiment: Experiment, stage: Stage, model: Model) -> float:
     step = train_step(experiment, stage)
-    batch = _batch(experiment, stage)
-    if not stage.distilled:
-        del batch[RESPONSES]
+    batch = blank_batch(experiment, stage)
     filled = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01, leaf.dtype), model)
     state = replicate(start(filled, optimizer(experiment, stage)))
     times = []
@@ -87,17 +69,3 @@ def _step_seconds(experiment: Experiment, stage: Stage, model: Model) -> float:
         jax.block_until_ready(state)
         times.append(time.perf_counter() - before)
     return min(times[1:])
-
-
-def _flops(experiment: Experiment, stage: Stage, model: Model) -> float:
-    tx = optimizer(experiment, stage)
-    network = dataclasses.replace(
-        experiment.network,
-        encoder=experiment.network.encoder.clone(axis_name=None),
-        decoder=experiment.network.decoder.clone(axis_name=None),
-    )
-    step = make_train_step(network, tx, objective(experiment, stage))
-    state = jax.eval_shape(lambda model: start(model, tx), model)
-    with jax.default_device(jax.devices("cpu")[0]):  # the backends of accelerators do not count before they compile
-        lowered = jax.jit(step).lower(state, _batch(experiment, stage), jax.random.key(0))
-        return float((lowered.cost_analysis() or {})["flops"])

@@ -10,7 +10,7 @@ from tsmu_jax.data.pipeline import Prefetch, train_batches
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.evaluation.evaluate import Outcome, evaluate, record, to_original_size
 from tsmu_jax.experiment import Experiment
-from tsmu_jax.learning import responses
+from tsmu_jax.learning import costs, responses
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, padded, pmap_train, shard
@@ -64,6 +64,31 @@ def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
         )
         experiment.compiled[stage.index] = pmap_train(step)
     return experiment.compiled[stage.index]
+
+
+def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, np.ndarray]:
+    """A batch of the shapes and types of the stage's."""
+    slots, examples = padded(experiment.config["batch_size"]), experiment.examples
+    return costs.blank_batch(slots, examples.size, examples.channels, distilled=len(stage.distilled))
+
+
+def step_flops(experiment: Experiment, stage: Stage, model: Model) -> float:
+    """FLOPs of one of the stage's training steps over all devices, counted once a process. `model`: or its shapes."""
+    if stage.index not in experiment.flops:
+        experiment.flops[stage.index] = costs.step_flops(
+            experiment.network,
+            optimizer(experiment, stage),
+            objective(experiment, stage),
+            model,
+            blank_batch(experiment, stage),
+        )
+    return experiment.flops[stage.index]
+
+
+def step_memory(experiment: Experiment, stage: Stage, model: Model) -> int | None:
+    """Bytes that one of the stage's training steps needs on each device; asked after training, it costs nothing."""
+    step, tx = train_step(experiment, stage), optimizer(experiment, stage)
+    return costs.step_memory(step, tx, model, blank_batch(experiment, stage), experiment.key("costs"))
 
 
 def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
@@ -224,6 +249,8 @@ def _record(
             "recording_seconds": round(recording_seconds, 3),
             "trainable_parameters": sum(count(params[part]) for part in stage.phase.trains),
             "total_parameters": count(params, stats),
+            "flops": fitted.steps * step_flops(experiment, stage, fitted.model),  # of training steps alone
+            "peak_memory_bytes": step_memory(experiment, stage, fitted.model),
             **record(outcomes, experiment.old, experiment.new),
         },
     }

@@ -48,5 +48,13 @@ def unshard(answers: jax.Array) -> np.ndarray:
 
 def replicate(tree: Any) -> Any:
     """Copies a tree to every device, so that no step has to; steps that reuse memory then reuse the copy's."""
-    sharding = NamedSharding(Mesh(np.asarray(jax.local_devices()), (AXIS,)), PartitionSpec())
-    return jax.device_put(tree, sharding, may_alias=False)
+    return jax.device_put(tree, _replicated(), may_alias=False)
+
+
+def replicated_shapes(tree: Any) -> Any:
+    """Shapes and types of what `replicate` would return, without the copies."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=_replicated()), tree)
+
+
+def _replicated() -> NamedSharding:
+    return NamedSharding(Mesh(np.asarray(jax.local_devices()), (AXIS,)), PartitionSpec())

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tsmu_jax.reporting.progress import duration
 from tsmu_jax.reporting.results import GROUPS, ecoregions, names, number, phases
+from tsmu_jax.reporting.writers import escaped_markdown, markdown_row
 
 _COSTS = (
     ("epochs", "epochs"),
@@ -82,9 +83,9 @@ def results_markdown(results: Mapping[str, object]) -> str:
     """The same table in Markdown, its notes as a list below."""
     header, rows = _cells(results)
     lines = [
-        _markdown_row(header),
+        markdown_row(header),
         "|---|" + "---:|" * (len(header) - 1),
-        *(_markdown_row(row) for row in rows),
+        *(markdown_row(row) for row in rows),
     ]
     lines += ["", *(_markdown_note(note) for note in notes(results))] if notes(results) else []
     return "\n".join(lines) + "\n"
@@ -198,15 +199,6 @@ def _skipped(entry: object) -> str:
     return str(entry)
 
 
-def _markdown_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
-
-
 def _markdown_note(note: str) -> str:
     indent = note[: len(note) - len(note.lstrip())]
-    return f"{indent}- {_escaped(note)}"
-
-
-def _escaped(text: str) -> str:
-    """Underscores within words are safe in Markdown, bars in tables and stars are not."""
-    return text.strip().replace("*", "\\*").replace("|", "\\|")
+    return f"{indent}- {escaped_markdown(note)}"

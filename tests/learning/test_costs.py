@@ -1,0 +1,48 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from tsmu_jax.batch import RESPONSES
+from tsmu_jax.learning import costs
+from tsmu_jax.learning.state import Model, start
+from tsmu_jax.learning.steps import Objective
+from tsmu_jax.models.tsmu import Network
+
+TX = optax.sgd(0.1)
+WHOLE = Objective(trains=("shared", "old"), training=("shared", "old"), supervised=("a",))
+FROZEN = Objective(trains=("old",), training=("old",), supervised=("a",))
+
+
+def batch(slots: int) -> dict[str, np.ndarray]:
+    return costs.blank_batch(slots, 8, 3, distilled=0)
+
+
+def test_arithmetic_grows_with_the_batch_and_shrinks_with_what_is_frozen(network: Network, model: Model) -> None:
+    one, two = (costs.step_flops(network, TX, WHOLE, model, batch(slots)) for slots in (8, 16))
+    assert 1.9 < two / one < 2.0  # the optimiser's part does not grow
+    assert costs.step_flops(network, TX, FROZEN, model, batch(8)) < 0.9 * one
+    shapes = jax.eval_shape(lambda: model)
+    assert costs.step_flops(network, TX, WHOLE, shapes, batch(8)) == one
+
+
+def test_memory_of_a_step_that_ran_is_known_without_compiling_it_again(freeze, model: Model, make_batch) -> None:
+    freeze.run(jax.tree.map(jnp.array, model), [make_batch(0)])
+    compiled: list[str] = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **_: compiled.append(event) if "backend_compile" in event else None
+    )
+    needed = costs.step_memory(freeze.mapped, freeze.tx, model, batch(4), jax.random.key(1))
+    assert compiled == []
+    jax.jit(lambda x: 3 * x + needed % 7)(np.ones(5))
+    assert compiled  # the listener listens
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves(start(model, freeze.tx)))
+    assert needed is not None and held < needed < 1000 * held
+
+
+@pytest.mark.parametrize("distilled", [0, 2])
+def test_blank_batches_hold_responses_where_there_are_any(distilled: int) -> None:
+    blank = costs.blank_batch(4, 8, 3, distilled=distilled)
+    assert (RESPONSES in blank) == bool(distilled)
+    assert not distilled or blank[RESPONSES].shape == (4, 2, 8, 8)

@@ -1,0 +1,99 @@
+"""A report as files: every table as Markdown, CSV and LaTeX, and all of them in `report.md`."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.reporting import cost_tables, paper_tables, run_tables
+from tsmu_jax.reporting.comparison import Comparison
+from tsmu_jax.reporting.runs import LeftOut
+from tsmu_jax.reporting.table import Table
+from tsmu_jax.reporting.writers import comma_separated, escaped_markdown, latex, markdown
+
+MANIFEST = "report.json"  # names the files of a report; nothing else is replaced
+
+
+def all_tables(comparison: Comparison) -> tuple[Table, ...]:
+    """What a report shows, in its order."""
+    ablation = run_tables.ablation_table(comparison)
+    tables = [
+        run_tables.runs_table(comparison),
+        *paper_tables.transfer_tables(comparison),
+        paper_tables.overall_table(comparison),
+        cost_tables.costs_table(comparison),
+        paper_tables.differences_table(comparison),
+        *([ablation] if ablation else []),
+        cost_tables.cumulative_table(comparison),
+        run_tables.transfer_table(comparison),
+        run_tables.matrix_table(comparison),
+    ]
+    return tuple(tables)
+
+
+def documents(tables: Sequence[Table], left_out: Sequence[LeftOut]) -> dict[str, str]:
+    """File name -> content."""
+    files = {"report.md": report_markdown(tables, left_out)}
+    for table in tables:
+        files[f"{table.name}.md"] = markdown(table, level=1)
+        files[f"{table.name}.csv"] = comma_separated(table)
+        files[f"{table.name}.tex"] = latex(table)
+    return files
+
+
+def report_markdown(tables: Sequence[Table], left_out: Sequence[LeftOut]) -> str:
+    """All tables, after the runs that they leave out. What several of them note is said once."""
+    parts = ["# Report\n"]
+    if left_out:
+        lines = [f"- {escaped_markdown(f'{one.path}: {one.reason}')}" for one in left_out]
+        parts.append("\n".join(["Left out:", "", *lines, ""]))
+    said: set[str] = set()
+    for table in tables:
+        new = tuple(note for note in table.notes if note not in said)
+        said.update(new)
+        parts.append(markdown(dataclasses.replace(table, notes=new)))
+    return "\n".join(parts)
+
+
+def refuse_foreign(output: Path) -> None:
+    """Raises UserError unless a directory is new, empty, or holds a report and nothing else."""
+    if output.exists() and not output.is_dir():
+        raise UserError(f"--output={output}: is a file; name a directory")
+    known = _written(output)
+    held = sorted(path.name for path in output.iterdir()) if output.exists() else []
+    foreign = [name for name in held if known is None or name not in (MANIFEST, *known)]
+    if foreign:
+        raise UserError(f"--output={output}: holds {foreign[0]}, which no report wrote; name a new or empty directory")
+
+
+def write(files: Mapping[str, str], output: Path) -> None:
+    """Writes a report, and removes what an earlier one has left in its place.
+
+    Raises:
+      UserError: the directory holds anything else, or cannot be written.
+    """
+    refuse_foreign(output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        before = _written(output) or set()
+        _write_manifest(output, {*before, *files})  # first: cut off, the next report still knows its own
+        for name, content in files.items():
+            (output / name).write_text(content)
+        for name in before - files.keys():
+            (output / name).unlink(missing_ok=True)
+        _write_manifest(output, set(files))
+    except OSError as error:
+        raise UserError(f"--output={output}: cannot be written ({error.strerror}); name another directory") from error
+
+
+def _write_manifest(output: Path, names: set[str]) -> None:
+    (output / MANIFEST).write_text(json.dumps({"schema": 1, "files": sorted(names)}, indent=1) + "\n")
+
+
+def _written(output: Path) -> set[str] | None:
+    """The files of the report in a directory; None where there is none, or `report.json` is another program's."""
+    try:
+        return {Path(name).name for name in json.loads((output / MANIFEST).read_text())["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
