@@ -46,7 +46,7 @@ def code_digest() -> str:
 
 
 class RunDirectory:
-    """One run: `config.json`, `phases/`, `predictions/`, `figures/`, `metrics.jsonl`, `results.json`."""
+    """One run: `config.json`, `phases/`, `predictions/`, `tests/`, `figures/`, `metrics.jsonl`, `results.json`."""
 
     def __init__(self, path: Path):
         self.path = path

@@ -13,6 +13,7 @@ from tsmu_jax.reporting import metrics_log
 from tsmu_jax.reporting.bars import phase_bars
 from tsmu_jax.reporting.figures import learning_curves
 from tsmu_jax.reporting.panels import PanelRow, overview, panels
+from tsmu_jax.reporting.thumbnails import write_thumbnails
 
 
 def write_figures(
@@ -24,6 +25,8 @@ def write_figures(
     phases: Sequence[str],
 ) -> None:
     """Writes `figures/`: Fig. 8's panels for each ecoregion, the overview, learning curves, and bars by phase.
+
+    Also `tests/`: what a report shows of the test images.
 
     Args:
       tests: test pairs of each ecoregion.
@@ -47,6 +50,7 @@ def write_figures(
         overview(last, first if len(phases) > 1 else [], results, folder / "overview.png")
     phase_bars(results, folder / "phases.png")
     learning_curves(metrics_log.read(workdir), folder / "learning_curves.png")
+    write_thumbnails(source, tests, workdir)
 
 
 def _rows(
