@@ -255,7 +255,7 @@ def _record(
     }
 
 
-def _histogram(outcome: Outcome, test: TestSet) -> dict[str, list[float]]:
+def _histogram(outcome: Outcome, test: TestSet) -> dict[str, Any]:
     counts = probabilities.histogram(outcome.logits, test.masks)
     return {field: np.round(values, 3).tolist() for field, values in counts._asdict().items()}
 
