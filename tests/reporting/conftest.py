@@ -50,7 +50,7 @@ def make_pictured_run(make_run: Callable[..., Path]) -> Callable[..., Path]:
 
     def make(where: str, method: str, *words: Any, dated: bool = True, **changes: Any) -> Path:
         path = make_run(where, method, *words, **changes)
-        lines = []
+        lines, sources = [], {}
         for number, file in enumerate(sorted(path.glob("phases/*/phase.json"))):
             record, phase = json.loads(file.read_text()), file.parent.name
             for name, test in record["tests"].items():
@@ -65,13 +65,18 @@ def make_pictured_run(make_run: Callable[..., Path]) -> Callable[..., Path]:
                 folder.mkdir(parents=True)
                 for identity, values in zip(test["id"], logits, strict=True):
                     Image.fromarray(255 * (values > 0).astype(np.uint8)).save(folder / f"{identity}.png")
-                if not number:
-                    write_thumbnails(source, {name: range(len(infos))}, path)
+                sources[name] = source
             file.write_text(json.dumps(record))
             lines += [
                 {"phase": phase, "step": step, "validation/iou": 1 - 0.9**step, "train/loss": 0.9**step}
                 for step in range(1, record["steps"] + 1)
             ]
+        whole = Source(
+            [one for source in sources.values() for one in source],
+            [info for source in sources.values() for info in source.infos],
+        )
+        tests = {name: [i for i, info in enumerate(whole.infos) if info.ecoregion == name] for name in sources}
+        write_thumbnails(whole, tests, path)
         (path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         return path
 

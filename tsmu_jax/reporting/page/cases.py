@@ -20,9 +20,11 @@ from tsmu_jax.reporting.thumbnails import FOLDER, SIDE
 
 MOST = 40  # images of a page, which is to stay within a few MB
 
-# Red, green, blue, opacity of a prediction's pixels: neither, false alarm, missed, found.
-_COLOURS = ((0, 0, 0, 0), (0xE6, 0x9F, 0x00, 190), (0x56, 0xB4, 0xE9, 190), (255, 255, 255, 150))
-_OUTLINE = ((0, 0, 0, 0), (0xF0, 0xE4, 0x42, 255))
+# Red, green, blue, opacity; those of a prediction's pixels stand in the order of 2 * truth + prediction.
+_CLEAR = (0, 0, 0, 0)
+ALARM, MISSED, FOUND = (0xE6, 0x9F, 0x00, 190), (0x56, 0xB4, 0xE9, 190), (255, 255, 255, 150)
+_COLOURS = (_CLEAR, ALARM, MISSED, FOUND)
+_OUTLINE = (_CLEAR, (0xF0, 0xE4, 0x42, 255))
 
 
 class Prediction(NamedTuple):
@@ -59,8 +61,9 @@ def cases_section(comparison: Comparison) -> Html:
         blocks.append(parts.folded(parts.setting_title(setting), parts.figures(figures), unfolded=not blocks))
     words = (
         "The worst and the best test image of each ecoregion after the last phase, by the IoU of the first method in "
-        "the list; the first seed. Move the slider from the image after the event to the one before. Over both: the "
-        "outline of the true landslides in yellow, and the prediction: found white, false alarms orange, missed blue."
+        "the list; the first seed. Left of the line, which the slider moves, is the image before the event. Over both: "
+        "the outline of the true landslides in yellow, and the prediction: found white, false alarms orange, missed "
+        "blue."
     )
     notes = []
     if sum(map(len, shown.values())) < given:
@@ -129,7 +132,7 @@ def _figure(case: Case) -> Html:
         compared = 2 * truth + _mask(prediction.path, (width, height))
         label = f"{name}: prediction of {_label(prediction)}"
         layers.append(_image(_png(compared, _COLOURS), label, "prediction", hidden=bool(index)))
-    caption = element("figcaption", element("strong", f"{case.ecoregion}, {case.rank}"), " ", case.identity)
+    caption = element("figcaption", element("strong", f"{case.ecoregion}, {case.rank}"), element("span", case.identity))
     stack = element("div", *layers, class_="stack", style=f"aspect-ratio:{width}/{height}")
     return element("figure", caption, stack, *_controls(case, pre.exists()), class_="case")
 
@@ -137,8 +140,17 @@ def _figure(case: Case) -> Html:
 def _controls(case: Case, dated: bool) -> list[Html]:
     controls = []
     if dated:
-        slider = element("input", type="range", min="0", max="100", value="50", aria_valuetext="50 % before the event")
-        controls.append(element("label", element("span", "after"), slider, element("span", "before"), class_="slider"))
+        label = f"{case.ecoregion}, {case.identity}: before to after the event"
+        slider = element(
+            "input",
+            type="range",
+            min="0",
+            max="100",
+            value="50",
+            aria_label=label,
+            aria_valuetext="50 % before the event",
+        )
+        controls.append(element("label", element("span", "before"), slider, element("span", "after"), class_="slider"))
     truth, shown = (element("input", type="checkbox", checked=True, class_=one) for one in ("truth", "prediction"))
     options = [element("option", _label(one), value=str(index)) for index, one in enumerate(case.predictions)]
     whose = element("select", *options, aria_label="prediction of")

@@ -15,7 +15,7 @@ from tsmu_jax.reporting.runs import Run
 from tsmu_jax.reporting.table import number
 
 _SMALLEST, _LARGEST = 8.0, 20.0  # radius of a dot
-_POINTS = 150  # of a curve in a phase
+_POINTS = 80  # of a curve in a phase
 
 
 def scatter_section(comparison: Comparison) -> Html:
@@ -140,7 +140,7 @@ def curves_section(comparison: Comparison) -> Html:
 
 
 def _curves(caption: str, label: str, runs: Mapping[int, Run], key: str) -> Html | None:
-    """One line a phase and seed, of at most 150 points."""
+    """One line a phase and seed, of at most 80 points."""
     lines, spans = [], {}
     for index, run in enumerate(runs.values()):
         start = 0.0
