@@ -70,7 +70,9 @@ def cases_section(comparison: Comparison) -> Html:
         notes.append(parts.paragraph(f"{MOST} of {given} images are shown, those of new ecoregions first."))
     if not all(by_setting.values()):
         notes.append(parts.paragraph(f"{OLDER}; the same command as theirs adds it."))
-    return parts.section("cases", "Worst and best images (Fig. 8)", parts.paragraph(words), *notes, *blocks)
+    return parts.section(
+        "cases", "Worst and best images (Fig.\N{NO-BREAK SPACE}8)", parts.paragraph(words), *notes, *blocks
+    )
 
 
 def _within(by_setting: dict[Setting, list[Case]]) -> dict[Setting, list[Case]]:

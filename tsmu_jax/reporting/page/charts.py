@@ -76,12 +76,15 @@ class Plane(NamedTuple):
             area = element("polygon", points=corners, class_=f"area {css(style)}")
         return joined([area, element("polyline", points=written, class_=f"line {css(style)}")])
 
-    def dot(self, x: float, y: float, style: int, *, radius: float = 3.0, text: str = "") -> Html:
-        """A dot, with a short text in it."""
+    def dot(self, x: float, y: float, style: int, *, radius: float = 3.0) -> Html:
+        """A dot; `radius` in units of the drawing."""
         ((cx, cy),) = self._at([(x, y)])
-        shape = element("circle", cx=cx, cy=cy, r=radius, class_=f"dot {css(style)}")
-        label = element("text", text, x=cx, y=cy, dy="0.35em", text_anchor="middle", class_="on") if text else None
-        return joined([shape, label])
+        return element("circle", cx=cx, cy=cy, r=radius, class_=f"dot {css(style)}")
+
+    def text(self, x: float, y: float, words: str) -> Html:
+        """A short text on a dot."""
+        ((left, top),) = self._at([(x, y)])
+        return element("text", words, x=left, y=top, dy="0.35em", text_anchor="middle", class_="on")
 
     def diagonal(self) -> Html:
         """Where x equals y."""

@@ -106,7 +106,7 @@ def intensities_section(comparison: Comparison) -> Html:
     drawn = [_histogram(name, one) for name, one in known.items()]
     note = None if drawn else parts.paragraph(f"{OLDER}; the same command as theirs adds it.")
     return parts.section(
-        "intensities", "Pixel intensities (Fig. 6)", parts.paragraph(words), note, parts.figures(drawn)
+        "intensities", "Pixel intensities (Fig.\N{NO-BREAK SPACE}6)", parts.paragraph(words), note, parts.figures(drawn)
     )
 
 

@@ -48,14 +48,15 @@ def _scatter(comparison: Comparison, title: str, members: Sequence[Setting]) -> 
         Axis("IoU, old", *padded([old for _, old, _, _ in shown])),
         Axis("IoU, new", *padded([new for _, _, new, _ in shown])),
     )
-    dots, entries = [], []
+    dots, texts, entries = [], [], []
     for index, (variant, x, y, seconds) in enumerate(shown):
         area = _SMALLEST**2 + (_LARGEST**2 - _SMALLEST**2) * seconds / most
         colour = parts.style(comparison, variant)
-        dots.append((area, plane.dot(x, y, colour, radius=math.sqrt(area), text=str(index + 1))))
+        dots.append((area, plane.dot(x, y, colour, radius=math.sqrt(area))))
+        texts.append(plane.text(x, y, str(index + 1)))
         note = f"old {number(x, 3)}, new {number(y, 3)}, {number(seconds, None)} s"
         entries.append(Entry(variant.label, colour, note))
-    marks = [dot for _, dot in sorted(dots, key=lambda each: -each[0])]  # small ones on top
+    marks = [*(dot for _, dot in sorted(dots, key=lambda each: -each[0])), *texts]  # small ones on top
     label = "; ".join(f"{entry.label}: {entry.note}" for entry in entries)
     return figure(plane.drawn(marks, label), title, entries, numbered=True)
 
