@@ -29,7 +29,7 @@ def test_a_sweep_is_reported_and_its_runs_stay_as_they_are(tmp_path: Path, make_
     before = contents(sweep)
     code, out, err = report(f"--workdir={sweep}")
     assert code == 0
-    assert out == f"2 runs: {sweep}/report/report.md\n"
+    assert out == f"2 runs: {sweep}/report/report.html, {sweep}/report/report.md\n"
     assert err == f"left out: {sweep}/unfinished: unfinished: 1 of 2 phases; its own command goes on with it\n"
     assert {name: content for name, content in contents(sweep).items() if not name.startswith("report/")} == before
     assert "| tsmu | 1 | 2 |" in (sweep / "report" / "report.md").read_text()
@@ -41,7 +41,7 @@ def test_a_sweep_is_reported_and_its_runs_stay_as_they_are(tmp_path: Path, make_
 def test_several_workdirs_and_another_output(tmp_path: Path, make_run) -> None:
     one, two = make_run("one", "tsmu"), make_run("two", "retraining")
     code, out, _ = report("--workdir=one", f"--workdir={two}", "--output=both", cwd=tmp_path)
-    assert (code, out) == (0, "2 runs: both/report.md\n")
+    assert (code, out) == (0, "2 runs: both/report.html, both/report.md\n")
     assert (tmp_path / "both" / "table_9_costs.tex").exists()
     assert not (one / "report").exists()
 
@@ -86,6 +86,7 @@ def test_help_says_how_to_use_it() -> None:
     [
         ("tsmu_jax.report", {"numpy", "scipy"}),  # `--help` comes at once
         ("tsmu_jax.reporting.documents", {"jax", "flax", "matplotlib", "tensorflow_datasets"}),
+        ("tsmu_jax.reporting.page.document", {"jax", "flax", "matplotlib", "tensorflow_datasets"}),
     ],
 )
 def test_what_is_slow_to_import_stays_out(module: str, slow: set[str]) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 import tsmu_jax
 from tsmu_jax.data.examples import to_example
 from tsmu_jax.errors import UserError
+from tsmu_jax.evaluation.probabilities import BINS
 from tsmu_jax.experiment import prepare
 from tsmu_jax.reporting.runs import find_runs
 from tsmu_jax.train import train_and_evaluate
@@ -127,6 +128,8 @@ def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
     predictions = list((workdir / "predictions" / "03_joint_fine_tuning" / "nad").glob("*.png"))
     assert len(predictions) == 6
     assert all(size(path) == (48, 32) for path in predictions)
+    assert len(list((workdir / "tests" / "nad").glob("*_post.jpg"))) == 6
+    assert json.loads((workdir / "tests" / "histograms.json").read_text())["mwcf"]["pairs"] == 6
 
 
 def test_a_report_reads_what_a_run_writes(run: tuple[Path, dict]) -> None:
@@ -137,6 +140,12 @@ def test_a_report_reads_what_a_run_writes(run: tuple[Path, dict]) -> None:
         assert phase.iou(["nad"]) == pytest.approx(result["iou"]["old"])
         assert phase.iou(["mwcf"]) == pytest.approx(result["iou"]["new"])
         assert phase.images_per_second is not None
+        for test in phase.tests.values():
+            landslides = slice(BINS // 2, None)  # predicted with more than one half
+            assert test.probabilities is not None
+            assert test.probabilities.landslide[landslides].sum() == test.counts.tp.sum()
+            assert test.probabilities.background[landslides].sum() == test.counts.fp.sum()
+            assert test.probabilities.pixels.sum() == 6 * 32 * 32
     initial, freeze, joint = ((phase.flops / phase.steps, phase.peak_memory_bytes) for phase in read.phases)
     assert freeze[0] < initial[0] < joint[0]  # no gradients of the encoder; two decoders
     assert freeze[1] < min(initial[1], joint[1])

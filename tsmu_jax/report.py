@@ -1,10 +1,11 @@
-"""Writes the tables of finished runs: Tables II to IX of the paper, intervals, costs, transfer, configurations.
+"""Writes the report of finished runs: Tables II to IX of the paper, intervals, costs, transfer, figures, images.
 
     python -m tsmu_jax.report --workdir=runs/paper
     python -m tsmu_jax.report --workdir=runs/first --workdir=runs/second --output=reports/both
 
 Each --workdir is the directory of a run, or one that holds such directories, as a sweep's does. Into --output go
-report.md, and each table as Markdown, CSV and LaTeX. The runs stay as they are; unfinished ones are left out.
+report.html, one page with everything that opens without a network; report.md; and each table as Markdown, CSV and
+LaTeX. The runs stay as they are; unfinished ones are left out.
 """
 
 import sys
@@ -30,6 +31,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--workdir is missing; name a directory that tsmu_jax.main or a sweep wrote")
     from tsmu_jax.reporting import documents  # NumPy and SciPy: not for `--help`
     from tsmu_jax.reporting.comparison import compare
+    from tsmu_jax.reporting.page.document import page
     from tsmu_jax.reporting.runs import find_runs
 
     workdirs = [Path(value) for value in _WORKDIR.value]
@@ -39,8 +41,11 @@ def main(argv: Sequence[str]) -> None:
     comparison = compare(found.runs, _chosen(_REFERENCE.value))
     for path, reason in found.left_out:
         print(f"left out: {path}: {reason}", file=sys.stderr)
-    documents.write(documents.documents(documents.all_tables(comparison), found.left_out), output)
-    print(f"{len(found.runs)} runs: {output / 'report.md'}")
+    tables = documents.all_tables(comparison)
+    files = documents.documents(tables, found.left_out)
+    files["report.html"] = page(comparison, tables, found.left_out)
+    documents.write(files, output)
+    print(f"{len(found.runs)} runs: {output / 'report.html'}, {output / 'report.md'}")
 
 
 def _chosen(words: Sequence[str]) -> dict[str, str]:

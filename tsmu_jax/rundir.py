@@ -46,7 +46,7 @@ def code_digest() -> str:
 
 
 class RunDirectory:
-    """One run: `config.json`, `phases/`, `selection/`, `predictions/`, `figures/`, `metrics.jsonl`, `results.json`."""
+    """One run: `config.json`, `metrics.jsonl`, `results.json`, and folders: phases, predictions, selection, figures, tests."""
 
     def __init__(self, path: Path):
         self.path = path

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from tsmu_jax.data.pipeline import Prefetch, train_batches
-from tsmu_jax.evaluation import metrics
-from tsmu_jax.evaluation.evaluate import Outcome, evaluate, record, to_original_size
+from tsmu_jax.evaluation import metrics, probabilities
+from tsmu_jax.evaluation.evaluate import Outcome, TestSet, evaluate, record, to_original_size
 from tsmu_jax.experiment import Experiment
 from tsmu_jax.learning import costs, responses
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
@@ -237,6 +237,7 @@ def _record(
             name: {
                 "id": [experiment.source.infos[index].id for index in experiment.split.test[name]],
                 **{field: values.tolist() for field, values in outcome.counts._asdict().items()},
+                "probabilities": _histogram(outcome, experiment.tests[name]),
             }
             for name, outcome in outcomes.items()
         },
@@ -254,6 +255,11 @@ def _record(
             **record(outcomes, experiment.old, experiment.new),
         },
     }
+
+
+def _histogram(outcome: Outcome, test: TestSet) -> dict[str, Any]:
+    counts = probabilities.histogram(outcome.logits, test.masks)
+    return {field: np.round(values, 3).tolist() for field, values in counts._asdict().items()}
 
 
 def save_predictions(experiment: Experiment, outcomes: Mapping[str, Outcome], directory: PhaseDirectory) -> None:

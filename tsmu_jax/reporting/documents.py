@@ -48,12 +48,18 @@ def report_markdown(tables: Sequence[Table], left_out: Sequence[LeftOut]) -> str
     if left_out:
         lines = [f"- {escaped_markdown(f'{one.path}: {one.reason}')}" for one in left_out]
         parts.append("\n".join(["Left out:", "", *lines, ""]))
-    said: set[str] = set()
-    for table in tables:
-        new = tuple(note for note in table.notes if note not in said)
-        said.update(new)
-        parts.append(markdown(dataclasses.replace(table, notes=new)))
+    parts += [markdown(table) for table in said_once(tables)]
     return "\n".join(parts)
+
+
+def said_once(tables: Sequence[Table]) -> list[Table]:
+    """The same tables, each note only below the first one that has it."""
+    said: set[str] = set()
+    found = []
+    for table in tables:
+        found.append(dataclasses.replace(table, notes=tuple(note for note in table.notes if note not in said)))
+        said.update(table.notes)
+    return found
 
 
 def refuse_foreign(output: Path) -> None:

@@ -1,5 +1,6 @@
 """Reads finished runs into plain values. Without JAX and Matplotlib: a report starts at once."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -11,7 +12,7 @@ import numpy as np
 
 from tsmu_jax.configuration import FREE, flatten
 from tsmu_jax.errors import UserError
-from tsmu_jax.evaluation import metrics
+from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.continual import Trajectory, matrix
 from tsmu_jax.methods import METHODS, Stage, stages
 
@@ -26,6 +27,7 @@ class TestScores:
 
     ids: tuple[str, ...]
     counts: metrics.Counts
+    probabilities: probabilities.Histogram | None  # None in runs that did not count them
 
     @functools.cached_property
     def iou(self) -> np.ndarray:
@@ -45,7 +47,7 @@ class PhaseResult:
       images: of an epoch.
       seconds: of training, compilation and validation, and of recording responses where the phase does.
       recording_seconds: the latter alone.
-      images_per_second: in training steps, the median of its epochs; None in runs without `metrics.jsonl`.
+      log: its lines of `metrics.jsonl`, one an epoch.
       flops: of all training steps; None in runs that did not count them.
       peak_memory_bytes: of a training step, on each device; None likewise.
     """
@@ -60,11 +62,20 @@ class PhaseResult:
     steps: int
     seconds: float
     recording_seconds: float
-    images_per_second: float | None
     trainable_parameters: int
     total_parameters: int
     flops: float | None
     peak_memory_bytes: int | None
+    log: tuple[Mapping[str, Any], ...]
+
+    @property
+    def images_per_second(self) -> float | None:
+        """In training steps; None where nothing was logged.
+
+        The median of its epochs, since the first one compiles and others may share the machine.
+        """
+        rates = [line["images_per_second"] for line in self.log if _is_number(line.get("images_per_second"))]
+        return float(np.median(rates)) if rates else None
 
     def iou(self, ecoregions: Sequence[str]) -> float:
         """Mean over all test images of some ecoregions."""
@@ -231,24 +242,32 @@ def _read(path: Path) -> Run | LeftOut:
     results = path / "results.json"
     if len(finished) < len(plan) or not results.exists():
         return LeftOut(path, f"unfinished: {len(finished)} of {len(plan)} phases; its own command goes on with it")
-    rates = _rates(path / "metrics.jsonl")
-    phases = tuple(_phase(path, stage, rates.get(stage.directory)) for stage in plan)
+    log = _log(path / "metrics.jsonl")
+    phases = tuple(_phase(path, stage, log.get(stage.directory, [])) for stage in plan)
     return Run(path, method, old, new, int(config["seed"]), config, phases)
 
 
-def _rates(file: Path) -> dict[str, float]:
-    """Images a second by phase: medians, since the first epoch compiles and others may share the machine."""
-    rates: dict[str, list[float]] = {}
+def _log(file: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """The records of each phase; lines cut off by the end of a process are left out, as are another release's."""
+    log: dict[str, list[Mapping[str, Any]]] = {}
     for line in file.read_text().splitlines() if file.exists() else []:
-        try:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
             record = json.loads(line)
-            rates.setdefault(record["phase"], []).append(float(record["images_per_second"]))
-        except (ValueError, KeyError, TypeError):  # cut off by the end of a process, or of another release
-            continue
-    return {phase: float(np.median(values)) for phase, values in rates.items()}
+            log.setdefault(record["phase"], []).append(record)
+    return log
 
 
-def _phase(path: Path, stage: Stage, images_per_second: float | None) -> PhaseResult:
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _histogram(counts: Mapping[str, Sequence[float]] | None) -> probabilities.Histogram | None:
+    if counts is None:
+        return None
+    return probabilities.Histogram(*(np.array(counts[field]) for field in probabilities.Histogram._fields))
+
+
+def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseResult:
     file = path / "phases" / stage.directory / "phase.json"
     try:
         record = json.loads(file.read_text())
@@ -257,6 +276,7 @@ def _phase(path: Path, stage: Stage, images_per_second: float | None) -> PhaseRe
             name: TestScores(
                 tuple(test["id"]),
                 metrics.Counts(*(np.array(test[field], np.int64) for field in metrics.Counts._fields)),
+                _histogram(test.get("probabilities")),
             )
             for name, test in record["tests"].items()
         }
@@ -268,7 +288,7 @@ def _phase(path: Path, stage: Stage, images_per_second: float | None) -> PhaseRe
             tests=tests,
             steps=record["steps"],
             recording_seconds=result.get("recording_seconds", 0.0),
-            images_per_second=images_per_second,
+            log=tuple(log),
             flops=result.get("flops"),
             peak_memory_bytes=result.get("peak_memory_bytes"),
             **{key: result[key] for key in _COSTS},

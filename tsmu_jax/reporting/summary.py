@@ -14,6 +14,7 @@ from tsmu_jax.reporting.bars import phase_bars
 from tsmu_jax.reporting.figures import learning_curves
 from tsmu_jax.reporting.panels import PanelRow, overview, panels
 from tsmu_jax.reporting.selection import selection_figure
+from tsmu_jax.reporting.thumbnails import write_thumbnails
 
 
 def write_figures(
@@ -25,6 +26,8 @@ def write_figures(
     phases: Sequence[str],
 ) -> None:
     """Writes `figures/`: Fig. 8's panels for each ecoregion, the overview, curves and bars by phase, chosen decoders.
+
+    Also `tests/`: what a report shows of the test images.
 
     Args:
       tests: test pairs of each ecoregion.
@@ -51,6 +54,7 @@ def write_figures(
     if "selection" in results:
         chosen = json.loads((workdir / "selection" / "selection.json").read_text())["tests"]
         selection_figure(results["selection"], chosen, folder / "selection.png")
+    write_thumbnails(source, tests, workdir)
 
 
 def _rows(

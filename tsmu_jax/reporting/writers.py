@@ -1,11 +1,13 @@
-"""Writes a table as Markdown, CSV or LaTeX."""
+"""Writes a table as Markdown, CSV, LaTeX or HTML."""
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Sequence
 
 from tsmu_jax.evaluation.intervals import Interval, Spread
+from tsmu_jax.reporting.page.markup import Html, element, joined
 from tsmu_jax.reporting.table import Cell, Column, Table, ranking, text
 
 _LATEX = {
@@ -68,6 +70,43 @@ def latex(table: Table) -> str:
     lines += [r"\hline", r"\end{tabular}"]
     lines += [rf"\par\footnotesize {_escaped_latex(note)}" for note in table.notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def hypertext(table: Table) -> Html:
+    """A table that scrolls where it does not fit, its title a heading of level 3, its notes below.
+
+    Columns of a group share a title above theirs; the first cell of a row is its head.
+    """
+    heading = f"table-{table.name}"
+    caption = element("caption", element("h3", table.title, id=heading))
+    body = [
+        element("tr", *(_cell(cell, column, first=not index) for index, (cell, column) in enumerate(cells)))
+        for cells in (list(zip(row, table.columns, strict=True)) for row in table.rows)
+    ]
+    whole = element("table", caption, element("thead", *_head(table.columns)), element("tbody", *body))
+    notes = element("ul", *(element("li", note) for note in table.notes), class_="notes") if table.notes else None
+    return joined([element("div", whole, class_="scroll", role="region", aria_labelledby=heading, tabindex="0"), notes])
+
+
+def _head(columns: Sequence[Column]) -> list[Html]:
+    grouped = any(column.group for column in columns)
+    upper, lower = [], []
+    for _, group in itertools.groupby(enumerate(columns), lambda item: item[1].group or item[0]):
+        members = [column for _, column in group]
+        if members[0].group:
+            upper.append(element("th", members[0].group, scope="colgroup", colspan=len(members)))
+            lower += [element("th", column.title, scope="col") for column in members]
+        else:
+            upper.append(element("th", members[0].title, scope="col", rowspan=2 if grouped else None))
+    return [element("tr", *cells) for cells in (upper, lower) if cells]
+
+
+def _cell(cell: Cell, column: Column, *, first: bool) -> Html:
+    words = text(cell, column.digits)
+    if first:
+        return element("th", words, scope="row")
+    kind = None if isinstance(cell, str) else " ".join(["number", ranking(cell) if isinstance(cell, Interval) else ""])
+    return element("td", words, class_=kind and kind.strip())
 
 
 def _texts(table: Table) -> list[list[str]]:

@@ -1,0 +1,228 @@
+"""The page as a text: what is in it, and that nothing from a run is markup."""
+
+import base64
+import io
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.reporting.comparison import compare
+from tsmu_jax.reporting.documents import all_tables
+from tsmu_jax.reporting.page import cases
+from tsmu_jax.reporting.page.document import page
+from tsmu_jax.reporting.runs import LeftOut, find_runs
+
+VOID = {"meta", "img", "input", "br"}
+EVIL = "<script>alert(1)<script>"
+
+
+def written(*workdirs: Path) -> str:
+    comparison = compare(find_runs(workdirs).runs)
+    return page(comparison, all_tables(comparison), [])
+
+
+class Reader(HTMLParser):
+    """Elements in order, as (tag, attributes, text up to the next tag); complains of what is not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None], str]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs)
+        self.elements.append((tag, dict(attrs), ""))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] not in ("script", "style"):
+            tag, attributes, text = self.elements[-1]
+            self.elements[-1] = (tag, attributes, text + data)
+
+    def all(self, *tags: str) -> list[tuple[str, dict[str, str | None], str]]:
+        return [one for one in self.elements if one[0] in tags]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, make_pictured_run) -> Path:
+    for seed in range(2):
+        for method in ("tsmu", "retraining"):
+            make_pictured_run(f"sweep/{method}{seed}", method, seed=seed)
+    make_pictured_run("sweep/sequential", "sequential_tsmu", ("a",), ("b", "c"))
+    return tmp_path / "sweep"
+
+
+def test_everything_is_in_one_file(sweep: Path) -> None:
+    text = written(sweep)
+    reader = Reader(text)
+    assert text.startswith("<!doctype html>") and len(text) < 1_000_000
+    for _, attributes, _ in reader.elements:
+        for name in ("src", "href"):
+            assert (attributes.get(name) or "data:").startswith(("data:image/", "data:", "#"))
+    assert "url(" not in text and "@import" not in text and "//" not in re.sub(r"// .*|data:[^\"]*", "", text)
+    identifiers = [attributes["id"] for _, attributes, _ in reader.elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    for _, attributes, _ in reader.all("a"):
+        assert (attributes["href"] or "").removeprefix("#") in identifiers
+    for _, attributes, _ in reader.elements:
+        assert attributes.get("aria-labelledby", identifiers[0]) in identifiers
+
+
+def test_headings_follow_one_another(sweep: Path) -> None:
+    levels = [int(tag[1]) for tag, *_ in Reader(written(sweep)).all("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_images_have_texts_and_open(sweep: Path) -> None:
+    images = Reader(written(sweep)).all("img")
+    # Worst and best of three ecoregions: before, after, truth; predictions of two methods, and of the sequential one.
+    assert len(images) == 6 * (3 + 2) + 6 * (3 + 1)
+    for _, attributes, _ in images:
+        assert re.match(
+            r"[abc], 000\d: (before the event|after the event|true|prediction of \w+, IoU 0.\d{3})",
+            attributes["alt"] or "",
+        )
+        with Image.open(io.BytesIO(base64.b64decode((attributes["src"] or "").partition(",")[2]))) as image:
+            assert np.asarray(image.convert("RGBA")).shape[2] == 4
+    shown = [
+        attributes for _, attributes, _ in images if attributes["class"] == "prediction" and "hidden" not in attributes
+    ]
+    assert len(shown) == 12
+
+
+def test_every_table_has_a_caption_and_heads(sweep: Path) -> None:
+    comparison = compare(find_runs([sweep]).runs)
+    reader = Reader(written(sweep))
+    titles = [text for tag, _, text in reader.all("h3")]
+    assert all(table.title in titles for table in all_tables(comparison))
+    assert len(reader.all("table")) == len(reader.all("caption")) > 12
+    assert all(attributes.get("scope") for _, attributes, _ in reader.all("th"))
+
+
+def test_nothing_of_a_run_is_markup(tmp_path: Path, make_pictured_run) -> None:
+    path = make_pictured_run("run", "tsmu", ("a", f'{EVIL}"'), ("<img src=x onerror=alert(1)>",), images=2)
+    for file in path.glob("phases/*/phase.json"):  # image ids, too
+        file.write_text(file.read_text().replace('"0000"', f'"{EVIL}"'))
+    for file in [*path.rglob("0000*")]:
+        file.rename(file.with_name(file.name.replace("0000", EVIL)))
+    config = json.loads((path / "config.json").read_text())
+    config["command"] = f"--note={EVIL}"
+    (path / "config.json").write_text(json.dumps(config))
+    text = written(path)
+    reader = Reader(text)
+    assert len(reader.all("script")) == 1 and text.count("<script") == 1
+    assert not any(name.startswith("on") for _, attributes, _ in reader.elements for name in attributes)
+    assert len(reader.all("img")) == 3 * 2 * 4  # the page's own
+    assert any(EVIL in (attributes["alt"] or "") for _, attributes, _ in reader.all("img"))
+    assert any(f"--note={EVIL}" == words for *_, words in reader.all("dd"))
+
+
+def test_runs_of_earlier_releases_are_shown_without_what_they_lack(make_run) -> None:
+    text = written(make_run("run", "tsmu"))
+    assert text.count("Runs of an earlier release have not stored what is needed here") == 3
+    assert "These runs logged nothing" in text
+    assert not Reader(text).all("img", "figure")[1:]  # old against new alone
+
+
+def test_images_of_a_single_date_have_no_slider(make_pictured_run) -> None:
+    reader = Reader(written(make_pictured_run("run", "tsmu", dated=False)))
+    assert len(reader.all("img")) == 6 * 3
+    assert {attributes["type"] for _, attributes, _ in reader.all("input")} == {"checkbox"}
+
+
+def test_of_many_images_the_new_ones_come_first(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases, "MOST", 4)
+    text = written(sweep)
+    assert "4 of 12 images are shown, those of new ecoregions first." in text
+    names = [attributes["alt"] for _, attributes, _ in Reader(text).all("img") if attributes["class"] == "post"]
+    assert [str(name)[0] for name in names] == ["c", "c", "a", "a"]  # the sequential run knows no old ones
+
+
+def test_prediction_and_truth_are_drawn_where_they_are(make_pictured_run) -> None:
+    path = make_pictured_run("run", "leave_one_out", images=1)
+    left, right = np.zeros((24, 36), np.uint8), np.zeros((24, 36), np.uint8)
+    left[:, :24], right[:, 12:] = 255, 255
+    Image.fromarray(left).save(path / "tests" / "a" / "0000_mask.png")
+    Image.fromarray(right).save(path / "predictions" / "01_initial" / "a" / "0000.png")
+    drawn = {
+        attributes["class"]: attributes["src"]
+        for _, attributes, _ in Reader(written(path)).all("img")
+        if str(attributes["alt"]).startswith("a,")
+    }
+    with Image.open(io.BytesIO(base64.b64decode(str(drawn["prediction"]).partition(",")[2]))) as image:
+        row = np.asarray(image.convert("RGBA"))[image.height // 2, [2, image.width // 2, image.width - 2]]
+    assert row[:, :3].tolist() == [list(cases.MISSED[:3]), list(cases.FOUND[:3]), list(cases.ALARM[:3])]
+    assert (row[:, 3] > 0).all()
+    with Image.open(io.BytesIO(base64.b64decode(str(drawn["truth"]).partition(",")[2]))) as image:
+        opaque = np.asarray(image.convert("RGBA"))[image.height // 2, :, 3] > 0
+    edge = np.flatnonzero(opaque) / len(opaque)
+    assert 0 < len(edge) <= 2 and np.allclose(edge, 24 / 36, atol=0.02)
+
+
+def test_the_choice_of_the_decoder_is_shown_where_a_run_made_it(make_pictured_run) -> None:
+    path = make_pictured_run("run", "tsmu")
+    assert 'id="choice"' not in written(path)
+    ways = {"oracle": 0.5, "chosen": 0.375, "mean": 0.25, "fallback": 0.4375}
+    scores = {"images": 5, "accuracy": 0.8, "decoder_accuracy": 1.0, "iou": ways}
+    selection = {
+        **scores,
+        "confusion": {"a": {"a": 4, "b": 1}, "b": {"a": 0, "b": 5}},
+        "margin": {
+            "threshold": 0.1,
+            "quantiles": {"0.0": 0.01, "0.5": 0.4, "1.0": 0.9},
+            "review": 1,
+            "accuracy_of_rest": 1.0,
+            "decoder_accuracy_of_rest": 1.0,
+        },
+        "ecoregions": {"a": scores, "b": scores},
+    }
+    results = json.loads((path / "results.json").read_text())
+    (path / "results.json").write_text(json.dumps({**results, "selection": selection}))
+    text = written(path)
+    assert "The right ecoregion for 80.0% of 5 images, the right decoder for 100.0%." in text
+    assert "sends 1 to review; of the others 100.0% are right." in text
+    assert "50%" in text and '<td class="number">0.400</td>' in text  # quantiles, where no margins are kept
+    (path / "selection").mkdir()
+    tests = {"a": {"chosen": ["a", "b"], "margin": [0.3, 0.05]}}
+    (path / "selection" / "selection.json").write_text(json.dumps({"tests": tests}))
+    assert "Margins; vertical line: review below 0.1. right ecoregion 1, wrong ecoregion 1" in written(path)
+    (path / "results.json").write_text(json.dumps({**results, "selection": {"images": 3}}))
+    with pytest.raises(
+        UserError, match=r"results.json: not what a run writes \(KeyError\('margin'\)\); leave its run out"
+    ):
+        written(path)
+
+
+def test_broken_files_are_named(make_pictured_run) -> None:
+    path = make_pictured_run("run", "tsmu")
+    file = path / "tests" / "histograms.json"
+    whole = file.read_text()
+    file.write_text("[1]")
+    with pytest.raises(UserError, match=r"histograms.json: not what a run writes .*; remove it"):
+        written(path)
+    file.write_text(whole)
+    for mask in path.glob("tests/*/*_mask.png"):
+        mask.write_bytes(b"x")
+    with pytest.raises(UserError, match=r"_mask.png: is no image"):
+        written(path)
+    shutil.rmtree(path / "tests")
+    assert "img" not in {tag for tag, *_ in Reader(written(path)).elements}
+
+
+def test_what_is_left_out_is_listed(make_run) -> None:
+    comparison = compare(find_runs([make_run("run", "tsmu")]).runs)
+    assert "<li>a&amp;b: unfinished</li>" in page(comparison, [], [LeftOut(Path("a&b"), "unfinished")])

@@ -1,0 +1,200 @@
+"""Fig. 8: worst and best test images before and after the event, with truth and predictions over them."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.reporting.comparison import REFERENCE, Comparison, Setting, Variant
+from tsmu_jax.reporting.page import parts
+from tsmu_jax.reporting.page.markup import Html, element
+from tsmu_jax.reporting.page.pixels import OLDER
+from tsmu_jax.reporting.runs import Run
+from tsmu_jax.reporting.table import number
+from tsmu_jax.reporting.thumbnails import FOLDER, SIDE
+
+MOST = 40  # images of a page, which is to stay within a few MB
+
+# Red, green, blue, opacity; those of a prediction's pixels stand in the order of 2 * truth + prediction.
+_CLEAR = (0, 0, 0, 0)
+ALARM, MISSED, FOUND = (0xE6, 0x9F, 0x00, 190), (0x56, 0xB4, 0xE9, 190), (255, 255, 255, 150)
+_COLOURS = (_CLEAR, ALARM, MISSED, FOUND)
+_OUTLINE = (_CLEAR, (0xF0, 0xE4, 0x42, 255))
+
+
+class Prediction(NamedTuple):
+    """What a variant made of an image."""
+
+    variant: Variant
+    iou: float
+    path: Path
+
+
+class Case(NamedTuple):
+    """A test image that is shown.
+
+    Attributes:
+      rank: "worst of 5", by the IoU of the first prediction.
+      stem: of its files, up to "_post.jpg".
+    """
+
+    ecoregion: str
+    identity: str
+    rank: str
+    stem: str
+    predictions: tuple[Prediction, ...]
+
+
+def cases_section(comparison: Comparison) -> Html:
+    """Worst and best images of each ecoregion, by setting."""
+    by_setting = {setting: list(_cases(comparison, setting)) for setting in parts.settings(comparison)}
+    shown = _within(by_setting)
+    blocks: list[Html] = []
+    given = sum(map(len, by_setting.values()))
+    for setting, chosen in shown.items():
+        figures = [_figure(case) for case in chosen]
+        blocks.append(parts.folded(parts.setting_title(setting), parts.figures(figures), unfolded=not blocks))
+    words = (
+        "The worst and the best test image of each ecoregion after the last phase, by the IoU of the first method in "
+        "the list; the first seed. Left of the line, which the slider moves, is the image before the event. Over both: "
+        "the outline of the true landslides in yellow, and the prediction: found white, false alarms orange, missed "
+        "blue."
+    )
+    notes = []
+    if sum(map(len, shown.values())) < given:
+        notes.append(parts.paragraph(f"{MOST} of {given} images are shown, those of new ecoregions first."))
+    if not all(by_setting.values()):
+        notes.append(parts.paragraph(f"{OLDER}; the same command as theirs adds it."))
+    return parts.section(
+        "cases", "Worst and best images (Fig.\N{NO-BREAK SPACE}8)", parts.paragraph(words), *notes, *blocks
+    )
+
+
+def _within(by_setting: dict[Setting, list[Case]]) -> dict[Setting, list[Case]]:
+    """At most MOST: new ecoregions come first, settings take turns."""
+    ordered = {
+        setting: sorted(cases, key=lambda case: case.ecoregion not in setting.new)
+        for setting, cases in by_setting.items()
+    }
+    longest = max(map(len, ordered.values()), default=0)
+    turns = [(setting, rank) for rank in range(longest) for setting in ordered if rank < len(ordered[setting])]
+    kept = set(turns[:MOST])
+    chosen = {s: [case for rank, case in enumerate(cases) if (s, rank) in kept] for s, cases in ordered.items()}
+    return {setting: cases for setting, cases in chosen.items() if cases}
+
+
+def _cases(comparison: Comparison, setting: Setting) -> Iterator[Case]:
+    """Of the first seed of the reference, or of the first variant where that was not run."""
+    variants = parts.variants(comparison, setting)
+    reference = comparison.reference(REFERENCE)
+    first = reference if reference in variants else variants[0]
+    assert first is not None
+    seed, run = next(iter(sorted(comparison.runs_of(first, setting).items())))
+    others = {one: comparison.runs_of(one, setting).get(seed) for one in variants}
+    runs = {first: run, **{one: other for one, other in others.items() if other is not None}}
+    for name in (*setting.old, *setting.new):
+        test = run.phases[-1].tests[name]
+        order = np.argsort(test.iou, kind="stable")
+        picked = {"worst": int(order[0]), "best": int(order[-1])} if len(order) > 1 else {"only": int(order[0])}
+        for rank, position in picked.items():
+            identity = test.ids[position]
+            stem = f"{run.path / FOLDER / name / identity}_"
+            predictions = tuple(_predictions(runs, name, identity))
+            if Path(f"{stem}post.jpg").exists() and predictions:
+                yield Case(
+                    name, identity, f"{rank} of {len(order)}" if rank != "only" else "only one", stem, predictions
+                )
+
+
+def _predictions(runs: dict[Variant, Run], ecoregion: str, identity: str) -> Iterator[Prediction]:
+    for variant, run in runs.items():
+        phase = run.phases[-1]
+        test, path = phase.tests[ecoregion], run.path / "predictions" / phase.directory / ecoregion / f"{identity}.png"
+        if identity in test.ids and path.exists():
+            yield Prediction(variant, float(test.iou[test.ids.index(identity)]), path)
+
+
+def _figure(case: Case) -> Html:
+    name = f"{case.ecoregion}, {case.identity}"
+    post, pre = Path(f"{case.stem}post.jpg"), Path(f"{case.stem}pre.jpg")
+    truth = _mask(Path(f"{case.stem}mask.png"))
+    height, width = truth.shape
+    layers = [_image(_jpeg(post), f"{name}: after the event", "post")]
+    if pre.exists():
+        layers.append(_image(_jpeg(pre), f"{name}: before the event", "pre"))
+    layers.append(
+        _image(_png(_outline(truth).astype(np.uint8), _OUTLINE), f"{name}: true landslides, outlined", "truth")
+    )
+    for index, prediction in enumerate(case.predictions):
+        compared = 2 * truth + _mask(prediction.path, (width, height))
+        label = f"{name}: prediction of {_label(prediction)}"
+        layers.append(_image(_png(compared, _COLOURS), label, "prediction", hidden=bool(index)))
+    caption = element("figcaption", element("strong", f"{case.ecoregion}, {case.rank}"), element("span", case.identity))
+    stack = element("div", *layers, class_="stack", style=f"aspect-ratio:{width}/{height}")
+    return element("figure", caption, stack, *_controls(case, pre.exists()), class_="case")
+
+
+def _controls(case: Case, dated: bool) -> list[Html]:
+    controls = []
+    if dated:
+        label = f"{case.ecoregion}, {case.identity}: before to after the event"
+        slider = element(
+            "input",
+            type="range",
+            min="0",
+            max="100",
+            value="50",
+            aria_label=label,
+            aria_valuetext="50 % before the event",
+        )
+        controls.append(element("label", element("span", "before"), slider, element("span", "after"), class_="slider"))
+    truth, shown = (element("input", type="checkbox", checked=True, class_=one) for one in ("truth", "prediction"))
+    options = [element("option", _label(one), value=str(index)) for index, one in enumerate(case.predictions)]
+    whose = element("select", *options, aria_label="prediction of")
+    toggles = [element("label", truth, " truth"), element("label", shown, " prediction"), whose]
+    return [*controls, element("div", *toggles, class_="toggles")]
+
+
+def _label(prediction: Prediction) -> str:
+    return f"{prediction.variant.label}, IoU {number(prediction.iou, 3)}"
+
+
+def _image(address: str, alt: str, kind: str, *, hidden: bool = False) -> Html:
+    return element("img", src=address, alt=alt, class_=kind, hidden=hidden)
+
+
+def _jpeg(path: Path) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """u8[h, w], 0 and 1; at least SIDE pixels long, so that outlines are thin. `size`: (w, h) instead."""
+    try:
+        with Image.open(path) as image:
+            if size is None:
+                scale = max(1, round(SIDE / max(image.size)))
+                size = (scale * image.width, scale * image.height)
+            return (np.asarray(image.resize(size, Image.Resampling.NEAREST)) > 0).astype(np.uint8)
+    except OSError as error:
+        raise UserError(f"{path}: is no image ({error}); remove it, and the report goes without") from error
+
+
+def _outline(mask: np.ndarray) -> np.ndarray:
+    """bool[h, w]: pixels of a mask that have background within two pixels above, below, left or right."""
+    padded = np.pad(mask, 2, mode="edge")
+    near = [np.roll(padded, shift, axis)[2:-2, 2:-2] for axis in (0, 1) for shift in (-2, -1, 1, 2)]
+    return (mask > 0) & (np.min(near, axis=0) == 0)
+
+
+def _png(classes: np.ndarray, colours: Sequence[tuple[int, int, int, int]]) -> str:
+    """Address of a small PNG: u8[h, w] of indices into colours with opacity."""
+    image = Image.fromarray(classes)
+    image.putpalette([channel for colour in colours for channel in colour[:3]])
+    file = io.BytesIO()
+    image.save(file, "PNG", transparency=bytes(colour[3] for colour in colours), optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

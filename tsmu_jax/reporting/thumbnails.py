@@ -1,0 +1,53 @@
+"""Small copies of a run's test images, and their pixel histograms: what a report shows without the data set."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tsmu_jax.data.source import PairSource
+from tsmu_jax.data.statistics import PixelAccumulator
+
+FOLDER = "tests"
+HISTOGRAMS = "histograms.json"
+SIDE = 256  # px, the longer side at most
+QUALITY = 85  # of JPEG
+
+
+def write_thumbnails(source: PairSource, tests: Mapping[str, Sequence[int]], workdir: Path) -> None:
+    """Writes `tests/<ecoregion>/<id>_{pre,post}.jpg` and `_mask.png` (0 and 255), and `tests/histograms.json`.
+
+    Images keep their shape, at most 256 px a side. The histograms are of the original pixels of post-event images:
+    {ecoregion: {"pairs": n, "landslide": [256 counts], "background": [256 counts]}}, all channels pooled.
+
+    Args:
+      tests: test pairs of each ecoregion.
+    """
+    histograms = {}
+    for name, indices in tests.items():
+        folder = workdir / FOLDER / name
+        folder.mkdir(parents=True, exist_ok=True)
+        statistics = PixelAccumulator()
+        for index in indices:
+            pair, identity = source[index], source.infos[index].id
+            statistics.add(pair)
+            for date, image in (("pre", pair.pre), ("post", pair.post)):
+                if image is not None:
+                    _small(image, Image.Resampling.BOX).save(folder / f"{identity}_{date}.jpg", quality=QUALITY)
+            mask = _small(255 * (pair.mask != 0).astype(np.uint8), Image.Resampling.NEAREST)
+            mask.save(folder / f"{identity}_mask.png")
+        result = statistics.result()
+        histograms[name] = {
+            "pairs": result.pairs,
+            "landslide": result.landslide_counts.tolist(),
+            "background": result.background_counts.tolist(),
+        }
+    (workdir / FOLDER / HISTOGRAMS).write_text(json.dumps(histograms))
+
+
+def _small(array: np.ndarray, how: Image.Resampling) -> Image.Image:
+    image = Image.fromarray(array)
+    image.thumbnail((SIDE, SIDE), how)
+    return image
