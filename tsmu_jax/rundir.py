@@ -46,7 +46,7 @@ def code_digest() -> str:
 
 
 class RunDirectory:
-    """One run: `config.json`, `metrics.jsonl`, `results.json`, and folders: phases, predictions, selection, figures, tests."""
+    """One run: `config.json`, `metrics.jsonl`, `results.json`, `phases/` and what else the README's table names."""
 
     def __init__(self, path: Path):
         self.path = path
