@@ -83,21 +83,23 @@ def hypertext(table: Table) -> Html:
         element("tr", *(_cell(cell, column, first=not index) for index, (cell, column) in enumerate(cells)))
         for cells in (list(zip(row, table.columns, strict=True)) for row in table.rows)
     ]
-    whole = element("table", caption, element("thead", *_head(table.columns)), element("tbody", *body))
+    whole = element("table", caption, element("thead", *_head(table)), element("tbody", *body))
     notes = element("ul", *(element("li", note) for note in table.notes), class_="notes") if table.notes else None
     return joined([element("div", whole, class_="scroll", role="region", aria_labelledby=heading, tabindex="0"), notes])
 
 
-def _head(columns: Sequence[Column]) -> list[Html]:
-    grouped = any(column.group for column in columns)
+def _head(table: Table) -> list[Html]:
+    grouped = any(column.group for column in table.columns)
     upper, lower = [], []
-    for _, group in itertools.groupby(enumerate(columns), lambda item: item[1].group or item[0]):
-        members = [column for _, column in group]
-        if members[0].group:
-            upper.append(element("th", members[0].group, scope="colgroup", colspan=len(members)))
-            lower += [element("th", column.title, scope="col") for column in members]
+    for _, group in itertools.groupby(enumerate(table.columns), lambda item: item[1].group or item[0]):
+        members = list(group)
+        kinds = ["number" if table.is_numeric(index) else None for index, _ in members]
+        titles = [column.title for _, column in members]
+        if name := members[0][1].group:
+            upper.append(element("th", name, scope="colgroup", colspan=len(members)))
+            lower += [element("th", title, scope="col", class_=kind) for title, kind in zip(titles, kinds, strict=True)]
         else:
-            upper.append(element("th", members[0].title, scope="col", rowspan=2 if grouped else None))
+            upper.append(element("th", *titles, scope="col", rowspan=2 if grouped else None, class_=kinds[0]))
     return [element("tr", *cells) for cells in (upper, lower) if cells]
 
 
