@@ -120,7 +120,6 @@ def _small(config: config_dict.ConfigDict) -> None:
     config.data.validation_copies = 1
     config.loss.cross_entropy = 1.0  # real regions have images without landslide, which Dice cannot learn from
     config.optimizer.schedule = "cosine"  # there are far fewer steps than in the paper's setting
-    config.optimizer.small_rate = 1e-4
     config.early_stopping.patience = 40  # as long as a phase: all its epochs are trained, the best one is kept
     config.epochs.initial = config.epochs.fine_tune = 20
     config.epochs.freeze = 40
