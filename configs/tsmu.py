@@ -36,6 +36,7 @@ def _paper() -> config_dict.ConfigDict:
     config.model.width = 1.0  # factor on all channels, for small runs
     config.model.depth = 7  # levels of the decoder; sides must be divisible by 2 ** (depth - 1)
     config.model.dropout = 0.1
+    config.model.prior = 0.5  # what a new decoder answers at first; lower: few steps to learn that landslides are rare
     config.model.bn_momentum = 0.9  # of the moving statistics
     config.model.dtype = "float32"  # of the computation; "bfloat16" on GPUs
 
@@ -118,6 +119,7 @@ def _small(config: config_dict.ConfigDict) -> None:
     config.data.subsample = 40
     config.data.draws = 2
     config.data.validation_copies = 1
+    config.model.prior = 0.1  # safe beside cross-entropy only: Dice alone may then give up on small landslides
     config.loss.cross_entropy = 1.0  # real regions have images without landslide, which Dice cannot learn from
     config.optimizer.schedule = "cosine"  # there are far fewer steps than in the paper's setting
     config.early_stopping.patience = 40  # as long as a phase: all its epochs are trained, the best one is kept

@@ -44,6 +44,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model.width": _positive,
     "model.depth": (lambda value: 1 <= value <= 10, "must be between 1 and 10"),
     "model.dropout": _fraction,
+    "model.prior": _part,
     "model.bn_momentum": _fraction,
     "loss.smoothing": _positive,
     "loss.cross_entropy": _not_negative,

@@ -184,6 +184,7 @@ def prepare(config: Config) -> Experiment:
         width=model["width"],
         depth=model["depth"],
         dropout=model["dropout"],
+        prior=model["prior"],
         momentum=model["bn_momentum"],
         dtype=model["dtype"],
         axis_name=AXIS,

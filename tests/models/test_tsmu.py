@@ -115,8 +115,9 @@ def test_encoder_never_samples_down_and_the_decoder_returns_every_pixel(
     assert (logits.shape, logits.dtype) == ((2, 64, 128), jnp.float32)
 
 
-def test_a_new_decoder_takes_landslides_to_be_rare() -> None:
-    network = make_network(channels=3, width=0.25, depth=3)
+@pytest.mark.parametrize("prior", [0.5, 0.1])
+def test_a_new_decoder_starts_from_its_prior(prior: float) -> None:
+    network = make_network(channels=3, width=0.25, depth=3, prior=prior)
 
     def answer(seed: int, images: np.ndarray) -> np.ndarray:
         shared, decoder = (init(network, jax.random.key(seed)) for init in (init_encoder, init_decoder))
@@ -124,9 +125,9 @@ def test_a_new_decoder_takes_landslides_to_be_rare() -> None:
         logits, _ = forward(network, params, stats, images, {"new": np.ones(len(images))})
         return np.asarray(jax.nn.sigmoid(logits["new"]))
 
-    np.testing.assert_allclose(answer(0, np.zeros((1, 8, 8, 3))), 0.1, rtol=1e-5)  # nothing seen
+    np.testing.assert_allclose(answer(0, np.zeros((1, 8, 8, 3))), prior, rtol=1e-5)  # nothing seen
     images = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype(np.float32)
-    assert 0.02 < np.median([answer(seed, images).mean() for seed in range(4)]) < 0.3
+    assert prior / 5 < np.median([answer(seed, images).mean() for seed in range(4)]) < (1 + prior) / 2
 
 
 @pytest.mark.parametrize("variant", ["table_ix", "text"])

@@ -9,10 +9,6 @@ import jax.numpy as jnp
 
 from tsmu_jax.models.layers import BatchNorm, Dropout, Dtype, Pointwise, kernel_init
 
-# What a decoder answers before it has learned anything: landslides are rare. Adam moves a weight by the learning rate
-# at most, so from even odds it takes a new decoder thousands of steps merely to learn that.
-PRIOR = 0.1
-
 
 class Decoder(nn.Module):
     """Contracting blocks R_C with 2x2 max-pooling between them, expansive blocks R_E with skip connections.
@@ -20,11 +16,15 @@ class Decoder(nn.Module):
     `separable=False` is the network of Table IX (full 3x3 convolutions, 3x3 stride-2 transposed ones);
     `separable=True` that of section V-C (separable 3x3 convolutions with spatial dropout in the contracting
     path, 2x2 stride-2 transposed ones).
+
+    `prior` is the probability that it answers before it has learned anything. Adam moves a weight by the learning rate
+    at most, so from even odds it takes thousands of steps merely to learn that landslides are rare.
     """
 
     widths: Sequence[int] = (8, 16, 32, 64, 128, 256, 512)
     separable: bool = False
     dropout: float = 0.1
+    prior: float = 0.5
     momentum: float = 0.9
     dtype: Dtype = jnp.float32
     axis_name: str | None = None
@@ -49,7 +49,7 @@ class Decoder(nn.Module):
                 x = Dropout(self.dropout)(x, keys)
             conv = nn.Conv(width, (3, 3), dtype=self.dtype, kernel_init=kernel_init)
             x = self._norm_relu(conv(x), weight, train)
-        prior = nn.initializers.constant(math.log(PRIOR / (1 - PRIOR)))
+        prior = nn.initializers.constant(math.log(self.prior / (1 - self.prior)))
         logits = Pointwise(1, self.dtype, kernel_init=nn.initializers.lecun_normal(), bias_init=prior)(x)
         return logits[..., 0].astype(jnp.float32)
 

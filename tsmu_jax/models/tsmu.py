@@ -37,6 +37,7 @@ def make_network(
     width: float = 1.0,
     depth: int = 7,
     dropout: float = 0.1,
+    prior: float = 0.5,
     momentum: float = 0.9,
     dtype: str = "float32",
     axis_name: str | None = None,
@@ -47,6 +48,7 @@ def make_network(
       channels: of the input: 6 for pre- and post-event RGB, 3 for post-event alone, or any other number.
       width: factor on every layer's number of channels, for small runs.
       depth: contracting levels of the decoder; sides must be divisible by 2 ** (depth - 1).
+      prior: probability of landslide that a new decoder starts from.
       dtype: of the computation, "float32" or "bfloat16"; parameters and statistics are always float32.
       axis_name: the mapped axis over which batch statistics are gathered.
 
@@ -66,7 +68,7 @@ def make_network(
     else:
         stem, *widths = scaled((8, 16, 32, 64, 128))
         encoder = ResNet34Encoder(stem, tuple(widths), **common)
-    decoder = Decoder(scaled(8 * 2**i for i in range(depth)), variant == "text", dropout, **common)
+    decoder = Decoder(scaled(8 * 2**i for i in range(depth)), variant == "text", dropout, prior, **common)
     return Network(encoder, decoder, channels)
 
 
