@@ -21,8 +21,8 @@ _YEARS_MIN = 10 * 365 * 24 * 60  # submitit ends jobs after some minutes unless 
 class Watcher(Protocol):
     """Who is told what happens."""
 
-    def started(self, point: Point) -> None:
-        """A point's job was started."""
+    def started(self, point: Point, how: str = "started") -> None:
+        """A point's job was started, or queued."""
 
     def running(self, point: Point, log: Path) -> None:
         """Called often while a point runs."""

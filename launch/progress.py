@@ -51,18 +51,18 @@ class SweepProgress:
             f"({len(phases)} if none were shared or finished)"
         )
 
-    def started(self, point: Point) -> None:
-        """A point's job was started."""
+    def started(self, point: Point, how: str = "started") -> None:
+        """A point's job was started, or queued."""
         self._started[point.name] = self._clock()
         names = [phase.name for phase in point.phases if phase.key in self._untrained]
-        self._say(f"{point.name}: started; {'trains ' + ', '.join(names) if names else 'all phases are trained'}")
+        self._say(f"{point.name}: {how}; {'trains ' + ', '.join(names) if names else 'all phases are trained'}")
 
     def running(self, point: Point, log: Path) -> None:
-        """Repeats the last line of a point's log, when it is new and some time has passed."""
+        """Repeats the last line of progress in a point's log, when it is new and some time has passed."""
         spoken, last = self._spoken.get(point.name, (self._started.get(point.name, self._began), ""))
         if self._clock() - spoken < SPEAK_SECONDS:
             return
-        line = _last_line(log)
+        line = _last_progress(log) or last
         self._spoken[point.name] = self._clock(), line
         if line != last:
             self._say(f"{point.name}: {line}")
@@ -91,8 +91,8 @@ class SweepProgress:
         self._console.print(Text(text))
 
 
-def _last_line(log: Path) -> str:
-    """The last line of a file that is being written, or ""."""
+def _last_progress(log: Path) -> str:
+    """The last line that says how much of a phase is done, in a file that is being written; or ""."""
     try:
         with log.open("rb") as file:
             file.seek(0, 2)
@@ -100,4 +100,4 @@ def _last_line(log: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return next((line.strip() for line in reversed(lines) if " %) " in line), "")

@@ -64,7 +64,7 @@ def run_on_slurm(
         jobs |= {fresh[position]: job for position, job in zip(wave, submitted, strict=True)}
         write_json(directory / JOBS / _QUEUE, {points[index].name: job.job_id for index, job in jobs.items()})
         for point in chosen:
-            watcher.started(point)
+            watcher.started(point, "queued")
         before = [_array(submitted[0])]
     while jobs:
         time.sleep(_LOOK_SECONDS)
@@ -100,7 +100,7 @@ def _submit(
         "time": round(60 * resources.hours),
         "gpus_per_node": resources.gpus or None,
         "cpus_per_task": resources.cpus,
-        "mem": resources.memory_gb,
+        "mem": resources.memory_gb and f"{round(1024 * resources.memory_gb)}M",
         "partition": resources.partition,
         "account": resources.account,
         "array_parallelism": max_parallel,

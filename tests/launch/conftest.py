@@ -58,5 +58,5 @@ def environment(devices: int = 1) -> dict[str, str]:
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*words), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300, check=False
+        command(*words), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900, check=False
     )

@@ -1,8 +1,6 @@
 """A sweep from end to end, each point in a process of its own as a user would run it."""
 
 import json
-import os
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -28,9 +26,7 @@ def trained(log: str) -> list[str]:
 def test_shares_skips_continues_and_lists_what_failed(sweep_file: Path, tmp_path: Path) -> None:
     directory = tmp_path / "runs"
     words = ("launch.sweep", f"--config={sweep_file}", f"--workdir={directory}")
-    # Somebody else's process holds one point's directory, with this very configuration.
-    config = tmp_path / "holder.json"
-    config.write_text("")
+    # Somebody else's process holds one point's directory.
     lock = directory / POINTS[2] / ".lock"
     lock.parent.mkdir(parents=True)
     holder = subprocess.Popen(["flock", str(lock), "sleep", "600"])
@@ -76,16 +72,18 @@ def test_a_killed_sweep_takes_its_points_along(sweep_file: Path, tmp_path: Path)
     directory = tmp_path / "runs"
     words = ("launch.sweep", f"--config={sweep_file}", f"--workdir={directory}", "--config.epochs.initial=5000")
     launcher = subprocess.Popen(command(*words), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(directory.glob("*/metrics.jsonl")):
-        assert launcher.poll() is None and time.monotonic() < deadline
-        time.sleep(0.1)
-    (workdir,) = (path.parent for path in directory.glob("*/metrics.jsonl"))
-    config = json.loads((workdir / "config.json").read_text())["config"]
-    with pytest.raises(UserError, match="another process runs in it"):
-        RunDirectory.claim(workdir, config, command="")
-    os.kill(launcher.pid, signal.SIGKILL)
-    launcher.wait()
+    try:
+        deadline = time.monotonic() + 600
+        while not list(directory.glob("*/metrics.jsonl")):
+            assert launcher.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        (workdir,) = (path.parent for path in directory.glob("*/metrics.jsonl"))
+        config = json.loads((workdir / "config.json").read_text())["config"]
+        with pytest.raises(UserError, match="another process runs in it"):
+            RunDirectory.claim(workdir, config, command="")
+    finally:
+        launcher.kill()
+        launcher.wait()
     deadline = time.monotonic() + 30
     while True:
         try:
