@@ -1,5 +1,6 @@
 """A sweep from end to end, each point in a process of its own as a user would run it."""
 
+import fcntl
 import json
 import subprocess
 import time
@@ -26,15 +27,12 @@ def trained(log: str) -> list[str]:
 def test_shares_skips_continues_and_lists_what_failed(sweep_file: Path, tmp_path: Path) -> None:
     directory = tmp_path / "runs"
     words = ("launch.sweep", f"--config={sweep_file}", f"--workdir={directory}")
-    # Somebody else's process holds one point's directory.
+    # Somebody else's process, this one, holds one point's directory.
     lock = directory / POINTS[2] / ".lock"
     lock.parent.mkdir(parents=True)
-    holder = subprocess.Popen(["flock", str(lock), "sleep", "600"])
-    try:
+    with lock.open("w") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
         first = run(*words)
-    finally:
-        holder.kill()
-        holder.wait()
     assert (first.returncode, first.stdout) == (1, ""), first.stderr
     assert "3 points, 0 of them finished; 3 phases to train (6 if none were shared or finished)" in first.stderr
     assert states(directory) == dict(zip(POINTS, ("finished", "finished", "failed"), strict=True))
