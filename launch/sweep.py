@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"{error.name} is not installed: pip install -e '.[launch]'") from error
     failed = execute(
         _CONFIG.value,
-        config_flags.get_config_filename(flags.FLAGS["config"]),
+        config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0],  # without the variant
         Path(_WORKDIR.value),
         command=shlex.join(["python", "-m", "launch.sweep", *sys.argv[1:]]),
         executor=_EXECUTOR.value,
