@@ -15,7 +15,8 @@ from launch import summary
 from launch.jobs import Outcome
 from launch.local import run_locally
 from launch.progress import SweepProgress
-from launch.slurm import Resources, run_on_slurm
+from launch.slurm import Resources, require_slurm, run_on_slurm
+from tsmu_jax.errors import UserError
 
 
 def execute(
@@ -44,6 +45,8 @@ def execute(
     Raises:
       UserError: before any point runs, for whatever is wrong with any of them.
     """
+    if executor == "slurm":
+        require_slurm()
     console = Console(file=sys.stderr, soft_wrap=True)
     jax.config.update("jax_platforms", "cpu")  # of this process, which trains nothing: the points want the GPUs
     points = sweep_points.check(config.to_dict(), sweep_points.read(file, config), directory)
@@ -53,11 +56,14 @@ def execute(
         trained={key for point in points for key in point.trained(directory)},
         console=console,
     )
-    progress.overview()
     failed: dict[int, Outcome] = {}
-    summary.write(points, failed, directory, command=command)
+    try:
+        summary.write(points, failed, directory, command=command)
+    except OSError as error:
+        raise UserError(f"--workdir={directory}: cannot be written ({error.strerror}); name another one") from error
+    progress.overview()
     signal.signal(signal.SIGTERM, _interrupt)
-    options: dict[str, Any] = {"command": command, "watcher": progress}
+    options: dict[str, Any] = {"command": command, "progress": progress}
     if executor == "slurm":
         ended = run_on_slurm(points, directory, max_parallel=max_parallel or 256, resources=resources, **options)
     else:

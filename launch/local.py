@@ -5,27 +5,18 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import submitit
 
 from launch.jobs import JOBS, Outcome, outcome
 from launch.order import next_point
 from launch.points import Point
+from launch.progress import SweepProgress
 from launch.run import Run
 
 _LOOK_SECONDS = 0.5
 _YEARS_MIN = 10 * 365 * 24 * 60  # submitit ends jobs after some minutes unless told otherwise
-
-
-class Watcher(Protocol):
-    """Who is told what happens."""
-
-    def started(self, point: Point, how: str = "started") -> None:
-        """A point's job was started, or queued."""
-
-    def running(self, point: Point, log: Path) -> None:
-        """Called often while a point runs."""
 
 
 def run_locally(
@@ -35,7 +26,7 @@ def run_locally(
     command: str,
     max_parallel: int,
     gpus: int,
-    watcher: Watcher,
+    progress: SweepProgress,
 ) -> Iterator[Outcome]:
     """Runs what is not finished of a sweep, and yields each point's outcome as it ends.
 
@@ -60,10 +51,10 @@ def run_locally(
             job = _submit(points[index], directory, Run(command, os.getpid(), visible_gpus(slot, gpus)))
             running[index] = slot, job
             waiting.remove(index)
-            watcher.started(points[index])
+            progress.started(points[index])
         time.sleep(_LOOK_SECONDS)
         for index, (_, job) in list(running.items()):
-            watcher.running(points[index], job.paths.stderr)
+            progress.running(points[index], job.paths.stderr)
             ended = job.done()
             trained |= points[index].trained(directory)
             if ended:

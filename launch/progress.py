@@ -67,18 +67,17 @@ class SweepProgress:
         if line != last:
             self._say(f"{point.name}: {line}")
 
-    def ended(self, point: Point, outcome: Outcome) -> float:
-        """A point's job has ended. Returns the seconds since it was started."""
+    def ended(self, point: Point, outcome: Outcome) -> None:
+        """A point's job has ended."""
         seconds = self._clock() - self._started.get(point.name, self._began)
         self._ended += 1
         count = f"[{self._ended}/{len(self._points)}]"
         if outcome.error:
             self._say(f"{count} {point.name}: failed after {duration(seconds)}: {outcome.error} (log: {outcome.log})")
-            return seconds
+            return
         trained = [self._untrained.pop(phase.key, None) for phase in point.phases]
         self._steps_done += sum(phase.steps for phase in trained if phase is not None)
         self._say(f"{count} {point.name}: finished in {duration(seconds)}{self._left()}")
-        return seconds
 
     def _left(self) -> str:
         """The time that the untrained phases take, at the steps a second of this sweep so far."""

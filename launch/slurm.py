@@ -11,9 +11,9 @@ import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from launch.jobs import JOBS, Outcome, outcome
-from launch.local import Watcher
 from launch.order import waves
 from launch.points import Point
+from launch.progress import SweepProgress
 from launch.run import Run
 from tsmu_jax.errors import UserError
 from tsmu_jax.rundir import write_json
@@ -34,6 +34,12 @@ class Resources:
     account: str | None = None
 
 
+def require_slurm() -> None:
+    """Raises UserError where this is no machine to submit from."""
+    if submitit.SlurmExecutor.affinity() < 0:
+        raise UserError("--executor=slurm: found no srun; run this on a machine that submits to SLURM")
+
+
 def run_on_slurm(
     points: Sequence[Point],
     directory: Path,
@@ -41,17 +47,15 @@ def run_on_slurm(
     command: str,
     max_parallel: int,
     resources: Resources,
-    watcher: Watcher,
+    progress: SweepProgress,
 ) -> Iterator[Outcome]:
     """Submits what is neither finished nor queued, waits, and yields each point's outcome as it ends.
 
     Jobs outlive this process: called again, it waits for those that are still queued or running.
 
     Raises:
-      UserError: this is no machine to submit from, or the cluster refuses the jobs.
+      UserError: the cluster refuses the jobs.
     """
-    if submitit.SlurmExecutor.affinity() < 0:
-        raise UserError("--executor=slurm: found no srun; run this on a machine that submits to SLURM")
     folder = (directory / JOBS / "%j").absolute()
     unfinished = [index for index, point in enumerate(points) if not point.finished(directory)]
     jobs = _queued(points, unfinished, directory, folder)
@@ -64,12 +68,12 @@ def run_on_slurm(
         jobs |= {fresh[position]: job for position, job in zip(wave, submitted, strict=True)}
         write_json(directory / JOBS / _QUEUE, {points[index].name: job.job_id for index, job in jobs.items()})
         for point in chosen:
-            watcher.started(point, "queued")
+            progress.started(point, "queued")
         before = [_array(submitted[0])]
     while jobs:
         time.sleep(_LOOK_SECONDS)
         for index, job in list(jobs.items()):
-            watcher.running(points[index], job.paths.stderr)
+            progress.running(points[index], job.paths.stderr)
             if job.done():
                 del jobs[index]
                 yield outcome(index, job)

@@ -2,6 +2,7 @@
 
 import datetime
 import fcntl
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -36,6 +37,7 @@ def write_json(path: Path, value: Any) -> None:
     partial.replace(path)
 
 
+@functools.cache
 def code_digest() -> str:
     """Digest of this package's source: phases of other code are continued where they are, but not taken over."""
     root = Path(__file__).parent

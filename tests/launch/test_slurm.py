@@ -1,5 +1,6 @@
 """What is handed to SLURM: job arrays, one after the other. Stand-ins for its commands take a cluster's place."""
 
+import io
 import json
 import re
 import stat
@@ -8,11 +9,12 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from launch.jobs import JOBS
-from launch.local import Watcher
 from launch.points import Phase, Point
-from launch.slurm import Resources, run_on_slurm
+from launch.progress import SweepProgress
+from launch.slurm import Resources, require_slurm, run_on_slurm
 from tsmu_jax.errors import UserError
 
 # Numbers the jobs and keeps their scripts; all of them stay pending.
@@ -32,12 +34,6 @@ REFUSING = """#!/bin/sh
 echo 'sbatch: error: invalid partition specified: gpux' >&2
 exit 1
 """
-
-
-class Silent(Watcher):
-    def started(self, point: Point, how: str = "") -> None: ...
-
-    def running(self, point: Point, log: Path) -> None: ...
 
 
 @pytest.fixture
@@ -67,7 +63,7 @@ def submit(directory: Path, points: list[Point]) -> None:
         command="python -m launch.sweep",
         max_parallel=16,
         resources=Resources(hours=2.5, gpus=1, cpus=6, memory_gb=32.0, partition="gpu", account="landslides"),
-        watcher=Silent(),
+        progress=SweepProgress(points, finished=set(), trained=set(), console=Console(file=io.StringIO())),
     )
     with pytest.MonkeyPatch.context() as patch:
 
@@ -112,4 +108,4 @@ def test_what_the_cluster_refuses(cluster: Path, tmp_path: Path) -> None:
 def test_machines_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="--executor=slurm: found no srun; run this on a machine that submits to SLURM"):
-        submit(tmp_path / "runs", POINTS)
+        require_slurm()

@@ -56,8 +56,8 @@ def test_shares_skips_continues_and_lists_what_failed(sweep_file: Path, tmp_path
     assert times == {path: path.stat().st_mtime_ns for path in directory.glob("method=[lf]*/**/*.json")}
     log = max((directory / ".jobs" / POINTS[2]).rglob("*_log.err"), key=lambda path: path.stat().st_mtime)
     assert trained(log.read_text()) == ["joint_fine_tuning"]
-    rows = [line.split() for line in second.stderr.splitlines() if line.startswith("method=") and ": " not in line]
-    assert [row[:2] for row in rows] == [[name, "finished"] for name in POINTS]
+    rows = [row for row in map(str.split, second.stderr.splitlines()) if row[1:2] == ["finished"]]
+    assert [row[0] for row in rows] == list(POINTS)
     assert rows[0][2] == rows[1][2]  # a freeze phase leaves the old ecoregions' IoU as it was
 
     other = run(*words, "--config.epochs.freeze=3")
@@ -108,6 +108,7 @@ def test_a_killed_sweep_takes_its_points_along(sweep_file: Path, tmp_path: Path)
             ["--config=configs/sweeps/paper.py:demo", "--workdir=X", "--config.sweep.methods=tsmu,retrainin"],
             "point 2 (method=retrainin,new=etf,seed=0): --config.method=retrainin: did you mean retraining? known: ",
         ),
+        (["--config=configs/sweeps/paper.py:demo", "--workdir=/proc/X"], "--workdir=/proc/X: cannot be written ("),
         (["--config=configs/sweeps/paper.py:demo", "--workdir=X", "--executor=cloud"], "flag --executor=cloud"),
         (["--config=configs/sweeps/paper.py:demo", "--workdir=X", "--max_parallel=0"], "flag --max_parallel=0"),
     ],
