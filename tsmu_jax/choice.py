@@ -5,6 +5,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,13 +16,14 @@ from tsmu_jax.data.draws import Draws
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.evaluation.selection import Selected, answers, choose, record
 from tsmu_jax.experiment import Experiment
+from tsmu_jax.learning import processes
 from tsmu_jax.learning.autoencoders import BATCH, downsample, fit, reconstruction_errors
 from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.steps import to_unit
 from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import Tree, count
 from tsmu_jax.reporting.progress import PhaseProgress
-from tsmu_jax.rundir import RunDirectory, code_digest, write_json
+from tsmu_jax.rundir import AutoencoderDirectory, RunDirectory, code_digest, write_json
 
 
 def arrive(experiment: Experiment, run: RunDirectory, ecoregions: Sequence[str]) -> None:
@@ -29,19 +31,28 @@ def arrive(experiment: Experiment, run: RunDirectory, ecoregions: Sequence[str])
 
     Like a phase, one is looked for in this run first, then in the runs beside it, and else it is trained.
     """
-    config = experiment.config
-    for name in ecoregions if config["selection"]["epochs"] else ():
-        key, code = experiment.autoencoder_key(name), code_digest()
-        if (run.autoencoder(name).record() or {}).get("key") == key:
-            continue
-        for other in run.siblings() if config["reuse"] else ():
-            finished = other.autoencoder(name).record() or {}
-            if finished.get("key") == key and finished.get("code") == code:
-                run.autoencoder(name).finish(other.autoencoder(name).params(), finished)
-                break
-        else:
-            params, result = _train(experiment, name)
-            run.autoencoder(name).finish(params, {"key": key, "code": code, "result": result})
+    for name in ecoregions if experiment.config["selection"]["epochs"] else ():
+        own = run.autoencoder(name)
+        found = processes.agreed(_find(experiment, run, name))
+        if found is None:  # several processes train it alike, and the first one's is kept
+            own.finish(*_train(experiment, name))
+        elif found != str(own.path):
+            other = AutoencoderDirectory(Path(found))
+            own.finish(other.params(), other.record() or {})
+
+
+def _find(experiment: Experiment, run: RunDirectory, ecoregion: str) -> str | None:
+    """The directory of the finished autoencoder: this run's, or one beside it that the same code has trained."""
+    key = experiment.autoencoder_key(ecoregion)
+    own = run.autoencoder(ecoregion)
+    if (own.record() or {}).get("key") == key:
+        return str(own.path)
+    for other in run.siblings() if experiment.config["reuse"] else ():
+        finished = other.autoencoder(ecoregion)
+        record = finished.record() or {}
+        if record.get("key") == key and record.get("code") == code_digest():
+            return str(finished.path)
+    return None
 
 
 def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]]:
@@ -57,7 +68,8 @@ def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]
         seed=(seed, zlib.crc32(purpose.encode())),
     )
     steps = settings["epochs"] * draws.steps_per_epoch
-    with PhaseProgress(f"autoencoder {ecoregion}", steps, images_per_step=BATCH) as progress:
+    console = processes.console()
+    with PhaseProgress(f"autoencoder {ecoregion}", steps, images_per_step=BATCH, console=console) as progress:
         params, losses = fit(
             images,
             draws.batch,
@@ -67,12 +79,13 @@ def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]
             key=experiment.key(purpose),
             progress=lambda done, loss: progress.update(done, loss=loss),
         )
-    return params, {
+    result = {
         "pairs": len(pairs),
         "parameters": count(params),
         "loss": float(losses[-draws.steps_per_epoch :].mean()),
         "seconds": round(time.perf_counter() - started, 3),
     }
+    return params, {"key": experiment.autoencoder_key(ecoregion), "code": code_digest(), "result": result}
 
 
 def _inputs(experiment: Experiment, images: Iterable[np.ndarray]) -> np.ndarray:
@@ -99,7 +112,7 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
     threshold, path = experiment.config["selection"]["margin"], run.selection / "selection.json"
     keys = [experiment.stage_key(stage), *map(experiment.autoencoder_key, candidates), threshold]
     key = hashlib.sha256(json.dumps(keys).encode()).hexdigest()
-    stored = json.loads(path.read_text()) if path.exists() else {}
+    stored = processes.agreed(json.loads(path.read_text()) if path.exists() else {})
     if stored.get("key") != key:
         params = [run.autoencoder(name).params() for name in candidates]
         selected, tests = {}, {}

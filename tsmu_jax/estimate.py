@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.experiment import Experiment
-from tsmu_jax.learning.parallel import padded, replicate, shard
+from tsmu_jax.learning.parallel import padded, replicate, shard_whole
 from tsmu_jax.learning.state import Model, init_model, start
 from tsmu_jax.methods import Stage
 from tsmu_jax.reporting.progress import duration
@@ -65,7 +65,7 @@ def _step_seconds(experiment: Experiment, stage: Stage, model: Model) -> float:
     times = []
     for _ in range(1 + STEPS):
         before = time.perf_counter()
-        state, _ = step(state, shard(batch), jax.random.key(0))
+        state, _ = step(state, shard_whole(batch), jax.random.key(0))
         jax.block_until_ready(state)
         times.append(time.perf_counter() - before)
     return min(times[1:])

@@ -20,7 +20,7 @@ from typing import Any
 from tsmu_jax import __version__
 from tsmu_jax.configuration import FREE, flatten
 from tsmu_jax.errors import UserError
-from tsmu_jax.learning import checkpoints
+from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import PARTS, Tree
 
@@ -30,7 +30,9 @@ PARTIAL = ".partial"  # what an interrupted write leaves
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file whole or not at all; of several processes the first one does."""
+    if not processes.first():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + PARTIAL)
     partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
@@ -164,7 +166,8 @@ class PhaseDirectory:
         """Saves the phase. The record comes last: it says that all else is there."""
         checkpoints.save(self.checkpoint, {"params": model.params, "batch_stats": model.batch_stats})
         write_json(self.path / "phase.json", record)
-        shutil.rmtree(self.periodic, ignore_errors=True)
+        if processes.first():
+            shutil.rmtree(self.periodic, ignore_errors=True)
 
     def model(self) -> Model:
         """Reads the finished phase's parameters and statistics."""

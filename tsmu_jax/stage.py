@@ -10,10 +10,10 @@ from tsmu_jax.data.pipeline import Prefetch, train_batches
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.evaluate import Outcome, TestSet, evaluate, record, to_original_size
 from tsmu_jax.experiment import Experiment
-from tsmu_jax.learning import costs, responses
+from tsmu_jax.learning import costs, processes, responses
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
-from tsmu_jax.learning.parallel import AXIS, padded, pmap_train, shard
+from tsmu_jax.learning.parallel import AXIS, padded, pmap_train, shard, share
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, add_decoder, promote, start
 from tsmu_jax.learning.steps import Objective, make_train_step
@@ -116,7 +116,12 @@ def run_stage(
     log.truncate(stage.directory, done)
     steps = epochs * draws.steps_per_epoch
     with PhaseProgress(
-        stage.phase.name, steps, epochs=epochs, images_per_step=draws.batch_size, start=done
+        stage.phase.name,
+        steps,
+        epochs=epochs,
+        images_per_step=draws.batch_size,
+        start=done,
+        console=processes.console(),
     ) as progress:
         loop = _loop(experiment, stage, stored, directory, log, progress, steps_before)
         fitted = fit(loop, start(model, optimizer(experiment, stage)))
@@ -126,7 +131,8 @@ def run_stage(
     outcomes = evaluate(
         lambda decoder, images: experiment.answer(model, decoder, images), experiment.tests, stage.route
     )
-    save_predictions(experiment, outcomes, directory)
+    if processes.first():
+        save_predictions(experiment, outcomes, directory)
     finished = _record(experiment, stage, fitted, outcomes, stored.seconds if stored else 0.0)
     directory.finish(model, finished)
     return model, finished
@@ -147,11 +153,14 @@ def _loop(
         pair: stage.supervised.index(stage.route[name]) for name, pairs in draws.groups.items() for pair in pairs
     }
 
+    slots = padded(draws.batch_size)
+
     def batches(first: int, end: int) -> Prefetch:
         read = train_batches(
             experiment.examples,
             draws,
-            slots=padded(draws.batch_size),
+            slots=slots,
+            rows=share(slots),
             decoder=decoder,
             responses=stored,
             start=first,
@@ -191,10 +200,11 @@ def _responses(
 ) -> responses.Responses | None:
     if not stage.distilled:
         return None
-    if responses.is_recorded(directory.path, key=experiment.stage_key(stage)):
+    if processes.agreed(responses.is_recorded(directory.path, key=experiment.stage_key(stage))):
         return responses.Responses(directory.path)
     pairs = [pair for name in stage.ecoregions for pair in experiment.split.train[name]]
-    with PhaseProgress("responses", len(pairs), images_per_step=len(stage.distilled)) as progress:
+    console = processes.console()
+    with PhaseProgress("responses", len(pairs), images_per_step=len(stage.distilled), console=console) as progress:
         return responses.record(
             directory.path,
             experiment.answer,

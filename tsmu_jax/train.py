@@ -1,6 +1,5 @@
 """Walks a method's phases: takes what is finished, trains the rest, evaluates after each."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from rich.console import Console
 from tsmu_jax import choice, estimate
 from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import Experiment, prepare
+from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.state import init_model
 from tsmu_jax.methods import Stage
@@ -35,9 +35,11 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
     Raises:
       UserError: before any training, for whatever the user can mend.
     """
-    console = Console(file=sys.stderr, soft_wrap=True)
+    console = processes.console()
     experiment = prepare(config)
-    run = RunDirectory.claim(workdir, experiment.resolved, command=command or command_line())
+    run = RunDirectory(workdir)
+    if processes.first():
+        run = RunDirectory.claim(workdir, experiment.resolved, command=command or command_line())
     skipped = [entry._asdict() for entry in experiment.source.skipped]
     write_json(run.path / "skipped.json", skipped)
     results: dict[str, Any] = {
@@ -49,11 +51,11 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
         "skipped": skipped,
         "phases": [],
     }
-    found = {stage.index: _find(experiment, stage, run) for stage in experiment.stages}
+    found = _found(experiment, run)
     _announce(experiment, run, [stage for stage in experiment.stages if found[stage.index] is None], console)
     model = init_model(experiment.network, experiment.key("encoder"))
     steps = 0
-    with metrics_log.MetricsLog(run.path) as log:
+    with metrics_log.MetricsLog(run.path if processes.first() else processes.scratch()) as log:
         for stage in experiment.stages:
             choice.arrive(experiment, run, stage.arrived)
             directory, finished = run.phase(stage.directory), found[stage.index]
@@ -71,6 +73,14 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
     if selection is not None:
         results["selection"] = selection
         write_json(run.results_path, results)
+    if processes.first():
+        _conclude(experiment, results, run, console)
+    processes.meet()  # nobody leaves before the first one has written all
+    return results
+
+
+def _conclude(experiment: Experiment, results: dict[str, Any], run: RunDirectory, console: Console) -> None:
+    """Prints the closing table, draws the pictures, and writes the table: then the run is complete."""
     console.print(results_table(results))
     summary.write_figures(
         experiment.source,
@@ -81,7 +91,19 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
     )
     run.complete(results_markdown(results))
     console.print(f"results: {run.results_path}   pictures: {run.figures}")
-    return results
+
+
+def _found(experiment: Experiment, run: RunDirectory) -> dict[int, RunDirectory | None]:
+    """By stage the run that has finished it, None where it must be trained. The first process looks for all."""
+    keys = [experiment.stage_key(stage) for stage in experiment.stages]
+    if processes.agreed(keys) != keys:
+        raise UserError("this process sees other data, or was given another configuration, than the first one")
+    paths = []
+    for stage in experiment.stages:
+        finished = _find(experiment, stage, run) if processes.first() else None
+        paths.append(finished and str(finished.path))
+    numbered = enumerate(processes.agreed(paths), start=1)
+    return {index: None if path is None else RunDirectory(Path(path)) for index, path in numbered}
 
 
 def _find(experiment: Experiment, stage: Stage, run: RunDirectory) -> RunDirectory | None:
@@ -108,7 +130,7 @@ def _take_over(
 ) -> dict[str, Any]:
     """Copies a finished phase with its lines of metrics, unless it is this run's own. Returns its record."""
     directory = run.phase(stage.directory)
-    if other is run:
+    if other.path == run.path:
         console.print(f"{stage.phase.name}: finished before")
     else:
         console.print(f"{stage.phase.name}: the same phase is finished in {other.path.name}; copied from there")
@@ -118,7 +140,9 @@ def _take_over(
                 done, epoch = line.pop("step"), line.pop("epoch")
                 scalars = {name: value for name, value in line.items() if value is not None}
                 log.write(stage.directory, done, scalars, global_step=steps + done, epoch=epoch)
-        directory.copy_from(other.phase(stage.directory))
+        if processes.first():
+            directory.copy_from(other.phase(stage.directory))
+        processes.meet()  # the others read the copy
     return directory.record() or {}
 
 

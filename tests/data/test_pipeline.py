@@ -196,3 +196,19 @@ def test_reading_may_stop_early() -> None:
     )
     assert next(batches)[IMAGE].shape == (4, SIDE, SIDE, CHANNELS)
     del batches
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_the_shares_of_several_processes_are_the_whole_batch(processes: int) -> None:
+    draws = make_draws()
+    slots = 6
+    assert draws.images_per_epoch % draws.batch_size  # the last batch of an epoch is short
+    wide = slots // processes
+    whole = read(draws, slots=slots)
+    shares = [read(draws, slots=slots, rows=slice(p * wide, (p + 1) * wide)) for p in range(processes)]
+    for step, batch in enumerate(whole):
+        together = {name: np.concatenate([share[step][name] for share in shares]) for name in batch}
+        counted = batch[WEIGHT] > 0
+        assert np.array_equal(together[WEIGHT], batch[WEIGHT])
+        for name, values in batch.items():
+            assert np.array_equal(together[name][counted], values[counted]), name

@@ -50,9 +50,9 @@ def command(*words: str | Path) -> list[str]:
 
 
 def environment(devices: int = 1) -> dict[str, str]:
-    """That of a user: without the tests' settings of JAX, but with a number of CPU devices."""
+    """That of a user on no cluster: without the tests' settings of JAX, but with a number of CPU devices."""
     ours = ("JAX_NUMPY_RANK_PROMOTION", "XLA_FLAGS")
-    rest = {key: value for key, value in os.environ.items() if key not in ours}
+    rest = {key: value for key, value in os.environ.items() if key not in ours and not key.startswith("SLURM_")}
     return rest | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
 
 

@@ -32,12 +32,12 @@ class _Batches:
         examples: Examples,
         draws: Draws,
         *,
-        slots: int,
+        rows: slice,
         decoder: Mapping[int, int],
         responses: ResponseReader | None,
         steps: int,
     ):
-        self._examples, self._draws, self._slots = examples, draws, slots
+        self._examples, self._draws, self._rows = examples, draws, rows
         self._decoder, self._responses, self._steps = decoder, responses, steps
 
     def __len__(self) -> int:
@@ -47,20 +47,24 @@ class _Batches:
         return f"Batches({self._draws!r})"
 
     def __getitem__(self, step: SupportsIndex) -> Arrays:
-        drawn = self._draws.batch(int(step))
+        whole = self._draws.batch(int(step))
+        drawn = whole[self._rows]
+        weight = np.ones(len(drawn), np.float32)
+        if not len(drawn):  # the last batch of an epoch may end before these rows: an image that does not count
+            drawn, weight = whole[:1], np.zeros(1, np.float32)
         pairs, flips = drawn.T
         example = self._examples.stack(pairs)
         batch = {
             IMAGE: example.image,
             MASK: example.mask,
             FLIP: flips.astype(np.int32),
-            WEIGHT: np.ones(len(drawn), np.float32),
+            WEIGHT: weight,
             DECODER: np.array([self._decoder[pair] for pair in pairs], np.int32),
         }
         if self._responses is not None:
             stored = [self._responses.read(pair, code) for pair, code in drawn]
             batch[RESPONSES] = np.stack(stored).astype(np.float32)
-        return pad(batch, self._slots)
+        return pad(batch, self._rows.stop - self._rows.start)
 
 
 def pad(batch: Mapping[str, np.ndarray], slots: int) -> Arrays:
@@ -76,6 +80,7 @@ def train_batches(
     draws: Draws,
     *,
     slots: int,
+    rows: slice | None = None,
     decoder: Mapping[int, int],
     responses: ResponseReader | None = None,
     start: int,
@@ -88,10 +93,12 @@ def train_batches(
 
     Args:
       slots: length of every batch: `draws.batch_size`, padded to a multiple of the devices.
+      rows: which of them to load, where several processes share each batch; by default all.
       decoder: pair -> number of the decoder that its labels train.
       responses: stored responses, where the phase distils.
     """
-    source = _Batches(examples, draws, slots=slots, decoder=decoder, responses=responses, steps=stop)
+    rows = rows or slice(0, slots)
+    source = _Batches(examples, draws, rows=rows, decoder=decoder, responses=responses, steps=stop)
     options = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=2 * workers)
     yield from grain.MapDataset.source(source).slice(slice(start, stop)).to_iter_dataset(options)
 

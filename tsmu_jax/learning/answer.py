@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from tsmu_jax.batch import FLIP, IMAGE
-from tsmu_jax.learning.parallel import padded, pmap_answer, shard, unshard
+from tsmu_jax.learning.parallel import padded, pmap_answer, shard_whole, unshard
 from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.steps import make_answer_step
 from tsmu_jax.models.tsmu import Network, find_decoder
@@ -42,7 +42,7 @@ class Answerer:
                 IMAGE: np.pad(images[chunk], ((0, missing), (0, 0), (0, 0), (0, 0))),
                 FLIP: np.pad(flips[chunk], (0, missing)),
             }
-            yield unshard(self._step(*trees, shard(batch)))[:number]
+            yield unshard(self._step(*trees, shard_whole(batch)))[:number]
 
     def __call__(self, model: Model, decoder: str, images: np.ndarray, flips: np.ndarray | None = None) -> np.ndarray:
         """Returns logits f32[n, s, s]; arguments as for `batches`."""

@@ -11,7 +11,8 @@ Tree = Any
 def save(path: Path, tree: Tree) -> None:
     """Writes a tree of arrays, replacing what is there; an interrupted save leaves nothing that reads as finished.
 
-    Arrays are written from the host, so a checkpoint opens on any number and kind of devices.
+    Arrays are written from the host, so a checkpoint opens on any number and kind of devices. Several processes must
+    all call this, as they must `load`; the first one's arrays are written before any of them returns.
     """
     from orbax.checkpoint import v1 as ocp
 

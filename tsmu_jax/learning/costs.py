@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
-from tsmu_jax.learning.parallel import replicated_shapes, shard
+from tsmu_jax.learning.parallel import replicate, shard_whole
 from tsmu_jax.learning.state import Model, start
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.models.tsmu import Network
@@ -44,7 +44,8 @@ def step_flops(
     )
     step = make_train_step(network, tx, objective)
     state = jax.eval_shape(lambda model: start(model, tx), model)
-    with jax.default_device(jax.devices("cpu")[0]):  # the backends of accelerators do not count before they compile
+    cpu = jax.local_devices(backend="cpu")[0]  # the backends of accelerators do not count before they compile
+    with jax.default_device(cpu):
         lowered = jax.jit(step).lower(state, batch, jax.random.key(0))
         return float((lowered.cost_analysis() or {})["flops"])
 
@@ -59,8 +60,8 @@ def step_memory(
     Args:
       step: as `pmap_train` returns it.
     """
-    state = replicated_shapes(jax.eval_shape(lambda model: start(model, tx), model))
-    plan = step.lower(state, shard(batch), key).compile().memory_analysis()  # type: ignore[attr-defined]
+    lowered = step.lower(replicate(start(model, tx)), shard_whole(batch), key)  # type: ignore[attr-defined]
+    plan = lowered.compile().memory_analysis()
     if plan is None:
         return None
     # The state is updated in place: what results share with arguments counts once.

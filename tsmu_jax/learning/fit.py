@@ -11,10 +11,12 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
-from tsmu_jax.learning import checkpoints
+from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.learning.parallel import replicate
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, TrainState
+
+ASK_STEPS = 20  # between two agreements of several processes on whether to save
 
 Record = dict[str, Any]
 
@@ -100,7 +102,7 @@ class _Run:
         loop, shown = self.loop, 0.0
         end = (self.done // loop.steps_per_epoch + 1) * loop.steps_per_epoch
         while self.done < end:
-            if time.perf_counter() - self.saved > loop.checkpoint_seconds:
+            if self._due():
                 self.save()
             self.state, metrics = loop.step(self.state, next(batches), loop.key)
             self._pending.append(metrics)
@@ -136,6 +138,12 @@ class _Run:
         self._pending.clear()
         return latest
 
+    def _due(self) -> bool:
+        """Whether it is time for a periodic checkpoint, which all processes save together."""
+        if not processes.alone() and self.done % ASK_STEPS:  # agreeing makes them wait for each other
+            return False
+        return bool(processes.agreed(time.perf_counter() - self.saved > self.loop.checkpoint_seconds))
+
     def save(self) -> None:
         """Writes the periodic checkpoint; the previous one stays until the new one is complete."""
         if self.done == self.saved_step:  # writing it again would first remove what is there
@@ -150,6 +158,9 @@ class _Run:
         }
         name = f"step_{self.done}"
         checkpoints.save(self.loop.directory / name, _tree(self.state, self.kept))
+        self.saved, self.saved_step = time.perf_counter(), self.done
+        if not processes.first():
+            return
         marker = self.loop.directory / "latest.json"
         partial = marker.with_suffix(".partial")
         partial.write_text(json.dumps({"checkpoint": name, "kept": self.kept is not None, **progress}))
@@ -157,7 +168,6 @@ class _Run:
         for old in self.loop.directory.glob("step_*"):
             if old.name != name:
                 shutil.rmtree(old)
-        self.saved, self.saved_step = time.perf_counter(), self.done
 
     def _restore(self) -> None:
         marker = self.loop.directory / "latest.json"

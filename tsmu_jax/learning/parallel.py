@@ -1,4 +1,7 @@
-"""Data parallelism over the local devices. The only file that names `jax.pmap`."""
+"""Data parallelism over the devices of all processes. The only file that names `jax.pmap`.
+
+Each process holds the rows of a batch that would lie on its devices if one process had them all.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,18 +22,33 @@ def pmap_train(step: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def pmap_answer(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Maps step(params, batch_stats, batch) over the devices; the answers stay sharded."""
-    return jax.pmap(step, axis_name=AXIS, in_axes=(None, None, 0), out_axes=0)
+    """Maps step(params, batch_stats, batch) over the devices; every process gets all answers."""
+
+    def gathered(*args: Any) -> jax.Array:
+        return jax.lax.all_gather(step(*args), AXIS)
+
+    return jax.pmap(gathered, axis_name=AXIS, in_axes=(None, None, 0), out_axes=None)
 
 
 def padded(size: int) -> int:
     """The smallest multiple of the number of devices that holds `size` images."""
-    devices = jax.local_device_count()
+    devices = jax.device_count()
     return -(-size // devices) * devices
 
 
+def share(size: int) -> slice:
+    """The rows of this process in a batch of `padded` size."""
+    rows = size // jax.process_count()
+    return slice(rows * jax.process_index(), rows * (jax.process_index() + 1))
+
+
+def shard_whole(batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """Sends this process's share of a batch that all processes have whole."""
+    return shard({name: rows[share(len(rows))] for name, rows in batch.items()})
+
+
 def shard(batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
-    """Sends a batch to the devices: [b, ...] on the host becomes [devices, b / devices, ...].
+    """Sends this process's share of a batch to its devices: [b, ...] becomes [devices, b / devices, ...].
 
     Starts the copy and returns at once. Raises ValueError if the devices do not divide b: see `padded`.
     """
@@ -47,14 +65,6 @@ def unshard(answers: jax.Array) -> np.ndarray:
 
 
 def replicate(tree: Any) -> Any:
-    """Copies a tree to every device, so that no step has to; steps that reuse memory then reuse the copy's."""
-    return jax.device_put(tree, _replicated(), may_alias=False)
-
-
-def replicated_shapes(tree: Any) -> Any:
-    """Shapes and types of what `replicate` would return, without the copies."""
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=_replicated()), tree)
-
-
-def _replicated() -> NamedSharding:
-    return NamedSharding(Mesh(np.asarray(jax.local_devices()), (AXIS,)), PartitionSpec())
+    """Copies a tree to every device here, so that no step has to; steps that reuse memory then reuse the copy's."""
+    sharding = NamedSharding(Mesh(np.asarray(jax.local_devices()), (AXIS,)), PartitionSpec())
+    return jax.device_put(tree, sharding, may_alias=False)

@@ -4,10 +4,12 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tsmu_jax.batch import FLIPS
+from tsmu_jax.learning import processes
 from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.learning.state import Model
 
@@ -49,6 +51,8 @@ def record(
 ) -> Responses:
     """Records the answers of `decoders` to every (pair, flip), once: a finished recording is reused.
 
+    Of several processes, which answer together, the first one writes them; all read them.
+
     Args:
       image: pair -> u8[s, s, c].
       key: identifies the weights that answer, and the pairs; a recording under another key is replaced.
@@ -58,22 +62,28 @@ def record(
     if is_recorded(directory, key=key):
         return Responses(directory)
     started = time.perf_counter()
-    directory.mkdir(parents=True, exist_ok=True)
-    for stale in (INDEX, ARRAY):  # removed, not overwritten: another run may share the file
-        (directory / stale).unlink(missing_ok=True)
     side = len(image(pairs[0]))
-    shape = (len(pairs), FLIPS, len(decoders), side, side)
-    logits = np.lib.format.open_memmap(directory / ARRAY, mode="w+", dtype=np.float32, shape=shape)
+    logits = _new(directory, (len(pairs), FLIPS, len(decoders), side, side)) if processes.first() else None
     for start in range(0, len(pairs), _AT_A_TIME):
         chunk = pairs[start : start + _AT_A_TIME]
         images = np.stack([image(pair) for pair in chunk]).repeat(FLIPS, axis=0)
         flips = np.tile(np.arange(FLIPS, dtype=np.int32), len(chunk))
         for column, decoder in enumerate(decoders):
             answers = answer(model, decoder, images, flips)
-            logits[start : start + len(chunk), :, column] = answers.reshape(len(chunk), FLIPS, side, side)
+            if logits is not None:
+                logits[start : start + len(chunk), :, column] = answers.reshape(len(chunk), FLIPS, side, side)
         progress(start + len(chunk))
-    logits.flush()
-    partial = (directory / INDEX).with_suffix(".partial")
-    partial.write_text(json.dumps(index | {"seconds": time.perf_counter() - started}))
-    partial.replace(directory / INDEX)  # last, and in one go: it says that the array is complete
+    if logits is not None:
+        logits.flush()
+        partial = (directory / INDEX).with_suffix(".partial")
+        partial.write_text(json.dumps(index | {"seconds": time.perf_counter() - started}))
+        partial.replace(directory / INDEX)  # last, and in one go: it says that the array is complete
+    processes.meet()
     return Responses(directory)
+
+
+def _new(directory: Path, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    directory.mkdir(parents=True, exist_ok=True)
+    for stale in (INDEX, ARRAY):  # removed, not overwritten: another run may share the file
+        (directory / stale).unlink(missing_ok=True)
+    return np.lib.format.open_memmap(directory / ARRAY, mode="w+", dtype=np.float32, shape=shape)
