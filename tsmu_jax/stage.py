@@ -164,7 +164,7 @@ def _loop(
         values = dict(scalars)
         done, epoch = values.pop("step"), values.pop("epoch")
         log.write(stage.directory, done, values, global_step=steps_before + done, epoch=epoch)
-        progress.update(done, epoch=epoch, iou=values["validation/iou"])
+        progress.update(done, epoch=epoch, iou=values["validation/micro_iou"])
 
     return Loop(
         step=train_step(experiment, stage),
@@ -208,14 +208,17 @@ def _responses(
 
 
 def _validator(experiment: Experiment, stage: Stage) -> Any:
-    """Model -> validation scores of the stage's ecoregions, each answered by its own decoder."""
+    """Model -> micro IoU of each of the stage's ecoregions, answered by its own decoder, and their mean."""
     sets = {name: experiment.validation(name) for name in stage.ecoregions}
 
     def validate(model: Model) -> dict[str, float]:
         outcomes = evaluate(lambda decoder, images: experiment.answer(model, decoder, images), sets, stage.route)
-        scores = {name: metrics.scores(outcome.counts).iou for name, outcome in outcomes.items()}
-        means = {f"validation/{name}/iou": float(iou.mean()) for name, iou in scores.items()}
-        return {"validation/iou": float(np.concatenate(list(scores.values())).mean()), **means}
+        each = {name: metrics.micro_iou(outcome.counts) for name, outcome in outcomes.items()}
+        # Not the mean over images: where most masks are empty, that rewards calling nothing a landslide.
+        return {
+            "validation/micro_iou": float(np.mean(list(each.values()))),
+            **{f"validation/{name}/micro_iou": iou for name, iou in each.items()},
+        }
 
     return validate
 

@@ -64,7 +64,7 @@ class Runner:
         *,
         fails_at: int | None = None,
         fails_after: int | None = None,
-        validate=lambda model: {"validation/iou": 0.5},
+        validate=lambda model: {"validation/micro_iou": 0.5},
         checkpoint_seconds: float = math.inf,
         **saturation: Any,
     ) -> Fitted:
@@ -103,7 +103,7 @@ def uninterrupted(run, tmp_path_factory) -> tuple[Fitted, list[dict[str, Any]], 
 
     def validate(model: Model) -> dict[str, float]:
         epochs[digest(model)] = len(epochs) + 1
-        return {"validation/iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
+        return {"validation/micro_iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
 
     records: list[dict[str, Any]] = []
     directory = tmp_path_factory.mktemp("uninterrupted") / "periodic"
@@ -114,7 +114,7 @@ def uninterrupted(run, tmp_path_factory) -> tuple[Fitted, list[dict[str, Any]], 
 
 
 def real_validation(model: Model) -> dict[str, float]:
-    return {"validation/iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
+    return {"validation/micro_iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
 
 
 def plain(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -177,7 +177,7 @@ def test_interrupted_before_the_first_checkpoint(run, uninterrupted, tmp_path) -
 def table(uninterrupted, ious: dict[int, float]):
     """Validation scores by epoch; a model of no epoch of the uninterrupted run is an error."""
     epochs = uninterrupted[2]
-    return lambda model: {"validation/iou": ious[epochs[digest(model)]]}
+    return lambda model: {"validation/micro_iou": ious[epochs[digest(model)]]}
 
 
 @pytest.mark.parametrize("interruptions", [[], [7], [6, 8]])
@@ -192,7 +192,7 @@ def test_early_stopping_keeps_the_best_weights_across_interruptions(
     fitted = run(tmp_path, records, validate=validate, patience=2)
     assert (fitted.epochs, fitted.chosen_epoch, fitted.steps) == (3, 1, 3 * STEPS)
     assert uninterrupted[2][digest(fitted.model)] == 1
-    assert [record["validation/iou"] for record in records] == [0.5, 0.4, 0.3]
+    assert [record["validation/micro_iou"] for record in records] == [0.5, 0.4, 0.3]
 
 
 def test_last_improvement_is_kept_when_the_epochs_are_over(run, uninterrupted, tmp_path) -> None:

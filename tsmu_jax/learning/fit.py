@@ -34,7 +34,7 @@ class Loop:
     Attributes:
       step: the mapped training step.
       batches: (first step, end) -> the batches in between.
-      validate: Model -> scalars, "validation/iou" among them; run after every epoch.
+      validate: Model -> scalars, "validation/micro_iou" among them; run after every epoch.
       on_epoch: receives each epoch's record.
       on_step: receives (finished steps, latest scalars), a few times a second at most.
       directory: of the periodic checkpoint.
@@ -117,7 +117,7 @@ class _Run:
         record |= {f"train/{name}": total / loop.steps_per_epoch for name, total in self.sums.items()}
         record |= loop.validate(self.model)
         keep, self.ended = loop.saturation.update(
-            record["epoch"], validation_iou=record.get("validation/iou"), drift=record.get("train/drift")
+            record["epoch"], validation_iou=record.get("validation/micro_iou"), drift=record.get("train/drift")
         )
         if keep and loop.saturation.active:
             self.kept = self._copy()
