@@ -36,6 +36,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.validation_fraction": _part,
     "data.validation_copies": _positive,
     "data.subsample": _not_negative,
+    "data.new_pairs": _not_negative,
     "data.draws": _positive,
     "data.cache_gib": _not_negative,
     "data.workers": _positive,

@@ -17,7 +17,7 @@ from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.examples import Examples, validation_examples
 from tsmu_jax.data.open import open_source
 from tsmu_jax.data.source import PairSource
-from tsmu_jax.data.splits import Split, resolved_kind, split
+from tsmu_jax.data.splits import Split, limited, resolved_kind, split
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import TestSet
 from tsmu_jax.learning.answer import Answerer
@@ -100,24 +100,26 @@ class Experiment:
         """Digest of everything that influences the model after a stage: equal digests, equal models."""
         flat = configuration.flatten(self.config)
         shared = ("seed", "batch_size", "data.", "model.", "loss.", "optimizer.", "early_stopping.")
-        elsewhere = ("data.dir", "optimizer.rate", "optimizer.small_rate", *configuration.FREE)
+        elsewhere = ("data.dir", "data.new_pairs", "optimizer.rate", "optimizer.small_rate", *configuration.FREE)
         parts: list[Any] = [
             SEMANTICS,
             self.source.fingerprint,
-            self.old,
-            self.new,
+            sorted(self.old),  # in which order they arrive, the stages say
+            sorted(self.new),
             {key: value for key, value in flat.items() if key.startswith(shared) and key not in elsewhere},
         ]
         for earlier in self.stages[: stage.index]:
             parts.append([dataclasses.asdict(earlier), self.epochs(earlier), self.rate(earlier)])
             if earlier.phase.distils:
                 parts.append(self.config["distillation"])
+            if earlier.arrived:
+                parts.append(self.config["data"]["new_pairs"])
         return _digest(parts)
 
     def autoencoder_key(self, ecoregion: str) -> str:
         """Digest of everything that influences an ecoregion's autoencoder: its own images, no other ecoregion's."""
         flat = configuration.flatten(self.config)
-        elsewhere = ("data.dir", "selection.margin", *configuration.FREE)
+        elsewhere = ("data.dir", "data.new_pairs", "selection.margin", *configuration.FREE)
         parts: list[Any] = [
             SEMANTICS,
             self.source.fingerprint,
@@ -146,15 +148,18 @@ def _digest(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()
 
 
-def prepare(config: Config) -> Experiment:
+def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> Experiment:
     """Opens the data, splits it and builds the network.
+
+    Args:
+      opened: sources opened before, to be used again and added to: many configurations may look at the same images.
 
     Raises:
       UserError: whatever is wrong with the configuration or the data; see `configuration.check` and the sources.
     """
     configuration.check(config)
     data, model = config["data"], config["model"]
-    source = _open(config)
+    source = _open(config, {} if opened is None else opened)
     known = _by_arrival({info.ecoregion for info in source.infos})
     old, new = configuration.arrivals(config["old"], config["new"], known)
     divided = split(
@@ -167,6 +172,8 @@ def prepare(config: Config) -> Experiment:
         min_distance_m=data["min_distance_m"],
         seed=config["seed"],
     )
+    if data["new_pairs"]:
+        divided = limited(divided, source.infos, ecoregions=new, pairs=data["new_pairs"], seed=config["seed"])
     distillation = config["distillation"]
     plan = stages(
         config["method"],
@@ -194,23 +201,37 @@ def prepare(config: Config) -> Experiment:
     return Experiment(config, old, new, plan, source, divided, examples, network, answer)
 
 
-def _open(config: Config) -> PairSource:
+def ecoregions_of(config: Config) -> tuple[str, ...]:
+    """The ecoregions of a configuration's data, in the order in which they arrive by default.
+
+    Raises:
+      UserError: as `prepare`, where the data cannot be opened.
+    """
+    return tuple(_by_arrival({info.ecoregion for info in _open(config, {}).infos}))
+
+
+def _open(config: Config, opened: dict[str, PairSource]) -> PairSource:
     data = config["data"]
     wanted = (*configuration.names(config["old"]), *configuration.names(config["new"]))
     # With only one of the two named, the other one is all the rest: every ecoregion is needed.
     complete = bool(configuration.names(config["old"]) and configuration.names(config["new"]))
-    synthetic = data["synthetic"]
-    return open_source(
-        data["dir"] or None,
-        ecoregions=wanted if complete else None,
-        labels=configuration.names(data["labels"]),
-        tile=configuration.tiles(data["tile"]),
-        on_bad_file=data["on_bad_file"],
-        require_pre=data["channels"] == 6,
-        synthetic_pairs=configuration.counts(synthetic["pairs"], key="data.synthetic.pairs"),
-        synthetic_size=(synthetic["height"], synthetic["width"]),
-        synthetic_seed=config["seed"],
-    )
+    options: dict[str, Any] = {
+        "directory": data["dir"] or None,
+        "ecoregions": sorted(wanted) if complete else None,
+        "labels": configuration.names(data["labels"]),
+        "tile": configuration.tiles(data["tile"]),
+        "on_bad_file": data["on_bad_file"],
+        "require_pre": data["channels"] == 6,
+    }
+    if not data["dir"]:
+        synthetic = data["synthetic"]
+        options["synthetic_pairs"] = configuration.counts(synthetic["pairs"], key="data.synthetic.pairs")
+        options["synthetic_size"] = (synthetic["height"], synthetic["width"])
+        options["synthetic_seed"] = config["seed"]
+    name = json.dumps(options)
+    if name not in opened:
+        opened[name] = open_source(**options)
+    return opened[name]
 
 
 def _by_arrival(names: set[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import datetime
 import fcntl
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -36,6 +37,7 @@ def write_json(path: Path, value: Any) -> None:
     partial.replace(path)
 
 
+@functools.cache
 def code_digest() -> str:
     """Digest of this package's source: phases of other code are continued where they are, but not taken over."""
     root = Path(__file__).parent
@@ -62,11 +64,7 @@ class RunDirectory:
         run = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            entries = [entry.name for entry in path.iterdir()]
-            if run.config_path.exists():
-                _refuse_other(path, _stored_config(run.config_path), config)
-            elif any(name != LOCK and not name.endswith(PARTIAL) for name in entries):
-                raise UserError(f"--workdir={path}: holds files but no run; name a new or empty directory")
+            run.check(config)
             run._lock()
             if not run.config_path.exists():
                 write_json(run.config_path, _provenance(config, command))
@@ -74,6 +72,15 @@ class RunDirectory:
             reason = f"cannot be written ({error.strerror}); name another directory"
             raise UserError(f"--workdir={path}: {reason}") from error
         return run
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        """Raises UserError, as `claim` does, where a run of this configuration cannot go on; changes nothing."""
+        if self.config_path.exists():
+            _refuse_other(self.path, _stored_config(self.config_path), config)
+        elif self.path.exists():
+            entries = [entry.name for entry in self.path.iterdir()]
+            if any(name != LOCK and not name.endswith(PARTIAL) for name in entries):
+                raise UserError(f"--workdir={self.path}: holds files but no run; name a new or empty directory")
 
     def _lock(self) -> None:
         """Keeps other processes out, until this object or the process ends, however it does."""
@@ -94,6 +101,17 @@ class RunDirectory:
     def results_path(self) -> Path:
         """Scores and costs of the finished phases."""
         return self.path / "results.json"
+
+    @property
+    def table_path(self) -> Path:
+        """The closing table in Markdown. It is written last: a run that has it is complete."""
+        return self.path / "results.md"
+
+    def complete(self, table: str) -> None:
+        """Writes the closing table."""
+        partial = self.table_path.with_name(self.table_path.name + PARTIAL)
+        partial.write_text(table)
+        partial.replace(self.table_path)
 
     @property
     def figures(self) -> Path:

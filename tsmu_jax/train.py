@@ -19,7 +19,7 @@ from tsmu_jax.rundir import RunDirectory, code_digest, command_line, write_json
 from tsmu_jax.stage import run_stage
 
 
-def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, Any]:
+def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> dict[str, Any]:
     """Runs a configuration's method in a directory, or what of it is not finished there.
 
     Each phase is looked for in this order: finished or interrupted in `workdir`; finished with the same digest, by the
@@ -27,6 +27,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
 
     Args:
       config: a plain nested dictionary; see configs/tsmu.py.
+      command: what started the run, for the record; by default this process's command line.
 
     Returns:
       What `results.json` holds.
@@ -36,7 +37,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
     """
     console = Console(file=sys.stderr, soft_wrap=True)
     experiment = prepare(config)
-    run = RunDirectory.claim(workdir, experiment.resolved, command=command_line())
+    run = RunDirectory.claim(workdir, experiment.resolved, command=command or command_line())
     skipped = [entry._asdict() for entry in experiment.source.skipped]
     write_json(run.path / "skipped.json", skipped)
     results: dict[str, Any] = {
@@ -71,7 +72,6 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
         results["selection"] = selection
         write_json(run.results_path, results)
     console.print(results_table(results))
-    (run.path / "results.md").write_text(results_markdown(results))
     summary.write_figures(
         experiment.source,
         experiment.split.test,
@@ -79,6 +79,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path) -> dict[str, An
         workdir=run.path,
         phases=[stage.directory for stage in experiment.stages],
     )
+    run.complete(results_markdown(results))
     console.print(f"results: {run.results_path}   pictures: {run.figures}")
     return results
 

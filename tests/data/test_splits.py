@@ -11,7 +11,7 @@ import pytest
 from tsmu_jax.data import geography, names
 from tsmu_jax.data.leakage import leakage
 from tsmu_jax.data.source import Footprint, PairInfo
-from tsmu_jax.data.splits import Split, resolved_kind, split
+from tsmu_jax.data.splits import Split, limited, resolved_kind, split
 from tsmu_jax.errors import UserError
 
 DEGREE_M = 111_195.0  # of a meridian
@@ -247,3 +247,29 @@ def test_leakage_of_the_papers_inventory(inventory: list[PairInfo]) -> None:
 def test_blocks_too_large_for_a_test_set_are_named(inventory: list[PairInfo]) -> None:
     with pytest.raises(UserError, match="'North American Deserts': 39 pairs form 4 blocks of up to 36 pairs"):
         one(inventory, ecoregions=("North American Deserts",), kind="blocked", min_distance_m=2000.0)
+
+
+@pytest.mark.parametrize("validation", ["disjoint", "paper"])
+def test_fewer_pairs_of_a_new_ecoregion_are_among_more_of_them(validation: str) -> None:
+    infos = plain("etf", 27) + plain("nad", 39, tiles=2)
+    whole = one(infos, ecoregions=("etf", "nad"), validation=validation)
+    smaller: set[int] = set()
+    for pairs in (1, 2, 5, 20):
+        parts = limited(whole, infos, ecoregions=("nad",), pairs=pairs, seed=0)
+        assert smaller < set(parts.train["nad"]) <= set(whole.train["nad"])
+        assert len(parts.train["nad"]) == pairs and list(parts.train["nad"]) == sorted(parts.train["nad"])
+        assert parts.test == whole.test and parts.train["etf"] == whole.train["etf"]
+        expected = whole.validation["nad"] if validation == "disjoint" else parts.train["nad"]
+        assert parts.validation == whole.validation | {"nad": expected}
+        smaller = set(parts.train["nad"])
+    other = limited(whole, infos, ecoregions=("nad",), pairs=20, seed=1)
+    assert set(other.train["nad"]) != smaller
+
+
+def test_more_pairs_than_there_are() -> None:
+    infos = plain("etf", 27)
+    with pytest.raises(UserError) as caught:
+        limited(one(infos), infos, ecoregions=("etf",), pairs=20, seed=0)
+    assert str(caught.value) == (
+        "--config.data.new_pairs=20: ecoregion 'etf' has 19 training pairs; ask for as many at most, or for all with 0"
+    )

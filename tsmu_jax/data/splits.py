@@ -78,6 +78,30 @@ def split(
     return Split(*({name: sets[name][part] for name in ecoregions} for part in range(3)))
 
 
+def limited(divided: Split, infos: Sequence[PairInfo], *, ecoregions: Sequence[str], pairs: int, seed: int) -> Split:
+    """Keeps `pairs` training pairs of each of `ecoregions`: how many of a new ecoregion are enough?
+
+    The pairs of a smaller number are among those of a larger one. Test and held-out validation pairs stay as they
+    are, so that any two numbers are scored alike; where the training pairs validate too, the same ones do.
+
+    Raises:
+      UserError: an ecoregion has fewer training pairs.
+    """
+    train, validation = dict(divided.train), dict(divided.validation)
+    for name in ecoregions:
+        whole = divided.train[name]
+        if pairs > len(whole):
+            raise UserError(
+                f"--config.data.new_pairs={pairs}: ecoregion {name!r} has {len(whole)} training pairs; "
+                "ask for as many at most, or for all with 0"
+            )
+        order = sorted(whole, key=lambda index: _rank(seed, name, f"{infos[index].scene}/{infos[index].id}"))
+        train[name] = tuple(sorted(order[:pairs]))
+        if validation[name] == whole:
+            validation[name] = train[name]
+    return Split(train, validation, divided.test)
+
+
 def names(infos: Sequence[PairInfo]) -> list[str]:
     """The ecoregions of a source, sorted."""
     return sorted({info.ecoregion for info in infos})

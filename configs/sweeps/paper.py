@@ -1,0 +1,40 @@
+"""The paper's protocol (section VI): each method, each ecoregion held out in turn, several seeds.
+
+    python -m launch.sweep --config=configs/sweeps/paper.py:demo --workdir=runs/paper_demo
+    python -m launch.sweep --config=configs/sweeps/paper.py:small --config.data.dir=DIR --workdir=runs/paper_small
+
+`demo` takes under half an hour on two CPU cores. Without a variant the images are 512 x 512 and the epochs the
+paper's: work for GPUs. Sequential TSMU holds no ecoregion out: it starts with the first one, and the others arrive in
+their order.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ml_collections import config_dict
+
+from launch.space import base, ecoregions, seeds, updates
+from tsmu_jax.configuration import names
+from tsmu_jax.methods import METHODS
+
+
+def get_config(variant: str = "paper") -> config_dict.ConfigDict:
+    """Returns the base configuration of a variant of configs/tsmu.py: "paper", "small" or "demo"."""
+    config = base(variant, methods="", seeds=1 if variant == "demo" else 3)  # methods: "tsmu,retraining"; "": all
+    if variant == "demo":  # the two upper bounds take most of the time: about two thirds of their epochs
+        config.epochs.joint, config.epochs.retrain_all = 8, 12
+    return config
+
+
+def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
+    """Yields the overrides of each point."""
+    methods = names(config.sweep.methods) or tuple(METHODS)
+    for update in updates(config):
+        for method in methods:
+            if method not in METHODS or not METHODS[method].sequential:
+                yield {"method": method, **update}
+    first, *others = ecoregions(config)
+    for method in methods:
+        if method in METHODS and METHODS[method].sequential:
+            for seed in seeds(config):
+                yield {"method": method, "old": first, "new": ",".join(others), "seed": seed}

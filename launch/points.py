@@ -1,0 +1,177 @@
+"""The points of a sweep: overrides of a base configuration, checked before any of them runs."""
+
+import dataclasses
+import difflib
+import hashlib
+import re
+import runpy
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import config_dict
+
+from tsmu_jax.configuration import flatten
+from tsmu_jax.data.source import PairSource
+from tsmu_jax.errors import UserError
+from tsmu_jax.experiment import prepare
+from tsmu_jax.rundir import RunDirectory, code_digest
+
+Overrides = Mapping[str, Any]
+
+KNOBS = "sweep"  # the part of a sweep's configuration that its points do not see
+_LONGEST = 180  # characters of a directory's name, of the 255 that file systems grant
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One phase of a point: equal keys are the same training."""
+
+    name: str  # "02_freeze"
+    key: str
+    steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One run of a sweep."""
+
+    name: str  # of its run directory
+    overrides: dict[str, Any]
+    config: dict[str, Any]
+    phases: tuple[Phase, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its phases, first to last."""
+        return tuple(phase.key for phase in self.phases)
+
+    def trained(self, directory: Path) -> set[str]:
+        """The keys of its phases that are finished in its run directory, by the code that runs now."""
+        run, code = RunDirectory(directory / self.name), code_digest()
+        records = ((phase.key, run.phase(phase.name).record() or {}) for phase in self.phases)
+        return {key for key, record in records if record.get("key") == key and record.get("code") == code}
+
+    def finished(self, directory: Path) -> bool:
+        """Whether its run is complete."""
+        run = RunDirectory(directory / self.name)
+        records = [(phase.key, run.phase(phase.name).record() or {}) for phase in self.phases]
+        return run.table_path.exists() and all(record.get("key") == key for key, record in records)
+
+
+def read(file: str, config: config_dict.ConfigDict) -> list[dict[str, Any]]:
+    """Calls a sweep file's `points(config)`, which yields the overrides of each point.
+
+    Raises:
+      UserError: there is no such function, or it fails, or it yields no dictionaries.
+    """
+    points: Callable[[config_dict.ConfigDict], Iterable[Overrides]] | None = runpy.run_path(file).get("points")
+    if points is None:
+        raise UserError(f"--config={file}: no function points(config), so it is no sweep; see configs/sweeps/paper.py")
+    try:
+        yielded = list(points(config))
+    except UserError:
+        raise
+    except Exception as error:  # whatever a sweep's own code raises
+        raise UserError(f"--config={file}: points(config) failed: {type(error).__name__}: {error}") from error
+    wrong = [point for point in yielded if not isinstance(point, Mapping)]
+    if wrong or not yielded:
+        found = repr(wrong[0]) if wrong else "nothing"
+        raise UserError(f"--config={file}: points(config) yielded {found}; it must yield dictionaries of overrides")
+    return [dict(point) for point in yielded]
+
+
+def check(base: Mapping[str, Any], overrides: Iterable[Overrides], directory: Path) -> list[Point]:
+    """Turns overrides into points, each of them checked as if it were to run now.
+
+    Args:
+      base: the configuration that they override; its part "sweep" is left out.
+      directory: of the sweep; holds the points' run directories.
+
+    Raises:
+      UserError: names the point and what is wrong with it: an unknown key, a wrong value, too few pairs, a directory
+        with another run.
+    """
+    if (directory / "config.json").exists():
+        raise UserError(f"--workdir={directory}: holds a single run; name another directory for the sweep")
+    base = {key: value for key, value in base.items() if key != KNOBS}
+    opened: dict[str, PairSource] = {}
+    points: dict[str, Point] = {}
+    for number, chosen in enumerate(overrides, start=1):
+        name = directory_name(chosen)
+        if name in points:
+            raise UserError(f"points {list(points).index(name) + 1} and {number} of the sweep are the same: {name}")
+        try:
+            points[name] = _point(name, base, chosen, directory, opened)
+        except UserError as error:
+            raise UserError(f"point {number} ({name}): {error}") from error
+    return list(points.values())
+
+
+def _point(
+    name: str, base: Mapping[str, Any], overrides: Overrides, directory: Path, opened: dict[str, PairSource]
+) -> Point:
+    config = overridden(base, overrides)
+    experiment = prepare(config, opened=opened)
+    RunDirectory(directory / name).check(experiment.resolved)
+    phases = tuple(
+        Phase(
+            stage.directory,
+            experiment.stage_key(stage),
+            experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch,
+        )
+        for stage in experiment.stages
+    )
+    return Point(name, dict(overrides), config, phases)
+
+
+def overridden(base: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
+    """A copy of a nested configuration with other values: {"optimizer.rate": 1e-4}.
+
+    Raises:
+      UserError: names an unknown key and the nearest known one, or a value of another type.
+    """
+    flat = flatten(base)
+    for key, value in overrides.items():
+        if key not in flat:
+            near = difflib.get_close_matches(key, flat, n=1)
+            remedy = f"did you mean {near[0]}?" if near else "configs/tsmu.py lists the known ones"
+            raise UserError(f"unknown configuration key {key!r}; {remedy}")
+        flat[key] = _typed(key, value, flat[key])
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        *sections, leaf = key.split(".")
+        node = nested
+        for section in sections:
+            node = node.setdefault(section, {})
+        node[leaf] = value
+    return nested
+
+
+def _typed(key: str, value: Any, default: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value  # a random draw of NumPy's
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        wanted, found = type(default).__name__, type(value).__name__
+        raise UserError(f"{key}={value!r}: must be of type {wanted}, is {found}")
+    return value
+
+
+def directory_name(overrides: Overrides) -> str:
+    """What differs, readable: {"method": "tsmu", "optimizer.rate": 1e-4} becomes "method=tsmu,rate=0.0001".
+
+    It depends on the point's own overrides alone: a sweep that grows keeps its finished points.
+    """
+    leaves = [key.rpartition(".")[2] for key in overrides]
+    short = [leaf if leaves.count(leaf) == 1 else key for leaf, key in zip(leaves, overrides, strict=True)]
+    parts = [f"{key}={_readable(value)}" for key, value in zip(short, overrides.values(), strict=True)]
+    name = ",".join(parts) or "base"
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _readable(value: Any) -> str:
+    text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    return re.sub(r"[^\w.+-]+", "-", text.replace(",", "+"))

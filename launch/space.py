@@ -1,0 +1,51 @@
+"""What sweep files have in common: the base configuration, its ecoregions, each of them held out in turn."""
+
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ml_collections import config_dict
+
+from tsmu_jax import configuration
+from tsmu_jax.experiment import ecoregions_of
+
+CONFIG = Path(__file__).parents[1] / "configs" / "tsmu.py"
+
+
+def base(variant: str, **knobs: Any) -> config_dict.ConfigDict:
+    """Returns a variant of configs/tsmu.py with the knobs of a sweep beside it.
+
+    Args:
+      variant: "paper", "small" or "demo".
+      knobs: settings of the sweep itself, under `config.sweep`; the points do not see them. All sweeps have:
+        ecoregions: which of the data's take part, "etf,nad"; "": all of them.
+        held_out: which of these arrive, one at a time; "": each in turn.
+        seeds: how many, from `config.seed` on.
+    """
+    config = runpy.run_path(str(CONFIG))["get_config"](variant).unlock()
+    config.sweep = config_dict.ConfigDict({"ecoregions": "", "held_out": "", "seeds": 1} | knobs)
+    return config.lock()
+
+
+def ecoregions(config: config_dict.ConfigDict) -> tuple[str, ...]:
+    """The ecoregions that take part, in the order of `sweep.ecoregions` or else of the paper."""
+    return configuration.names(config.sweep.ecoregions) or ecoregions_of(config.to_dict())
+
+
+def seeds(config: config_dict.ConfigDict) -> range:
+    """The seeds of the sweep."""
+    return range(config.seed, config.seed + config.sweep.seeds)
+
+
+def updates(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
+    """Yields the overrides of each update of the paper's protocol: a seed, and the ecoregion that arrives.
+
+    The model starts with all others (section VI-A).
+    """
+    regions = ecoregions(config)
+    for seed in seeds(config):
+        for new in configuration.names(config.sweep.held_out) or regions:
+            # Where all ecoregions take part, leaving the old ones away says the same with a shorter name.
+            old = {"old": ",".join(name for name in regions if name != new)} if config.sweep.ecoregions else {}
+            yield {**old, "new": new, "seed": seed}

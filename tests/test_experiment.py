@@ -1,0 +1,66 @@
+"""The digest of a phase: it changes with what influences the model, and with nothing else."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tsmu_jax.experiment import ecoregions_of, prepare
+
+CONFIG = Path(__file__).parents[1] / "configs" / "tsmu.py"
+
+
+def keys(**changes: Any) -> list[str]:
+    """The digests of a method's phases, first to last."""
+    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+    experiment = prepare(config.to_dict())
+    return [experiment.stage_key(stage) for stage in experiment.stages]
+
+
+def shared(**changes: Any) -> int:
+    """How many phases of TSMU a changed configuration shares with the demo's."""
+    return sum(one == other for one, other in zip(keys(), keys(**changes), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "phases"),
+    [
+        ({"reuse": False, "data__workers": 1}, 3),
+        ({"optimizer__small_rate": 2e-4}, 2),
+        ({"distillation__temperature": 3.0}, 2),
+        ({"distillation__move_statistics": True}, 2),
+        ({"data__new_pairs": 5}, 1),
+        ({"epochs__freeze": 11}, 1),
+        ({"optimizer__rate": 2e-2}, 0),
+        ({"data__draws": 5}, 0),
+        ({"seed": 1}, 0),
+        ({"new": "nad"}, 0),
+    ],
+)
+def test_phases_before_a_difference_are_shared(changes: dict[str, Any], phases: int) -> None:
+    assert shared(**changes) == phases
+
+
+def test_a_number_of_pairs_reaches_only_what_arrives() -> None:
+    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    config.data.new_pairs = 5
+    split = prepare(config.to_dict()).split
+    assert {name: len(pairs) for name, pairs in split.train.items()} == {"etf": 14, "mwcf": 14, "nad": 14, "nwfm": 5}
+
+
+def test_orders_of_arrival_share_what_comes_before_they_part() -> None:
+    def chain(new: str) -> list[str]:
+        return keys(method="sequential_tsmu", old="etf", new=new)
+
+    first, second, third = chain("mwcf,nad,nwfm"), chain("mwcf,nwfm,nad"), chain("nad,mwcf,nwfm")
+    assert [one == other for one, other in zip(first, second, strict=True)] == [True] * 3 + [False] * 4
+    assert [one == other for one, other in zip(first, third, strict=True)] == [True] + [False] * 6
+
+
+def test_ecoregions_in_the_order_of_the_paper() -> None:
+    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    assert ecoregions_of(config.to_dict()) == ("etf", "mwcf", "nad", "nwfm")
+    config.data.synthetic.pairs = "nwfm=9,etf=9"
+    assert ecoregions_of(config.to_dict()) == ("etf", "nwfm")
