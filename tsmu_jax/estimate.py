@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.experiment import Experiment
 from tsmu_jax.learning.parallel import padded, replicate, shard
-from tsmu_jax.learning.state import Model, init_model, start
+from tsmu_jax.learning.state import Model, init_model
 from tsmu_jax.methods import Stage
 from tsmu_jax.reporting.progress import duration
-from tsmu_jax.stage import blank_batch, enter, optimizer, step_flops, train_step
+from tsmu_jax.stage import begin, blank_batch, enter, step_flops, train_step
 
 STEPS = 2  # timed, after the one that compiles
 DEMO = "python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo"
@@ -61,7 +61,7 @@ def _step_seconds(experiment: Experiment, stage: Stage, model: Model) -> float:
     step = train_step(experiment, stage)
     batch = blank_batch(experiment, stage)
     filled = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01, leaf.dtype), model)
-    state = replicate(start(filled, optimizer(experiment, stage)))
+    state = replicate(begin(experiment, stage, filled))
     times = []
     for _ in range(1 + STEPS):
         before = time.perf_counter()

@@ -33,7 +33,7 @@ SEMANTICS = 1
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Experiment:
-    """A configuration bound to its data and its network."""
+    """A configuration, its method's own settings in it, bound to its data and its network."""
 
     config: Config
     old: tuple[str, ...]
@@ -158,6 +158,7 @@ def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> E
       UserError: whatever is wrong with the configuration or the data; see `configuration.check` and the sources.
     """
     configuration.check(config)
+    config = configuration.settled(config)
     data, model = config["data"], config["model"]
     source = _open(config, {} if opened is None else opened)
     known = _by_arrival({info.ecoregion for info in source.infos})
@@ -181,6 +182,7 @@ def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> E
         new,
         move_statistics=distillation["move_statistics"],
         train_old=distillation["train_old"],
+        dropout=distillation["dropout"],
     )
     missing = [stage.phase.name for stage in plan if stage.phase.name not in config["epochs"]]
     if missing:

@@ -1,8 +1,10 @@
 """Runs one stage of a method: makes its decoder, records responses, trains, evaluates, saves."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from PIL import Image
 
@@ -15,7 +17,7 @@ from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, padded, pmap_train, shard
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model, add_decoder, promote, start
+from tsmu_jax.learning.state import Model, TrainState, add_decoder, promote
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import count
@@ -27,17 +29,26 @@ from tsmu_jax.rundir import PhaseDirectory, code_digest
 def objective(experiment: Experiment, stage: Stage) -> Objective:
     """What the stage's training steps minimise."""
     loss, distillation = experiment.config["loss"], experiment.config["distillation"]
-    return Objective(
+    plain = Objective(
         trains=stage.phase.trains,
         training=stage.phase.statistics,
+        dropout=(*stage.phase.statistics, *stage.phase.dropout),
         supervised=stage.supervised,
-        distilled=stage.distilled,
         dice=loss["dice"],
         smoothing=loss["smoothing"],
         cross_entropy=loss["cross_entropy"],
+    )
+    if not stage.phase.distils:
+        return plain
+    return dataclasses.replace(
+        plain,
+        distilled=stage.distilled,
         kd=distillation["form"],
         temperature=distillation["temperature"],
         kd_weight=distillation["weight"],
+        features=distillation["features"],
+        jitter=distillation["jitter"],
+        average=distillation["average"],
     )
 
 
@@ -54,6 +65,11 @@ def optimizer(experiment: Experiment, stage: Stage) -> Any:
         steps_per_epoch=experiment.draws(stage).steps_per_epoch,
         epochs=experiment.epochs(stage),
     )
+
+
+def begin(experiment: Experiment, stage: Stage, model: Model) -> TrainState:
+    """The state of the stage's first step. Args: model: as `enter` returns it."""
+    return objective(experiment, stage).start(model, optimizer(experiment, stage))
 
 
 def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
@@ -79,7 +95,7 @@ def step_flops(experiment: Experiment, stage: Stage, model: Model) -> float:
             experiment.network,
             optimizer(experiment, stage),
             objective(experiment, stage),
-            model,
+            jax.eval_shape(lambda model: begin(experiment, stage, model), model),
             blank_batch(experiment, stage),
         )
     return experiment.flops[stage.index]
@@ -87,8 +103,10 @@ def step_flops(experiment: Experiment, stage: Stage, model: Model) -> float:
 
 def step_memory(experiment: Experiment, stage: Stage, model: Model) -> int | None:
     """Bytes that one of the stage's training steps needs on each device; asked after training, it costs nothing."""
-    step, tx = train_step(experiment, stage), optimizer(experiment, stage)
-    return costs.step_memory(step, tx, model, blank_batch(experiment, stage), experiment.key("costs"))
+    state = jax.eval_shape(lambda model: begin(experiment, stage, model), model)
+    return costs.step_memory(
+        train_step(experiment, stage), state, blank_batch(experiment, stage), experiment.key("costs")
+    )
 
 
 def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
@@ -119,7 +137,7 @@ def run_stage(
         stage.phase.name, steps, epochs=epochs, images_per_step=draws.batch_size, start=done
     ) as progress:
         loop = _loop(experiment, stage, stored, directory, log, progress, steps_before)
-        fitted = fit(loop, start(model, optimizer(experiment, stage)))
+        fitted = fit(loop, begin(experiment, stage, model))
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}" if fitted.chosen_epoch else "kept what it started from")
     model = fitted.model

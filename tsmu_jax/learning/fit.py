@@ -93,7 +93,7 @@ class _Run:
 
     @property
     def model(self) -> Model:
-        return Model(self.state.params, self.state.batch_stats)
+        return self.state.model
 
     def train_epoch(self, batches: Iterator[Any]) -> None:
         """Runs the steps that are left of the current epoch."""
@@ -164,8 +164,7 @@ class _Run:
         if not marker.exists():
             return
         progress = json.loads(marker.read_text())
-        model = Model(self.state.params, self.state.batch_stats)
-        like = _tree(self.state, model if progress["kept"] else None)
+        like = _tree(self.state, self.model if progress["kept"] else None)
         tree = checkpoints.load(self.loop.directory / progress["checkpoint"], like)
         self.state = TrainState(**tree["state"])
         self.kept = Model(**tree["kept"]) if progress["kept"] else None

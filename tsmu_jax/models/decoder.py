@@ -31,8 +31,7 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool, keys: jax.Array | None = None) -> jax.Array:
-        """Args: x: f[b, h, w, c] features; weight: f32[b]; keys: key[b] for dropout. Returns logits f32[b, h, w]."""
-        keys = keys if train else None
+        """Args: x: f[b, h, w, c] features; weight: f32[b]; keys: key[b], for dropout. Returns logits f32[b, h, w]."""
         skips = []
         for level, width in enumerate(self.widths):
             x = self._norm_relu(self._contracting_conv(x, width), weight, train)
