@@ -109,6 +109,7 @@ def _data() -> config_dict.ConfigDict:
     data.new_pairs = 0  # training pairs of each ecoregion that arrives later; 0: all it has
     data.draws = 20  # augmented draws of each pair in an epoch
     data.cache_gib = 4.0  # memory for resized pairs
+    data.features_gib = 4.0  # memory of each device for a frozen encoder's features; they are computed anew beyond it
     data.workers = 4  # threads that read ahead
     data.synthetic = config_dict.ConfigDict()
     data.synthetic.pairs = "etf=27,mwcf=30,nad=39,nwfm=400"

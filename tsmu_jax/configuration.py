@@ -39,6 +39,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.new_pairs": _not_negative,
     "data.draws": _positive,
     "data.cache_gib": _not_negative,
+    "data.features_gib": _not_negative,
     "data.workers": _positive,
     "data.synthetic.height": _positive,
     "data.synthetic.width": _positive,

@@ -8,14 +8,15 @@ import jax
 import numpy as np
 from PIL import Image
 
-from tsmu_jax.data.pipeline import Prefetch, train_batches
 from tsmu_jax.evaluation import metrics, probabilities
-from tsmu_jax.evaluation.evaluate import Outcome, TestSet, evaluate, record, to_original_size
+from tsmu_jax.evaluation.evaluate import Outcome, TestSet, evaluate, to_original_size
+from tsmu_jax.evaluation.evaluate import record as scored
 from tsmu_jax.experiment import Experiment
-from tsmu_jax.learning import costs, responses
+from tsmu_jax.feed import Feed, blank_batch, record
+from tsmu_jax.learning import costs
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
-from tsmu_jax.learning.parallel import AXIS, padded, pmap_train, shard
+from tsmu_jax.learning.parallel import AXIS, pmap_train
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, TrainState, add_decoder, promote
 from tsmu_jax.learning.steps import Objective, make_train_step
@@ -82,12 +83,6 @@ def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
     return experiment.compiled[stage.index]
 
 
-def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, np.ndarray]:
-    """A batch of the shapes and types of the stage's."""
-    slots, examples = padded(experiment.config["batch_size"]), experiment.examples
-    return costs.blank_batch(slots, examples.size, examples.channels, distilled=len(stage.distilled))
-
-
 def step_flops(experiment: Experiment, stage: Stage, model: Model) -> float:
     """FLOPs of one of the stage's training steps over all devices, counted once a process. `model`: or its shapes."""
     if stage.index not in experiment.flops:
@@ -130,13 +125,13 @@ def run_stage(
     model = enter(experiment, stage, model)
     draws, epochs = experiment.draws(stage), experiment.epochs(stage)
     done, _ = interrupted_at(directory.periodic) or (0, "")
-    stored = _responses(experiment, stage, model, directory)
+    feed = record(experiment, stage, model, directory)
     log.truncate(stage.directory, done)
     steps = epochs * draws.steps_per_epoch
     with PhaseProgress(
         stage.phase.name, steps, epochs=epochs, images_per_step=draws.batch_size, start=done
     ) as progress:
-        loop = _loop(experiment, stage, stored, directory, log, progress, steps_before)
+        loop = _loop(experiment, feed, directory, log, progress, steps_before)
         fitted = fit(loop, begin(experiment, stage, model))
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}" if fitted.chosen_epoch else "kept what it started from")
@@ -145,38 +140,21 @@ def run_stage(
         lambda decoder, images: experiment.answer(model, decoder, images), experiment.tests, stage.route
     )
     save_predictions(experiment, outcomes, directory)
-    finished = _record(experiment, stage, fitted, outcomes, stored.seconds if stored else 0.0)
+    finished = _record(experiment, stage, fitted, outcomes, feed.recording_seconds)
     directory.finish(model, finished)
     return model, finished
 
 
 def _loop(
     experiment: Experiment,
-    stage: Stage,
-    stored: responses.Responses | None,
+    feed: Feed,
     directory: PhaseDirectory,
     log: MetricsLog,
     progress: PhaseProgress,
     steps_before: int,
 ) -> Loop:
-    config = experiment.config
+    config, stage = experiment.config, feed.stage
     draws = experiment.draws(stage)
-    decoder = {
-        pair: stage.supervised.index(stage.route[name]) for name, pairs in draws.groups.items() for pair in pairs
-    }
-
-    def batches(first: int, end: int) -> Prefetch:
-        read = train_batches(
-            experiment.examples,
-            draws,
-            slots=padded(draws.batch_size),
-            decoder=decoder,
-            responses=stored,
-            start=first,
-            stop=end,
-            workers=config["data"]["workers"],
-        )
-        return Prefetch(read, shard)
 
     def on_epoch(scalars: dict[str, Any]) -> None:
         values = dict(scalars)
@@ -186,7 +164,7 @@ def _loop(
 
     return Loop(
         step=train_step(experiment, stage),
-        batches=batches,
+        batches=feed.batches,
         validate=_validator(experiment, stage),
         on_epoch=on_epoch,
         on_step=lambda done, latest: progress.update(done, loss=latest["loss"]),
@@ -202,27 +180,6 @@ def _loop(
         ),
         checkpoint_seconds=60 * config["checkpoint_minutes"],
     )
-
-
-def _responses(
-    experiment: Experiment, stage: Stage, model: Model, directory: PhaseDirectory
-) -> responses.Responses | None:
-    if not stage.distilled:
-        return None
-    if responses.is_recorded(directory.path, key=experiment.stage_key(stage)):
-        return responses.Responses(directory.path)
-    pairs = [pair for name in stage.ecoregions for pair in experiment.split.train[name]]
-    with PhaseProgress("responses", len(pairs), images_per_step=len(stage.distilled)) as progress:
-        return responses.record(
-            directory.path,
-            experiment.answer,
-            model,
-            lambda pair: experiment.examples[pair].image,
-            pairs=pairs,
-            decoders=stage.distilled,
-            key=experiment.stage_key(stage),
-            progress=progress.update,
-        )
 
 
 def _validator(experiment: Experiment, stage: Stage) -> Any:
@@ -273,7 +230,7 @@ def _record(
             "total_parameters": count(params, stats),
             "flops": fitted.steps * step_flops(experiment, stage, fitted.model),  # of training steps alone
             "peak_memory_bytes": step_memory(experiment, stage, fitted.model),
-            **record(outcomes, experiment.old, experiment.new),
+            **scored(outcomes, experiment.old, experiment.new),
         },
     }
 

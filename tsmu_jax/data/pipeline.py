@@ -9,7 +9,7 @@ from typing import Any, Protocol, SupportsIndex
 import grain
 import numpy as np
 
-from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
+from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, ROW, WEIGHT
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.data.examples import Examples
 
@@ -35,10 +35,11 @@ class _Batches:
         slots: int,
         decoder: Mapping[int, int],
         responses: ResponseReader | None,
+        rows: Mapping[int, int] | None,
         steps: int,
     ):
         self._examples, self._draws, self._slots = examples, draws, slots
-        self._decoder, self._responses, self._steps = decoder, responses, steps
+        self._decoder, self._responses, self._rows, self._steps = decoder, responses, rows, steps
 
     def __len__(self) -> int:
         return self._steps
@@ -60,6 +61,8 @@ class _Batches:
         if self._responses is not None:
             stored = [self._responses.read(pair, code) for pair, code in drawn]
             batch[RESPONSES] = np.stack(stored).astype(np.float32)
+        if self._rows is not None:
+            batch[ROW] = np.array([self._rows[pair] * FLIPS + code for pair, code in drawn], np.int32)
         return pad(batch, self._slots)
 
 
@@ -78,6 +81,7 @@ def train_batches(
     slots: int,
     decoder: Mapping[int, int],
     responses: ResponseReader | None = None,
+    rows: Mapping[int, int] | None = None,
     start: int,
     stop: int,
     workers: int = 4,
@@ -90,8 +94,9 @@ def train_batches(
       slots: length of every batch: `draws.batch_size`, padded to a multiple of the devices.
       decoder: pair -> number of the decoder that its labels train.
       responses: stored responses, where the phase distils.
+      rows: pair -> its place among recorded features, where there are any.
     """
-    source = _Batches(examples, draws, slots=slots, decoder=decoder, responses=responses, steps=stop)
+    source = _Batches(examples, draws, slots=slots, decoder=decoder, responses=responses, rows=rows, steps=stop)
     options = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=2 * workers)
     yield from grain.MapDataset.source(source).slice(slice(start, stop)).to_iter_dataset(options)
 

@@ -145,6 +145,7 @@ def forward(
     training: Collection[str] = (),
     dropout: Collection[str] = (),
     keys: jax.Array | None = None,
+    features: jax.Array | None = None,
 ) -> tuple[dict[str, jax.Array], dict[str, Tree], jax.Array]:
     """Runs the encoder once and each decoder named by `weights` on its features.
 
@@ -155,6 +156,7 @@ def forward(
         use their statistics as they are, so that a frozen part is frozen to the bit.
       dropout: the parts whose decoders drop out.
       keys: key[b], one for each image, for dropout.
+      features: f[b, h, w, k], of the images; spares the encoder, which must be one that no step changes.
 
     Returns:
       {decoder: logits f32[b, h, w]}, the new batch statistics of all three parts, and the features f[b, h, w, k].
@@ -162,9 +164,10 @@ def forward(
     stats: dict[str, Any] = {part: batch_stats[part] for part in PARTS}
     counted = sum(weights.values())
     counted = jnp.minimum(jnp.asarray(counted), 1.0)
-    features, stats["shared"] = encode(
-        network, params["shared"], stats["shared"], images, counted, train="shared" in training
-    )
+    if features is None:
+        features, stats["shared"] = encode(
+            network, params["shared"], stats["shared"], images, counted, train="shared" in training
+        )
     logits = {}
     for name, weight in weights.items():
         part, decoder = find_decoder(params, name)
