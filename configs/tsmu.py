@@ -23,6 +23,7 @@ def get_config(variant: str = "paper") -> config_dict.ConfigDict:
 def _paper() -> config_dict.ConfigDict:
     config = config_dict.ConfigDict()
     config.method = "tsmu"  # or another one of tsmu_jax/methods.py
+    config.without = ""  # keys that the method sets itself but that shall be as they are here, "distillation.features"
     config.old = ""  # ecoregions the model starts with, "etf,mwcf"; default: all but the new ones
     config.new = ""  # ecoregions that arrive later; default: the last one there is
     config.seed = 0
@@ -62,6 +63,11 @@ def _paper() -> config_dict.ConfigDict:
     config.distillation.drift_budget = (
         0.0  # end before an epoch whose mean drift of the old answers is above this; 0: none
     )
+    # Beyond the paper, and off: whatever joint fine-tuning may do more.
+    config.distillation.features = 0.0  # weight of the encoder's features staying what they were; 1 is a good start
+    config.distillation.average = 0.0  # decay of the moving average of the weights, which is what is kept: 0.99
+    config.distillation.jitter = 0.0  # brightness and contrast vary by this much, and the stored responses stay: 0.1
+    config.distillation.dropout = False  # whether the new decoder drops out, as it did in the freeze phase
 
     config.early_stopping = config_dict.ConfigDict()
     config.early_stopping.patience = 0  # epochs without a better validation IoU; 0: train all epochs
@@ -103,6 +109,7 @@ def _data() -> config_dict.ConfigDict:
     data.new_pairs = 0  # training pairs of each ecoregion that arrives later; 0: all it has
     data.draws = 20  # augmented draws of each pair in an epoch
     data.cache_gib = 4.0  # memory for resized pairs
+    data.features_gib = 4.0  # memory of each device for a frozen encoder's features; they are computed anew beyond it
     data.workers = 4  # threads that read ahead
     data.synthetic = config_dict.ConfigDict()
     data.synthetic.pairs = "etf=27,mwcf=30,nad=39,nwfm=400"

@@ -33,6 +33,8 @@ def shared(**changes: Any) -> int:
         ({"distillation__move_statistics": True}, 2),
         ({"data__new_pairs": 5}, 1),
         ({"epochs__freeze": 11}, 1),
+        ({"data__features_gib": 0.0}, 1),
+        ({"data__features_gib": 8.0}, 3),
         ({"optimizer__rate": 2e-2}, 0),
         ({"data__draws": 5}, 0),
         ({"seed": 1}, 0),
@@ -41,6 +43,24 @@ def shared(**changes: Any) -> int:
 )
 def test_phases_before_a_difference_are_shared(changes: dict[str, Any], phases: int) -> None:
     assert shared(**changes) == phases
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({}, [False, True, False]),
+        ({"data.features_gib": 0.01}, [False, False, False]),
+        ({"data.draws": 2, "epochs.freeze": 2}, [False, False, False]),  # each (pair, flip) is seen once at most
+        ({"method": "fine_tuning"}, [False, False]),
+    ],
+)
+def test_features_are_kept_where_the_encoder_is_frozen_and_it_is_worth_it(
+    changes: dict[str, Any], kept: list[bool]
+) -> None:
+    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    config.update_from_flattened_dict(changes)
+    experiment = prepare(config.to_dict())
+    assert [experiment.keeps_features(stage) for stage in experiment.stages] == kept
 
 
 def test_a_number_of_pairs_reaches_only_what_arrives() -> None:

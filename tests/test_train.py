@@ -120,7 +120,7 @@ def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
     assert config["config"]["epochs"]["initial"] == 16 and config["seed"] == 0
     assert {"jax", "flax", "tsmu_jax"} <= config["versions"].keys()
     for line in records(workdir):
-        assert {"phase", "step", "epoch", "train/loss", "validation/iou"} <= line.keys()
+        assert {"phase", "step", "epoch", "train/loss", "validation/micro_iou"} <= line.keys()
         assert ("train/drift" in line) == (line["phase"] == "03_joint_fine_tuning")
     assert list((workdir / "tensorboard").glob("events.*"))
     for name in ("overview", "panels_mwcf", "panels_nad", "phases", "learning_curves"):

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from tsmu_jax.batch import FLIPS
 from tsmu_jax.experiment import Experiment
+from tsmu_jax.feed import blank_batch
 from tsmu_jax.learning.parallel import padded, replicate, shard_whole
-from tsmu_jax.learning.state import Model, init_model, start
+from tsmu_jax.learning.state import Model, init_model
 from tsmu_jax.methods import Stage
 from tsmu_jax.reporting.progress import duration
-from tsmu_jax.stage import blank_batch, enter, optimizer, step_flops, train_step
+from tsmu_jax.stage import begin, enter, step_flops, train_step
 
 STEPS = 2  # timed, after the one that compiles
 DEMO = "python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo"
@@ -50,18 +50,18 @@ def stage_seconds(experiment: Experiment, waiting: Sequence[Stage]) -> dict[str,
 
 
 def _answers(experiment: Experiment, stage: Stage) -> int:
-    """Images that decoders answer beside training: validation after each epoch, and stored responses."""
+    """Images that decoders answer beside training: validation after each epoch, and recordings."""
     validated = sum(experiment.validation_pairs(name) for name in stage.ecoregions)
     copies = experiment.config["data"]["validation_copies"]
-    recorded = sum(len(experiment.split.train[name]) for name in stage.ecoregions)
-    return validated * copies * experiment.epochs(stage) + FLIPS * recorded * len(stage.distilled)
+    recordings = len(stage.distilled) + experiment.keeps_features(stage)
+    return validated * copies * experiment.epochs(stage) + recordings * experiment.recorded_images(stage)
 
 
 def _step_seconds(experiment: Experiment, stage: Stage, model: Model) -> float:
     step = train_step(experiment, stage)
     batch = blank_batch(experiment, stage)
     filled = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01, leaf.dtype), model)
-    state = replicate(start(filled, optimizer(experiment, stage)))
+    state = replicate(begin(experiment, stage, filled))
     times = []
     for _ in range(1 + STEPS):
         before = time.perf_counter()

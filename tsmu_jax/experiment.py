@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from tsmu_jax import configuration
+from tsmu_jax.batch import FLIPS
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.examples import Examples, validation_examples
@@ -20,6 +21,7 @@ from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.splits import Split, limited, resolved_kind, split
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import TestSet
+from tsmu_jax.learning import features
 from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.learning.parallel import AXIS
 from tsmu_jax.methods import Stage, stages
@@ -33,7 +35,7 @@ SEMANTICS = 1
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Experiment:
-    """A configuration bound to its data and its network."""
+    """A configuration, its method's own settings in it, bound to its data and its network."""
 
     config: Config
     old: tuple[str, ...]
@@ -92,6 +94,19 @@ class Experiment:
             seed=(self.config["seed"], stage.index),
         )
 
+    def recorded_images(self, stage: Stage) -> int:
+        """Images, flipped ones among them, that a recording of the stage looks at."""
+        return FLIPS * sum(len(self.split.train[name]) for name in stage.ecoregions)
+
+    def keeps_features(self, stage: Stage) -> bool:
+        """Whether a stage's encoder is frozen, its features fit in memory, and computing them once is less work."""
+        if "shared" in (*stage.phase.trains, *stage.phase.statistics):
+            return False
+        side, images = self.examples.size, self.recorded_images(stage)
+        needed = features.gibibytes(images, side, features.channels(self.network, side))
+        drawn = self.epochs(stage) * self.draws(stage).images_per_epoch
+        return needed <= self.config["data"]["features_gib"] and images < drawn
+
     def key(self, purpose: str) -> jax.Array:
         """A random key for a purpose, independent of all others."""
         return jax.random.fold_in(jax.random.key(self.config["seed"]), zlib.crc32(purpose.encode()))
@@ -100,16 +115,23 @@ class Experiment:
         """Digest of everything that influences the model after a stage: equal digests, equal models."""
         flat = configuration.flatten(self.config)
         shared = ("seed", "batch_size", "data.", "model.", "loss.", "optimizer.", "early_stopping.")
-        elsewhere = ("data.dir", "data.new_pairs", "optimizer.rate", "optimizer.small_rate", *configuration.FREE)
+        elsewhere = ("dir", "new_pairs", "features_gib")
+        left_out = (
+            *(f"data.{key}" for key in elsewhere),
+            "optimizer.rate",
+            "optimizer.small_rate",
+            *configuration.FREE,
+        )
         parts: list[Any] = [
             SEMANTICS,
             self.source.fingerprint,
             sorted(self.old),  # in which order they arrive, the stages say
             sorted(self.new),
-            {key: value for key, value in flat.items() if key.startswith(shared) and key not in elsewhere},
+            {key: value for key, value in flat.items() if key.startswith(shared) and key not in left_out},
         ]
         for earlier in self.stages[: stage.index]:
             parts.append([dataclasses.asdict(earlier), self.epochs(earlier), self.rate(earlier)])
+            parts.append(self.keeps_features(earlier))
             if earlier.phase.distils:
                 parts.append(self.config["distillation"])
             if earlier.arrived:
@@ -158,6 +180,7 @@ def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> E
       UserError: whatever is wrong with the configuration or the data; see `configuration.check` and the sources.
     """
     configuration.check(config)
+    config = configuration.settled(config)
     data, model = config["data"], config["model"]
     source = _open(config, {} if opened is None else opened)
     known = _by_arrival({info.ecoregion for info in source.infos})
@@ -181,6 +204,7 @@ def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> E
         new,
         move_statistics=distillation["move_statistics"],
         train_old=distillation["train_old"],
+        dropout=distillation["dropout"],
     )
     missing = [stage.phase.name for stage in plan if stage.phase.name not in config["epochs"]]
     if missing:

@@ -1,8 +1,8 @@
 """The ways of updating a model with a new ecoregion (section V-D, Fig. 7), each a tuple of phases: data, no code."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 Part = Literal["shared", "old", "new"]
 
@@ -18,6 +18,7 @@ class Phase:
       trains: the parts whose parameters move; all others keep every bit.
       statistics: the parts that run in training mode: BatchNorm normalises by the batch and moves its statistics,
         dropout is on. The others run in inference mode, whether their parameters move or not.
+      dropout: further parts whose dropout is on, though their statistics stay as they are.
       creates: the part that receives a new, randomly initialised decoder before the phase starts.
       distils: adds the knowledge-distillation loss towards the old decoders' stored responses (equation 11).
       rate: which learning rate it starts from.
@@ -27,6 +28,7 @@ class Phase:
     data: Literal["old", "new", "all", "new_and_sample"]
     trains: tuple[Part, ...]
     statistics: tuple[Part, ...]
+    dropout: tuple[Part, ...] = ()
     creates: Literal["old", "new"] | None = None
     distils: bool = False
     rate: Literal["initial", "small"] = "initial"
@@ -39,11 +41,14 @@ class Method:
     Attributes:
       sequential: the new ecoregions arrive one after the other, each with an update and a decoder of its own; else
         they arrive together and share one (section V-D2).
+      settings: keys of the configuration that are part of the method, {"distillation.features": 1.0}: these values
+        replace the configuration's, but for the keys that `config.without` names. None in the paper's methods.
     """
 
     initial: tuple[Phase, ...]
     update: tuple[Phase, ...] = ()
     sequential: bool = False
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 INITIAL = Phase("initial", data="old", trains=("shared", "old"), statistics=("shared", "old"), creates="old")
@@ -125,7 +130,13 @@ class Stage:
 
 
 def stages(
-    method: str, old: Sequence[str], new: Sequence[str], *, move_statistics: bool = False, train_old: bool = True
+    method: str,
+    old: Sequence[str],
+    new: Sequence[str],
+    *,
+    move_statistics: bool = False,
+    train_old: bool = True,
+    dropout: bool = False,
 ) -> tuple[Stage, ...]:
     """Binds a method's phases to ecoregions and decoders.
 
@@ -136,9 +147,10 @@ def stages(
     Args:
       move_statistics: phases that distil move the BatchNorm statistics of what they train.
       train_old: phases that distil train the old decoders too, as the paper does.
+      dropout: phases that distil have the new decoder's dropout on.
     """
     plan = METHODS[method]
-    update = tuple(_configured(phase, move_statistics, train_old) for phase in plan.update)
+    update = tuple(_configured(phase, move_statistics, train_old, dropout) for phase in plan.update)
     first = old[0] if plan.sequential and len(old) == 1 else "old"
     known, route = tuple(old), dict.fromkeys((*old, *new), first)
     decoders: tuple[str, ...] = (first,)
@@ -156,9 +168,10 @@ def stages(
     return tuple(bound)
 
 
-def _configured(phase: Phase, move_statistics: bool, train_old: bool) -> Phase:
+def _configured(phase: Phase, move_statistics: bool, train_old: bool, dropout: bool) -> Phase:
     if not phase.distils:
         return phase
     trains = tuple(part for part in phase.trains if train_old or part != "old")
     statistics = trains if move_statistics else phase.statistics
-    return dataclasses.replace(phase, trains=trains, statistics=statistics)
+    drops: tuple[Part, ...] = ("new",) if dropout else phase.dropout
+    return dataclasses.replace(phase, trains=trains, statistics=statistics, dropout=drops)

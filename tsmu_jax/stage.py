@@ -1,21 +1,24 @@
 """Runs one stage of a method: makes its decoder, records responses, trains, evaluates, saves."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from PIL import Image
 
-from tsmu_jax.data.pipeline import Prefetch, train_batches
 from tsmu_jax.evaluation import metrics, probabilities
-from tsmu_jax.evaluation.evaluate import Outcome, TestSet, evaluate, record, to_original_size
+from tsmu_jax.evaluation.evaluate import Outcome, TestSet, evaluate, to_original_size
+from tsmu_jax.evaluation.evaluate import record as scored
 from tsmu_jax.experiment import Experiment
-from tsmu_jax.learning import costs, processes, responses
+from tsmu_jax.feed import Feed, blank_batch, record
+from tsmu_jax.learning import costs, processes
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
-from tsmu_jax.learning.parallel import AXIS, padded, pmap_train, shard, share
+from tsmu_jax.learning.parallel import AXIS, pmap_train
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model, add_decoder, promote, start
+from tsmu_jax.learning.state import Model, TrainState, add_decoder, promote
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import count
@@ -27,17 +30,26 @@ from tsmu_jax.rundir import PhaseDirectory, code_digest
 def objective(experiment: Experiment, stage: Stage) -> Objective:
     """What the stage's training steps minimise."""
     loss, distillation = experiment.config["loss"], experiment.config["distillation"]
-    return Objective(
+    plain = Objective(
         trains=stage.phase.trains,
         training=stage.phase.statistics,
+        dropout=(*stage.phase.statistics, *stage.phase.dropout),
         supervised=stage.supervised,
-        distilled=stage.distilled,
         dice=loss["dice"],
         smoothing=loss["smoothing"],
         cross_entropy=loss["cross_entropy"],
+    )
+    if not stage.phase.distils:
+        return plain
+    return dataclasses.replace(
+        plain,
+        distilled=stage.distilled,
         kd=distillation["form"],
         temperature=distillation["temperature"],
         kd_weight=distillation["weight"],
+        features=distillation["features"],
+        jitter=distillation["jitter"],
+        average=distillation["average"],
     )
 
 
@@ -56,6 +68,11 @@ def optimizer(experiment: Experiment, stage: Stage) -> Any:
     )
 
 
+def begin(experiment: Experiment, stage: Stage, model: Model) -> TrainState:
+    """The state of the stage's first step. Args: model: as `enter` returns it."""
+    return objective(experiment, stage).start(model, optimizer(experiment, stage))
+
+
 def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
     """The stage's training step on all devices, compiled once a process."""
     if stage.index not in experiment.compiled:
@@ -66,12 +83,6 @@ def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
     return experiment.compiled[stage.index]
 
 
-def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, np.ndarray]:
-    """A batch of the shapes and types of the stage's."""
-    slots, examples = padded(experiment.config["batch_size"]), experiment.examples
-    return costs.blank_batch(slots, examples.size, examples.channels, distilled=len(stage.distilled))
-
-
 def step_flops(experiment: Experiment, stage: Stage, model: Model) -> float:
     """FLOPs of one of the stage's training steps over all devices, counted once a process. `model`: or its shapes."""
     if stage.index not in experiment.flops:
@@ -79,7 +90,7 @@ def step_flops(experiment: Experiment, stage: Stage, model: Model) -> float:
             experiment.network,
             optimizer(experiment, stage),
             objective(experiment, stage),
-            model,
+            jax.eval_shape(lambda model: begin(experiment, stage, model), model),
             blank_batch(experiment, stage),
         )
     return experiment.flops[stage.index]
@@ -87,8 +98,8 @@ def step_flops(experiment: Experiment, stage: Stage, model: Model) -> float:
 
 def step_memory(experiment: Experiment, stage: Stage, model: Model) -> int | None:
     """Bytes that one of the stage's training steps needs on each device; asked after training, it costs nothing."""
-    step, tx = train_step(experiment, stage), optimizer(experiment, stage)
-    return costs.step_memory(step, tx, model, blank_batch(experiment, stage), experiment.key("costs"))
+    state, batch = begin(experiment, stage, model), blank_batch(experiment, stage)
+    return costs.step_memory(train_step(experiment, stage), state, batch, experiment.key("costs"))
 
 
 def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
@@ -112,7 +123,7 @@ def run_stage(
     model = enter(experiment, stage, model)
     draws, epochs = experiment.draws(stage), experiment.epochs(stage)
     done, _ = interrupted_at(directory.periodic) or (0, "")
-    stored = _responses(experiment, stage, model, directory)
+    feed = record(experiment, stage, model, directory)
     log.truncate(stage.directory, done)
     steps = epochs * draws.steps_per_epoch
     with PhaseProgress(
@@ -123,8 +134,8 @@ def run_stage(
         start=done,
         console=processes.console(),
     ) as progress:
-        loop = _loop(experiment, stage, stored, directory, log, progress, steps_before)
-        fitted = fit(loop, start(model, optimizer(experiment, stage)))
+        loop = _loop(experiment, feed, directory, log, progress, steps_before)
+        fitted = fit(loop, begin(experiment, stage, model))
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}" if fitted.chosen_epoch else "kept what it started from")
     model = fitted.model
@@ -133,51 +144,31 @@ def run_stage(
     )
     if processes.first():
         save_predictions(experiment, outcomes, directory)
-    finished = _record(experiment, stage, fitted, outcomes, stored.seconds if stored else 0.0)
+    finished = _record(experiment, stage, fitted, outcomes, feed.recording_seconds)
     directory.finish(model, finished)
     return model, finished
 
 
 def _loop(
     experiment: Experiment,
-    stage: Stage,
-    stored: responses.Responses | None,
+    feed: Feed,
     directory: PhaseDirectory,
     log: MetricsLog,
     progress: PhaseProgress,
     steps_before: int,
 ) -> Loop:
-    config = experiment.config
+    config, stage = experiment.config, feed.stage
     draws = experiment.draws(stage)
-    decoder = {
-        pair: stage.supervised.index(stage.route[name]) for name, pairs in draws.groups.items() for pair in pairs
-    }
-
-    slots = padded(draws.batch_size)
-
-    def batches(first: int, end: int) -> Prefetch:
-        read = train_batches(
-            experiment.examples,
-            draws,
-            slots=slots,
-            rows=share(slots),
-            decoder=decoder,
-            responses=stored,
-            start=first,
-            stop=end,
-            workers=config["data"]["workers"],
-        )
-        return Prefetch(read, shard)
 
     def on_epoch(scalars: dict[str, Any]) -> None:
         values = dict(scalars)
         done, epoch = values.pop("step"), values.pop("epoch")
         log.write(stage.directory, done, values, global_step=steps_before + done, epoch=epoch)
-        progress.update(done, epoch=epoch, iou=values["validation/iou"])
+        progress.update(done, epoch=epoch, iou=values["validation/micro_iou"])
 
     return Loop(
         step=train_step(experiment, stage),
-        batches=batches,
+        batches=feed.batches,
         validate=_validator(experiment, stage),
         on_epoch=on_epoch,
         on_step=lambda done, latest: progress.update(done, loss=latest["loss"]),
@@ -195,37 +186,18 @@ def _loop(
     )
 
 
-def _responses(
-    experiment: Experiment, stage: Stage, model: Model, directory: PhaseDirectory
-) -> responses.Responses | None:
-    if not stage.distilled:
-        return None
-    if processes.agreed(responses.is_recorded(directory.path, key=experiment.stage_key(stage))):
-        return responses.Responses(directory.path)
-    pairs = [pair for name in stage.ecoregions for pair in experiment.split.train[name]]
-    console = processes.console()
-    with PhaseProgress("responses", len(pairs), images_per_step=len(stage.distilled), console=console) as progress:
-        return responses.record(
-            directory.path,
-            experiment.answer,
-            model,
-            lambda pair: experiment.examples[pair].image,
-            pairs=pairs,
-            decoders=stage.distilled,
-            key=experiment.stage_key(stage),
-            progress=progress.update,
-        )
-
-
 def _validator(experiment: Experiment, stage: Stage) -> Any:
-    """Model -> validation scores of the stage's ecoregions, each answered by its own decoder."""
+    """Model -> micro IoU of each of the stage's ecoregions, answered by its own decoder, and their mean."""
     sets = {name: experiment.validation(name) for name in stage.ecoregions}
 
     def validate(model: Model) -> dict[str, float]:
         outcomes = evaluate(lambda decoder, images: experiment.answer(model, decoder, images), sets, stage.route)
-        scores = {name: metrics.scores(outcome.counts).iou for name, outcome in outcomes.items()}
-        means = {f"validation/{name}/iou": float(iou.mean()) for name, iou in scores.items()}
-        return {"validation/iou": float(np.concatenate(list(scores.values())).mean()), **means}
+        each = {name: metrics.micro_iou(outcome.counts) for name, outcome in outcomes.items()}
+        # Not the mean over images: where most masks are empty, that rewards calling nothing a landslide.
+        return {
+            "validation/micro_iou": float(np.mean(list(each.values()))),
+            **{f"validation/{name}/micro_iou": iou for name, iou in each.items()},
+        }
 
     return validate
 
@@ -262,7 +234,7 @@ def _record(
             "total_parameters": count(params, stats),
             "flops": fitted.steps * step_flops(experiment, stage, fitted.model),  # of training steps alone
             "peak_memory_bytes": step_memory(experiment, stage, fitted.model),
-            **record(outcomes, experiment.old, experiment.new),
+            **scored(outcomes, experiment.old, experiment.new),
         },
     }
 

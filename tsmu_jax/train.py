@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tsmu_jax import choice, estimate
+from tsmu_jax import choice, configuration, estimate
 from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import Experiment, prepare
 from tsmu_jax.learning import processes
@@ -154,6 +154,9 @@ def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], c
         f"{config['method']}: old {', '.join(experiment.old)}; new {', '.join(experiment.new)} ({where}, "
         f"{config['data']['size']} x {config['data']['size']} x {config['data']['channels']})"
     )
+    own = configuration.own_settings(config)
+    if own:
+        console.print(f"  set by the method: {', '.join(f'{key}={value}' for key, value in own.items())}")
     for name in (*experiment.old, *experiment.new):
         sizes = (len(part[name]) for part in (divided.train, divided.validation, divided.test))
         console.print("  {}: {} training, {} validation, {} test pairs".format(name, *sizes))

@@ -205,7 +205,7 @@ def test_the_shares_of_several_processes_are_the_whole_batch(processes: int) -> 
     assert draws.images_per_epoch % draws.batch_size  # the last batch of an epoch is short
     wide = slots // processes
     whole = read(draws, slots=slots)
-    shares = [read(draws, slots=slots, rows=slice(p * wide, (p + 1) * wide)) for p in range(processes)]
+    shares = [read(draws, slots=slots, share=slice(p * wide, (p + 1) * wide)) for p in range(processes)]
     for step, batch in enumerate(whole):
         together = {name: np.concatenate([share[step][name] for share in shares]) for name in batch}
         counted = batch[WEIGHT] > 0

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, WEIGHT
 from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, pmap_train, replicate, shard
-from tsmu_jax.learning.state import Model, TrainState, start
+from tsmu_jax.learning.state import Model, TrainState
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.models.decoder import Decoder
 from tsmu_jax.models.encoder import TableIXEncoder
@@ -73,11 +74,11 @@ class Training:
     """A training step on all devices, with a state that its steps may consume."""
 
     def __init__(self, network: Network, tx: optax.GradientTransformation, objective: Objective):
-        self.tx = tx
+        self.tx, self.objective = tx, objective
         self.mapped = pmap_train(make_train_step(network, tx, objective, axis_name=AXIS))
 
     def start(self, model: Model) -> TrainState:
-        return replicate(start(model, self.tx))
+        return replicate(self.objective.start(model, self.tx))
 
     def run(self, model: Model, batches, seed: int = 0) -> tuple[TrainState, list[dict[str, float]]]:
         state, history = self.start(model), []
@@ -88,7 +89,8 @@ class Training:
 
 
 def objective_of(phase: methods.Phase, **kwargs: Any) -> Objective:
-    return Objective(trains=phase.trains, training=phase.statistics, **kwargs)
+    dropout = (*phase.statistics, *phase.dropout)
+    return Objective(trains=phase.trains, training=phase.statistics, dropout=dropout, **kwargs)
 
 
 @pytest.fixture(scope="package")
@@ -104,6 +106,15 @@ def joint(network: Network) -> Training:
     tx = make_optimizer(methods.JOINT_FINE_TUNING.trains, rate=1e-2)
     distilled = objective_of(methods.JOINT_FINE_TUNING, supervised=("new",), distilled=("a", "b"), kd_weight=3.0)
     return Training(network, tx, distilled)
+
+
+@pytest.fixture(scope="package")
+def plus(network: Network) -> Training:
+    """The phase `joint_fine_tuning` with all that goes beyond the paper, the old decoders fixed."""
+    phase = dataclasses.replace(methods.JOINT_FINE_TUNING, trains=("shared", "new"), dropout=("new",))
+    tx = make_optimizer(phase.trains, rate=1e-2, weight_decay=0.1)
+    more: dict[str, Any] = {"features": 2.0, "jitter": 0.2, "average": 0.9}
+    return Training(network, tx, objective_of(phase, supervised=("new",), distilled=("a", "b"), **more))
 
 
 @pytest.fixture(scope="package")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,8 +13,9 @@ from tsmu_jax.learning.steps import Objective
 from tsmu_jax.models.tsmu import Network
 
 TX = optax.sgd(0.1)
-WHOLE = Objective(trains=("shared", "old"), training=("shared", "old"), supervised=("a",))
-FROZEN = Objective(trains=("old",), training=("old",), supervised=("a",))
+WHOLE = Objective(trains=("shared", "old"), training=("shared", "old"), dropout=("old",), supervised=("a",))
+FROZEN = dataclasses.replace(WHOLE, trains=("old",), training=("old",))
+TAUGHT = dataclasses.replace(WHOLE, features=1.0)
 
 
 def batch(slots: int) -> dict[str, np.ndarray]:
@@ -20,10 +23,14 @@ def batch(slots: int) -> dict[str, np.ndarray]:
 
 
 def test_arithmetic_grows_with_the_batch_and_shrinks_with_what_is_frozen(network: Network, model: Model) -> None:
-    one, two = (costs.step_flops(network, TX, WHOLE, model, batch(slots)) for slots in (8, 16))
+    def flops(objective: Objective, slots: int = 8) -> float:
+        return costs.step_flops(network, TX, objective, objective.start(model, TX), batch(slots))
+
+    one, two = flops(WHOLE), flops(WHOLE, 16)
     assert 1.9 < two / one < 2.0  # the optimiser's part does not grow
-    assert costs.step_flops(network, TX, FROZEN, model, batch(8)) < 0.9 * one
-    shapes = jax.eval_shape(lambda: model)
+    assert flops(FROZEN) < 0.9 * one
+    assert flops(TAUGHT) > 1.02 * one  # once more through the encoder, which is small here
+    shapes = jax.eval_shape(lambda: WHOLE.start(model, TX))
     assert costs.step_flops(network, TX, WHOLE, shapes, batch(8)) == one
 
 
@@ -33,7 +40,7 @@ def test_memory_of_a_step_that_ran_is_known_without_compiling_it_again(freeze, m
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, seconds, **_: compiled.append(event) if "backend_compile" in event else None
     )
-    needed = costs.step_memory(freeze.mapped, freeze.tx, model, batch(4), jax.random.key(1))
+    needed = costs.step_memory(freeze.mapped, start(model, freeze.tx), batch(4), jax.random.key(1))
     assert compiled == []
     jax.jit(lambda x: 3 * x + needed % 7)(np.ones(5))
     assert compiled  # the listener listens

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tsmu_jax.batch import RESPONSES
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.parallel import shard
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model, start
+from tsmu_jax.learning.state import Model
 
 EPOCHS, STEPS = 4, 3  # steps in an epoch
 COSTS = ("images_per_second", "input_wait", "seconds")
@@ -47,14 +48,14 @@ def drift_of(step: int) -> float:
 
 
 class Runner:
-    """Fits the phase `freeze` for real."""
+    """Fits a phase for real."""
 
-    def __init__(self, freeze, model: Model, make_batch):
-        self.freeze, self.model, self.make_batch = freeze, model, make_batch
+    def __init__(self, training, model: Model, make_batch):
+        self.training, self.model, self.make_batch = training, model, make_batch
 
     def step(self, state, batch, key):
         drift = jnp.asarray(drift_of(int(state.step)))
-        state, metrics = self.freeze.mapped(state, batch, key)
+        state, metrics = self.training.mapped(state, batch, key)
         return state, {**metrics, "drift": drift}
 
     def __call__(
@@ -64,12 +65,12 @@ class Runner:
         *,
         fails_at: int | None = None,
         fails_after: int | None = None,
-        validate=lambda model: {"validation/iou": 0.5},
+        validate=lambda model: {"validation/micro_iou": 0.5},
         checkpoint_seconds: float = math.inf,
         **saturation: Any,
     ) -> Fitted:
         def on_step(done: int, latest: dict[str, float]) -> None:
-            assert set(latest) == {"loss", "dice_loss", "drift"}
+            assert {"loss", "dice_loss", "drift"} <= set(latest)
             if fails_after is not None and done >= fails_after:
                 raise Interrupted
 
@@ -88,12 +89,23 @@ class Runner:
             saturation=Saturation(**saturation),
             checkpoint_seconds=checkpoint_seconds,
         )
-        return fit(loop, start(self.model, self.freeze.tx))
+        return fit(loop, self.training.objective.start(self.model, self.training.tx))
 
 
 @pytest.fixture(scope="module")
 def run(freeze, model, make_batch) -> Runner:
     return Runner(freeze, model, make_batch)
+
+
+@pytest.fixture(scope="module")
+def run_plus(plus, model, make_batch) -> Runner:
+    """With a teacher and averaged weights, which a resumed run must not forget."""
+
+    def batch(step: int):
+        made = make_batch(step)
+        return {**made, RESPONSES: np.random.default_rng(step).normal(size=(4, 2, 8, 8)).astype(np.float32)}
+
+    return Runner(plus, model, batch)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +115,7 @@ def uninterrupted(run, tmp_path_factory) -> tuple[Fitted, list[dict[str, Any]], 
 
     def validate(model: Model) -> dict[str, float]:
         epochs[digest(model)] = len(epochs) + 1
-        return {"validation/iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
+        return {"validation/micro_iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
 
     records: list[dict[str, Any]] = []
     directory = tmp_path_factory.mktemp("uninterrupted") / "periodic"
@@ -114,7 +126,7 @@ def uninterrupted(run, tmp_path_factory) -> tuple[Fitted, list[dict[str, Any]], 
 
 
 def real_validation(model: Model) -> dict[str, float]:
-    return {"validation/iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
+    return {"validation/micro_iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
 
 
 def plain(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -164,6 +176,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one(run, uninterrupted, tmp_path,
     assert seconds == sorted(seconds)  # time before the interruption counts
 
 
+def test_a_resumed_run_knows_its_teacher_and_its_average(run_plus, model, tmp_path, identical) -> None:
+    expected_records: list[dict[str, Any]] = []
+    expected = run_plus(tmp_path / "whole", expected_records, validate=real_validation, patience=9)
+    assert all(record["train/feature_loss"] > 1e-6 for record in expected_records)
+    assert not identical(jax.device_get(expected.model.params["new"]), model.params["new"])
+    assert identical(jax.device_get(expected.model.params["old"]), model.params["old"])
+    records: list[dict[str, Any]] = []
+    for step in (4, 8):
+        with pytest.raises(Interrupted):
+            run_plus(tmp_path, records, validate=real_validation, checkpoint_seconds=0.0, fails_at=step, patience=9)
+    fitted = run_plus(tmp_path, records, validate=real_validation, patience=9)
+    assert digest(fitted.model) == digest(expected.model)
+    assert plain(records) == plain(expected_records)
+
+
 def test_interrupted_before_the_first_checkpoint(run, uninterrupted, tmp_path) -> None:
     with pytest.raises(Interrupted):
         run(tmp_path / "periodic", [], fails_at=2)
@@ -177,7 +204,7 @@ def test_interrupted_before_the_first_checkpoint(run, uninterrupted, tmp_path) -
 def table(uninterrupted, ious: dict[int, float]):
     """Validation scores by epoch; a model of no epoch of the uninterrupted run is an error."""
     epochs = uninterrupted[2]
-    return lambda model: {"validation/iou": ious[epochs[digest(model)]]}
+    return lambda model: {"validation/micro_iou": ious[epochs[digest(model)]]}
 
 
 @pytest.mark.parametrize("interruptions", [[], [7], [6, 8]])
@@ -192,7 +219,7 @@ def test_early_stopping_keeps_the_best_weights_across_interruptions(
     fitted = run(tmp_path, records, validate=validate, patience=2)
     assert (fitted.epochs, fitted.chosen_epoch, fitted.steps) == (3, 1, 3 * STEPS)
     assert uninterrupted[2][digest(fitted.model)] == 1
-    assert [record["validation/iou"] for record in records] == [0.5, 0.4, 0.3]
+    assert [record["validation/micro_iou"] for record in records] == [0.5, 0.4, 0.3]
 
 
 def test_last_improvement_is_kept_when_the_epochs_are_over(run, uninterrupted, tmp_path) -> None:

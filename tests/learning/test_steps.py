@@ -14,7 +14,8 @@ from tsmu_jax.learning.steps import Objective, flip, make_train_step, to_unit
 
 # Plain gradient descent: Adam would turn the rounding of gradients that should be 0 into whole steps.
 SGD = optax.sgd(10.0)
-TWO_OLD = Objective(trains=("shared", "old"), training=("shared", "old"), supervised=("a", "b"))
+BOTH = ("shared", "old")
+TWO_OLD = Objective(trains=BOTH, training=BOTH, dropout=BOTH, supervised=("a", "b"))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_a_batch_of_padding_alone_on_one_device(one_device, two_devices, model, 
 def test_dice_of_the_batch_gathers_its_pixels_from_all_devices(
     network, network_of_one_device, answer, model, make_batch
 ) -> None:
-    objective = Objective(trains=("old",), training=(), supervised=("a", "b"), dice="batch", smoothing=2.0)
+    objective = Objective(trains=("old",), training=(), dropout=(), supervised=("a", "b"), dice="batch", smoothing=2.0)
     whole = jax.jit(make_train_step(network_of_one_device, SGD, objective))
     split = pmap_train(make_train_step(network, SGD, objective, axis_name=AXIS))
     batch = routed(make_batch(0), 0, 1, 0, 1)
@@ -124,7 +125,7 @@ def test_dice_of_the_batch_gathers_its_pixels_from_all_devices(
 def test_cross_entropy_is_added_to_dice_over_the_real_images(
     network, network_of_one_device, answer, model, make_batch, dice: str
 ) -> None:
-    objective = Objective(trains=("old",), training=(), supervised=("a", "b"), dice=dice, cross_entropy=0.5)
+    objective = Objective(trains=("old",), training=(), dropout=(), supervised=("a", "b"), dice=dice, cross_entropy=0.5)
     whole = jax.jit(make_train_step(network_of_one_device, SGD, objective))
     split = pmap_train(make_train_step(network, SGD, objective, axis_name=AXIS))
     batch = routed(make_batch(0), 0, 1, 0, 1)
@@ -197,7 +198,7 @@ def test_freeze_learns(freeze, model, make_batch) -> None:
 
 def test_a_frozen_encoder_is_not_differentiated(network_of_one_device, model, make_batch) -> None:
     def convolutions(*trains: str) -> int:
-        objective = Objective(trains=trains, training=trains, supervised=("new",))
+        objective = Objective(trains=trains, training=trains, dropout=trains, supervised=("new",))
         step = make_train_step(network_of_one_device, SGD, objective)
         traced = jax.make_jaxpr(step)(start(model, SGD), make_batch(0), jax.random.key(0))
         return str(traced).count("= conv_general_dilated[")

@@ -68,7 +68,7 @@ def make_pictured_run(make_run: Callable[..., Path]) -> Callable[..., Path]:
                 sources[name] = source
             file.write_text(json.dumps(record))
             lines += [
-                {"phase": phase, "step": step, "validation/iou": 1 - 0.9**step, "train/loss": 0.9**step}
+                {"phase": phase, "step": step, "validation/micro_iou": 1 - 0.9**step, "train/loss": 0.9**step}
                 for step in range(1, record["steps"] + 1)
             ]
         whole = Source(

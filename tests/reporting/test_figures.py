@@ -129,7 +129,7 @@ def records(phases: dict[str, int]) -> list[dict[str, object]]:
         for step in range(1, steps + 1):
             record: dict[str, object] = {"phase": name, "step": step, "train/loss": 1 / step}
             if step % 5 == 0:
-                record |= {"validation/iou": 1 - 1 / step, "validation/loss": None, "drift": math.nan}
+                record |= {"validation/micro_iou": 1 - 1 / step, "validation/loss": None, "drift": math.nan}
             found.append(record)
     return found
 

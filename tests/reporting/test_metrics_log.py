@@ -44,7 +44,7 @@ def run(workdir: Path, plan: list[tuple[str, int, dict[str, float], int]]) -> No
 PLAN = [
     ("initial", 1, {"train/loss": 0.9}, 1),
     ("initial", 2, {"train/loss": 0.8}, 2),
-    ("initial", 2, {"validation/iou": 0.4}, 2),
+    ("initial", 2, {"validation/micro_iou": 0.4}, 2),
     ("initial", 3, {"train/loss": 0.7}, 3),
     ("freeze", 1, {"train/loss": 0.5}, 4),
     ("freeze", 2, {"train/loss": 0.4}, 5),
@@ -118,18 +118,18 @@ def test_a_record_of_the_checkpoints_own_step_is_not_written_twice(tmp_path: Pat
     run(tmp_path, PLAN[:3])  # killed after validation at step 2, whose checkpoint existed before it
     with MetricsLog(tmp_path) as log:
         log.truncate("initial", 2)
-        log.write("initial", 2, {"validation/iou": 0.4}, global_step=2, epoch=1)
+        log.write("initial", 2, {"validation/micro_iou": 0.4}, global_step=2, epoch=1)
         log.write("initial", 2, {"test/iou": 0.3}, global_step=2, epoch=1)
     assert [sorted(set(r) - {"phase", "step", "epoch"})[0] for r in read(tmp_path)] == [
         "train/loss",
         "train/loss",
-        "validation/iou",
+        "validation/micro_iou",
         "test/iou",
     ]
     assert set(scalars(tmp_path)) == {
         ("train/loss", 1),
         ("train/loss", 2),
-        ("validation/iou", 2),
+        ("validation/micro_iou", 2),
         ("test/iou", 2),
     }
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, SupportsIndex
 import grain
 import numpy as np
 
-from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
+from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, ROW, WEIGHT
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.data.examples import Examples
 
@@ -32,13 +32,14 @@ class _Batches:
         examples: Examples,
         draws: Draws,
         *,
-        rows: slice,
+        share: slice,
         decoder: Mapping[int, int],
         responses: ResponseReader | None,
+        rows: Mapping[int, int] | None,
         steps: int,
     ):
-        self._examples, self._draws, self._rows = examples, draws, rows
-        self._decoder, self._responses, self._steps = decoder, responses, steps
+        self._examples, self._draws, self._share = examples, draws, share
+        self._decoder, self._responses, self._rows, self._steps = decoder, responses, rows, steps
 
     def __len__(self) -> int:
         return self._steps
@@ -48,9 +49,9 @@ class _Batches:
 
     def __getitem__(self, step: SupportsIndex) -> Arrays:
         whole = self._draws.batch(int(step))
-        drawn = whole[self._rows]
+        drawn = whole[self._share]
         weight = np.ones(len(drawn), np.float32)
-        if not len(drawn):  # the last batch of an epoch may end before these rows: an image that does not count
+        if not len(drawn):  # the last batch of an epoch may end before this share: an image that does not count
             drawn, weight = whole[:1], np.zeros(1, np.float32)
         pairs, flips = drawn.T
         example = self._examples.stack(pairs)
@@ -64,7 +65,9 @@ class _Batches:
         if self._responses is not None:
             stored = [self._responses.read(pair, code) for pair, code in drawn]
             batch[RESPONSES] = np.stack(stored).astype(np.float32)
-        return pad(batch, self._rows.stop - self._rows.start)
+        if self._rows is not None:
+            batch[ROW] = np.array([self._rows[pair] * FLIPS + code for pair, code in drawn], np.int32)
+        return pad(batch, self._share.stop - self._share.start)
 
 
 def pad(batch: Mapping[str, np.ndarray], slots: int) -> Arrays:
@@ -80,9 +83,10 @@ def train_batches(
     draws: Draws,
     *,
     slots: int,
-    rows: slice | None = None,
+    share: slice | None = None,
     decoder: Mapping[int, int],
     responses: ResponseReader | None = None,
+    rows: Mapping[int, int] | None = None,
     start: int,
     stop: int,
     workers: int = 4,
@@ -93,12 +97,13 @@ def train_batches(
 
     Args:
       slots: length of every batch: `draws.batch_size`, padded to a multiple of the devices.
-      rows: which of them to load, where several processes share each batch; by default all.
+      share: its part to load, where several processes share each batch; by default all of it.
       decoder: pair -> number of the decoder that its labels train.
       responses: stored responses, where the phase distils.
+      rows: pair -> its place among recorded features, where there are any.
     """
-    rows = rows or slice(0, slots)
-    source = _Batches(examples, draws, rows=rows, decoder=decoder, responses=responses, steps=stop)
+    share = share or slice(0, slots)
+    source = _Batches(examples, draws, share=share, decoder=decoder, responses=responses, rows=rows, steps=stop)
     options = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=2 * workers)
     yield from grain.MapDataset.source(source).slice(slice(start, stop)).to_iter_dataset(options)
 

@@ -10,7 +10,7 @@ import optax
 
 from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
 from tsmu_jax.learning.parallel import replicate, shard_whole
-from tsmu_jax.learning.state import Model, start
+from tsmu_jax.learning.state import TrainState
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.models.tsmu import Network
 
@@ -32,27 +32,24 @@ def blank_batch(slots: int, side: int, channels: int, *, distilled: int) -> dict
 
 
 def step_flops(
-    network: Network, tx: optax.GradientTransformation, objective: Objective, model: Model, batch: Batch
+    network: Network, tx: optax.GradientTransformation, objective: Objective, state: TrainState, batch: Batch
 ) -> float:
     """Floating-point operations of one training step over a whole batch, counted without compiling.
 
     Args:
-      model: or its shapes and types.
+      state: or its shapes and types.
     """
     network = dataclasses.replace(
         network, encoder=network.encoder.clone(axis_name=None), decoder=network.decoder.clone(axis_name=None)
     )
     step = make_train_step(network, tx, objective)
-    state = jax.eval_shape(lambda model: start(model, tx), model)
     cpu = jax.local_devices(backend="cpu")[0]  # the backends of accelerators do not count before they compile
     with jax.default_device(cpu):
         lowered = jax.jit(step).lower(state, batch, jax.random.key(0))
         return float((lowered.cost_analysis() or {})["flops"])
 
 
-def step_memory(
-    step: Callable[..., Any], tx: optax.GradientTransformation, model: Model, batch: Batch, key: jax.Array
-) -> int | None:
+def step_memory(step: Callable[..., Any], state: TrainState, batch: Batch, key: jax.Array) -> int | None:
     """Bytes that a mapped training step needs on each device: arguments, results and what lies between.
 
     Of a step that has run with these shapes nothing is compiled again. None where the backend does not say.
@@ -60,7 +57,7 @@ def step_memory(
     Args:
       step: as `pmap_train` returns it.
     """
-    lowered = step.lower(replicate(start(model, tx)), shard_whole(batch), key)  # type: ignore[attr-defined]
+    lowered = step.lower(replicate(state), shard_whole(batch), key)  # type: ignore[attr-defined]
     plan = lowered.compile().memory_analysis()
     if plan is None:
         return None

@@ -36,7 +36,7 @@ class Loop:
     Attributes:
       step: the mapped training step.
       batches: (first step, end) -> the batches in between.
-      validate: Model -> scalars, "validation/iou" among them; run after every epoch.
+      validate: Model -> scalars, "validation/micro_iou" among them; run after every epoch.
       on_epoch: receives each epoch's record.
       on_step: receives (finished steps, latest scalars), a few times a second at most.
       directory: of the periodic checkpoint.
@@ -95,7 +95,7 @@ class _Run:
 
     @property
     def model(self) -> Model:
-        return Model(self.state.params, self.state.batch_stats)
+        return self.state.model
 
     def train_epoch(self, batches: Iterator[Any]) -> None:
         """Runs the steps that are left of the current epoch."""
@@ -119,7 +119,7 @@ class _Run:
         record |= {f"train/{name}": total / loop.steps_per_epoch for name, total in self.sums.items()}
         record |= loop.validate(self.model)
         keep, self.ended = loop.saturation.update(
-            record["epoch"], validation_iou=record.get("validation/iou"), drift=record.get("train/drift")
+            record["epoch"], validation_iou=record.get("validation/micro_iou"), drift=record.get("train/drift")
         )
         if keep and loop.saturation.active:
             self.kept = self._copy()
@@ -174,8 +174,7 @@ class _Run:
         if not marker.exists():
             return
         progress = json.loads(marker.read_text())
-        model = Model(self.state.params, self.state.batch_stats)
-        like = _tree(self.state, model if progress["kept"] else None)
+        like = _tree(self.state, self.model if progress["kept"] else None)
         tree = checkpoints.load(self.loop.directory / progress["checkpoint"], like)
         self.state = TrainState(**tree["state"])
         self.kept = Model(**tree["kept"]) if progress["kept"] else None

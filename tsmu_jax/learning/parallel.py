@@ -30,6 +30,24 @@ def pmap_answer(step: Callable[..., Any]) -> Callable[..., Any]:
     return jax.pmap(gathered, axis_name=AXIS, in_axes=(None, None, 0), out_axes=None)
 
 
+def pmap_fill(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Maps step(params, batch_stats, batch) into fill(table, start, params, batch_stats, batch).
+
+    The rows that all devices computed are written to every device's table, in place, from row `start` on.
+    """
+
+    def fill(table: jax.Array, start: jax.Array, *arguments: Any) -> jax.Array:
+        rows = jax.lax.all_gather(step(*arguments), AXIS, tiled=True)
+        return jax.lax.dynamic_update_slice_in_dim(table, rows, start, axis=0)
+
+    return jax.pmap(fill, axis_name=AXIS, in_axes=(None, None, None, None, 0), out_axes=None, donate_argnums=(0,))
+
+
+def pmap_take() -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """Returns take(table, rows): each device takes its own rows from its table."""
+    return jax.pmap(lambda table, rows: table[rows], axis_name=AXIS, in_axes=(None, 0))
+
+
 def padded(size: int) -> int:
     """The smallest multiple of the number of devices that holds `size` images."""
     devices = jax.device_count()

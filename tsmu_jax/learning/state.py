@@ -1,5 +1,6 @@
 """What training changes: parameters in three subtrees, batch statistics and the optimiser's memory."""
 
+from collections.abc import Collection
 from typing import Any
 
 import flax.struct
@@ -12,20 +13,27 @@ from tsmu_jax.models.tsmu import Network, init_decoder, init_encoder
 Tree = Any
 
 
-class TrainState(flax.struct.PyTreeNode):
-    """The state of one phase."""
-
-    step: jax.Array  # i32[], of this phase
-    params: dict[str, Tree]  # {"shared": ..., "old": {decoder: ...}, "new": {decoder: ...}}
-    batch_stats: dict[str, Tree]  # likewise
-    opt_state: optax.OptState
-
-
 class Model(flax.struct.PyTreeNode):
     """What a phase hands to the next one, to evaluation and to analysis."""
 
     params: dict[str, Tree]
     batch_stats: dict[str, Tree]
+
+
+class TrainState(flax.struct.PyTreeNode):
+    """The state of one phase: all that its next step depends on, and so all that its periodic checkpoint holds."""
+
+    step: jax.Array  # i32[], of this phase
+    params: dict[str, Tree]  # {"shared": ..., "old": {decoder: ...}, "new": {decoder: ...}}
+    batch_stats: dict[str, Tree]  # likewise
+    opt_state: optax.OptState
+    teacher: dict[str, Tree] = flax.struct.field(default_factory=dict)  # the encoder's "params" and "batch_stats"
+    average: dict[str, Tree] = flax.struct.field(default_factory=dict)  # {part: mean of its parameters so far}
+
+    @property
+    def model(self) -> Model:
+        """What evaluation sees and a phase keeps: averaged parameters, of the parts that have any."""
+        return Model({**self.params, **self.average}, self.batch_stats)
 
 
 def init_model(network: Network, key: jax.Array) -> Model:
@@ -52,6 +60,20 @@ def promote(model: Model) -> Model:
     return Model(moved(model.params), moved(model.batch_stats))
 
 
-def start(model: Model, tx: optax.GradientTransformation) -> TrainState:
-    """The state at the beginning of a phase: a fresh optimiser."""
-    return TrainState(jnp.zeros((), jnp.int32), model.params, model.batch_stats, tx.init(model.params))
+def start(
+    model: Model, tx: optax.GradientTransformation, *, teacher: bool = False, averaged: Collection[str] = ()
+) -> TrainState:
+    """The state at the beginning of a phase: a fresh optimiser.
+
+    Args:
+      teacher: keep the encoder as it is now; later steps hold their features to its.
+      averaged: parts whose parameters are averaged along the phase, from what they are now.
+    """
+    return TrainState(
+        jnp.zeros((), jnp.int32),
+        model.params,
+        model.batch_stats,
+        tx.init(model.params),
+        teacher={"params": model.params["shared"], "batch_stats": model.batch_stats["shared"]} if teacher else {},
+        average={part: model.params[part] for part in averaged},
+    )

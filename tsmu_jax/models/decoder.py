@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from tsmu_jax.models.layers import BatchNorm, Dropout, Dtype, Pointwise, kernel_init
+from tsmu_jax.models.layers import BatchNorm, ConvTranspose, Dropout, Dtype, Pointwise, conv3x3, kernel_init
 
 
 class Decoder(nn.Module):
@@ -31,8 +31,7 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool, keys: jax.Array | None = None) -> jax.Array:
-        """Args: x: f[b, h, w, c] features; weight: f32[b]; keys: key[b] for dropout. Returns logits f32[b, h, w]."""
-        keys = keys if train else None
+        """Args: x: f[b, h, w, c] features; weight: f32[b]; keys: key[b], for dropout. Returns logits f32[b, h, w]."""
         skips = []
         for level, width in enumerate(self.widths):
             x = self._norm_relu(self._contracting_conv(x, width), weight, train)
@@ -42,25 +41,27 @@ class Decoder(nn.Module):
                 if self.separable:
                     x = Dropout(self.dropout, spatial=True)(x, keys)
         for width, skip in zip(reversed(self.widths[:-1]), reversed(skips), strict=True):
-            side = 2 if self.separable else 3
-            x = nn.ConvTranspose(width, (side, side), strides=(2, 2), dtype=self.dtype, kernel_init=kernel_init)(x)
-            x = jnp.concatenate([x, skip], axis=-1)
+            x = jnp.concatenate([self._doubled(x, width), skip], axis=-1)
             if not self.separable:
                 x = Dropout(self.dropout)(x, keys)
-            conv = nn.Conv(width, (3, 3), dtype=self.dtype, kernel_init=kernel_init)
-            x = self._norm_relu(conv(x), weight, train)
+            x = self._norm_relu(conv3x3(width, self.dtype)(x), weight, train)
         prior = nn.initializers.constant(math.log(self.prior / (1 - self.prior)))
         logits = Pointwise(1, self.dtype, kernel_init=nn.initializers.lecun_normal(), bias_init=prior)(x)
         return logits[..., 0].astype(jnp.float32)
 
     def _contracting_conv(self, x: jax.Array, width: int) -> jax.Array:
         if not self.separable:
-            return nn.Conv(width, (3, 3), dtype=self.dtype, kernel_init=kernel_init)(x)
+            return conv3x3(width, self.dtype)(x)
         channels = x.shape[-1]
         depthwise = nn.Conv(
             channels, (3, 3), feature_group_count=channels, use_bias=False, dtype=self.dtype, kernel_init=kernel_init
         )
         return Pointwise(width, self.dtype)(depthwise(x))
+
+    def _doubled(self, x: jax.Array, width: int) -> jax.Array:
+        if not self.separable:
+            return ConvTranspose(width, self.dtype)(x)
+        return nn.ConvTranspose(width, (2, 2), strides=(2, 2), dtype=self.dtype, kernel_init=kernel_init)(x)
 
     def _norm_relu(self, x: jax.Array, weight: jax.Array, train: bool) -> jax.Array:
         norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, kernel_init
+from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, conv3x3
 
 
 class TableIXEncoder(nn.Module):
@@ -27,7 +27,7 @@ class TableIXEncoder(nn.Module):
         for width in self.widths:
             shortcut = Pointwise(2 * width, self.dtype)(x)
             path = nn.relu(Pointwise(width, self.dtype)(x))
-            path = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype, kernel_init=kernel_init)(path))
+            path = nn.relu(conv3x3(width, self.dtype)(path))
             path = Pointwise(2 * width, self.dtype)(path)
             norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)
             x = nn.relu(norm(shortcut + path, weight, train=train))
@@ -49,7 +49,7 @@ class ResNet34Encoder(nn.Module):
         """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, widths[-1]]."""
 
         def conv_norm(x: jax.Array, width: int) -> jax.Array:
-            x = nn.Conv(width, (3, 3), use_bias=False, dtype=self.dtype, kernel_init=kernel_init)(x)
+            x = conv3x3(width, self.dtype, use_bias=False)(x)
             return BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)(x, weight, train=train)
 
         x = nn.relu(conv_norm(x.astype(self.dtype), self.stem))

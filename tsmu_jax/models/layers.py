@@ -9,8 +9,37 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from tsmu_jax.models.convolutions import conv_general_dilated, conv_transpose, dot_general
+
 Dtype = Any
 kernel_init = nn.initializers.he_normal()
+
+
+def conv3x3(features: int, dtype: Dtype = jnp.float32, *, use_bias: bool = True) -> nn.Conv:
+    """3x3 convolution that keeps the size of the image."""
+    return nn.Conv(
+        features,
+        (3, 3),
+        use_bias=use_bias,
+        dtype=dtype,
+        kernel_init=kernel_init,
+        conv_general_dilated=conv_general_dilated,
+    )
+
+
+class ConvTranspose(nn.Module):
+    """3x3 transposed convolution that doubles the sides of the image."""
+
+    features: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Args: x: f[b, h, w, c]. Returns f[b, 2h, 2w, features]."""
+        kernel = self.param("kernel", kernel_init, (3, 3, x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x = conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype))
+        return x + bias.astype(self.dtype)[None, None, None]
 
 
 class Pointwise(nn.Module):
@@ -24,7 +53,13 @@ class Pointwise(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[..., c]. Returns f[..., features]."""
-        return nn.Dense(self.features, dtype=self.dtype, kernel_init=self.kernel_init, bias_init=self.bias_init)(x)
+        return nn.Dense(
+            self.features,
+            dtype=self.dtype,
+            kernel_init=self.kernel_init,
+            bias_init=self.bias_init,
+            dot_general=dot_general,
+        )(x)
 
 
 class BatchNorm(nn.Module):

@@ -118,6 +118,23 @@ def find_decoder(tree: Mapping[str, Mapping[str, Tree]], name: str) -> tuple[str
     raise KeyError(f"no decoder called {name!r}; there are {[*tree['old'], *tree['new']]}")
 
 
+def encode(
+    network: Network, params: Tree, batch_stats: Tree, images: jax.Array, weight: jax.Array, *, train: bool = False
+) -> tuple[jax.Array, Tree]:
+    """Runs the encoder alone.
+
+    Args:
+      params, batch_stats: of the part "shared".
+      images: f[b, h, w, c] in [0, 1].
+      weight: f32[b]: which images count in the batch statistics.
+      train: normalise by the batch, and move the statistics.
+
+    Returns:
+      The features f[b, h, w, k] and the new batch statistics.
+    """
+    return _run(network.encoder, params, batch_stats, images, weight, train=train)
+
+
 def forward(
     network: Network,
     params: Mapping[str, Tree],
@@ -126,34 +143,40 @@ def forward(
     weights: Mapping[str, jax.Array],
     *,
     training: Collection[str] = (),
+    dropout: Collection[str] = (),
     keys: jax.Array | None = None,
-) -> tuple[dict[str, jax.Array], dict[str, Tree]]:
+    features: jax.Array | None = None,
+) -> tuple[dict[str, jax.Array], dict[str, Tree], jax.Array]:
     """Runs the encoder once and each decoder named by `weights` on its features.
 
     Args:
       images: f[b, h, w, c] in [0, 1].
       weights: for each decoder to run, f32[b]: which images count in its batch statistics.
-      training: the parts ("shared", "old", "new") that run in training mode: batch statistics and dropout. All
-        others run in inference mode, so that a frozen part is frozen to the bit.
-      keys: key[b], one for each image, for dropout in training mode.
+      training: the parts ("shared", "old", "new") that normalise by the batch and move their statistics. All others
+        use their statistics as they are, so that a frozen part is frozen to the bit.
+      dropout: the parts whose decoders drop out.
+      keys: key[b], one for each image, for dropout.
+      features: f[b, h, w, k], of the images; spares the encoder, which must be one that no step changes.
 
     Returns:
-      {decoder: logits f32[b, h, w]} and the new batch statistics of all three parts.
+      {decoder: logits f32[b, h, w]}, the new batch statistics of all three parts, and the features f[b, h, w, k].
     """
     stats: dict[str, Any] = {part: batch_stats[part] for part in PARTS}
     counted = sum(weights.values())
     counted = jnp.minimum(jnp.asarray(counted), 1.0)
-    features, stats["shared"] = _run(
-        network.encoder, params["shared"], stats["shared"], images, counted, train="shared" in training
-    )
+    if features is None:
+        features, stats["shared"] = encode(
+            network, params["shared"], stats["shared"], images, counted, train="shared" in training
+        )
     logits = {}
     for name, weight in weights.items():
         part, decoder = find_decoder(params, name)
+        drawn = keys if part in dropout else None
         logits[name], moved = _run(
-            network.decoder, decoder, stats[part][name], features, weight, train=part in training, keys=keys
+            network.decoder, decoder, stats[part][name], features, weight, train=part in training, keys=drawn
         )
         stats[part] = {**stats[part], name: moved}
-    return logits, stats
+    return logits, stats, features
 
 
 def _run(

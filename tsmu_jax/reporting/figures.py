@@ -29,7 +29,7 @@ _CURVES = (
             ("validation/loss", "validation", canvas.ORANGE, "--"),
         ),
     ),
-    ("validation IoU", (("validation/iou", "validation IoU", canvas.ORANGE, "-"),)),
+    ("validation IoU", (("validation/micro_iou", "validation IoU", canvas.ORANGE, "-"),)),
     ("drift", (("drift", "drift", canvas.VERMILLION, "-"),)),
 )
 _SMOOTHED = 150  # points of a phase from which on its running mean is drawn over them

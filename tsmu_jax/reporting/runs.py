@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.configuration import FREE, flatten
+from tsmu_jax.configuration import FREE, flatten, own_settings
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.continual import Trajectory, matrix
@@ -113,7 +113,8 @@ class Run:
         """Whether a key of the configuration can make a difference to this run."""
         plan = METHODS[self.method]
         phases = (*plan.initial, *plan.update)
-        if key in ("method", "old", "new", "seed", *FREE):  # said elsewhere, or without any effect
+        elsewhere = ("method", "old", "new", "seed", *own_settings(self.config))  # these are part of the method
+        if key in (*elsewhere, *FREE) or (key == "without" and not plan.settings):  # FREE: without any effect
             return False
         if key.startswith("epochs."):
             return key.removeprefix("epochs.") in (phase.name for phase in phases)
@@ -185,8 +186,7 @@ def find_runs(workdirs: Sequence[Path]) -> Found:
         if same is not run:
             left_out.append(LeftOut(path, f"repeats {same.path}: nothing that concerns its method is different"))
     if not runs:
-        first = left_out[0]
-        raise UserError(f"no finished run to report on; {first.path}: {first.reason}")
+        raise UserError(f"no finished run to report on; {left_out[0].path}: {left_out[0].reason}")
     return Found(tuple(runs.values()), tuple(left_out))
 
 

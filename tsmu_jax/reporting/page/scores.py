@@ -129,7 +129,7 @@ def curves_section(comparison: Comparison) -> Html:
         drawn = []
         for variant in parts.variants(comparison, setting):
             runs = comparison.runs_of(variant, setting)
-            for key, label in (("validation/iou", "validation IoU"), ("train/loss", "training loss")):
+            for key, label in (("validation/micro_iou", "validation IoU"), ("train/loss", "training loss")):
                 chart = _curves(f"{variant.label}: {label}", label, runs, key)
                 drawn += [chart] if chart else []
         content = parts.figures(drawn) if drawn else parts.paragraph("These runs logged nothing.")

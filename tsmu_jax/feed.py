@@ -1,0 +1,104 @@
+"""What a stage's training steps are fed: drawn pairs, stored responses, features of a frozen encoder."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from tsmu_jax.batch import FEATURES
+from tsmu_jax.data.pipeline import Prefetch, train_batches
+from tsmu_jax.experiment import Experiment
+from tsmu_jax.learning import costs, features, processes, responses
+from tsmu_jax.learning.parallel import padded, shard, share
+from tsmu_jax.learning.state import Model
+from tsmu_jax.methods import Stage
+from tsmu_jax.reporting.progress import PhaseProgress
+from tsmu_jax.rundir import PhaseDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Feed:
+    """What was recorded before a stage's first step, and the batches that are made with it."""
+
+    experiment: Experiment
+    stage: Stage
+    responses: responses.Responses | None
+    features: features.Features | None
+
+    @property
+    def recording_seconds(self) -> float:
+        """What the recordings took: part of the cost of an update."""
+        return sum(recording.seconds for recording in (self.responses, self.features) if recording)
+
+    def batches(self, first: int, end: int) -> Prefetch:
+        """The batches of the steps `first` to `end`, on their way to the devices."""
+        experiment, stage = self.experiment, self.stage
+        draws = experiment.draws(stage)
+        slots = padded(draws.batch_size)
+        decoder = {
+            pair: stage.supervised.index(stage.route[name]) for name, pairs in draws.groups.items() for pair in pairs
+        }
+        read = train_batches(
+            experiment.examples,
+            draws,
+            slots=slots,
+            share=share(slots),
+            decoder=decoder,
+            responses=self.responses,
+            rows=self.features.rows if self.features else None,
+            start=first,
+            stop=end,
+            workers=experiment.config["data"]["workers"],
+        )
+        return Prefetch(read, self._send)
+
+    def _send(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+        sent = shard(batch)
+        return self.features.attach(sent) if self.features else sent
+
+
+def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseDirectory) -> Feed:
+    """Records what the stage needs. Args: model: that the stage starts from."""
+    pairs = [pair for name in stage.ecoregions for pair in experiment.split.train[name]]
+
+    def image(pair: int) -> np.ndarray:
+        return experiment.examples[pair].image
+
+    stored, kept, console = None, None, processes.console()
+    if stage.distilled and processes.agreed(responses.is_recorded(directory.path, key=experiment.stage_key(stage))):
+        stored = responses.Responses(directory.path)
+    elif stage.distilled:
+        with PhaseProgress("responses", len(pairs), images_per_step=len(stage.distilled), console=console) as progress:
+            stored = responses.record(
+                directory.path,
+                experiment.answer,
+                model,
+                image,
+                pairs=pairs,
+                decoders=stage.distilled,
+                key=experiment.stage_key(stage),
+                progress=progress.update,
+            )
+    if experiment.keeps_features(stage):
+        with PhaseProgress("features", len(pairs), images_per_step=1, console=console) as progress:
+            kept = features.record(
+                experiment.network,
+                model,
+                image,
+                pairs=pairs,
+                batch_size=experiment.config["batch_size"],
+                progress=progress.update,
+            )
+    return Feed(experiment, stage, stored, kept)
+
+
+def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, Any]:
+    """A batch of the shapes and types of the stage's that shows nothing."""
+    slots, examples = padded(experiment.config["batch_size"]), experiment.examples
+    batch = costs.blank_batch(slots, examples.size, examples.channels, distilled=len(stage.distilled))
+    if experiment.keeps_features(stage):
+        channels = features.channels(experiment.network, examples.size)
+        batch[FEATURES] = np.zeros((slots, examples.size, examples.size, channels), np.float16)
+    return batch

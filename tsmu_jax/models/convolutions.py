@@ -1,0 +1,192 @@
+"""Convolutions in the form that suits the backend; what they compute is what XLA's own do.
+
+On a CPU, XLA's gradient of a convolution's kernel reaches a quarter of the speed of its forward convolution, that of a
+1x1 kernel transposes the whole full-resolution gradient first, and convolutions of few pixels and transposed ones are
+slow both ways. Here they are matrix products: kernel gradients a sum over blocks of image rows that stay in the cache,
+the others products of gathered neighbourhoods. Other backends keep XLA's.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+BLOCK_PIXELS = 1024  # of one matrix product of a kernel's gradient; more channels, fewer pixels
+BLOCK_VALUES = 1 << 16  # of the gradient in a block: 9 shifted copies of them in float32 fill two L2 caches
+FEW_PIXELS = 64  # of a batch: the weights outweigh the neighbourhoods by far
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+# The taps of a 3x3 kernel by the neighbour they multiply (before, at) and the output they give (even, odd), along one
+# axis of a stride-2 transposed convolution; tap 3 is none.
+TRANSPOSED_TAPS = np.array([[0, 3], [2, 1]])
+
+
+def conv_general_dilated(x: jax.Array, kernel: jax.Array, *_: Any, **settings: Any) -> jax.Array:
+    """For `nn.Conv(conv_general_dilated=...)`: 3x3, stride 1, zero padding to the same size.
+
+    Args:
+      x: f[b, h, w, c].
+      kernel: f[3, 3, c, d].
+
+    Returns:
+      f[b, h, w, d].
+
+    Raises:
+      ValueError: for a grouped convolution.
+    """
+    if settings.get("feature_group_count", 1) != 1:
+        raise ValueError("groups are not computed here: leave such a layer its own conv_general_dilated")
+    if x.shape[0] * x.shape[1] * x.shape[2] > FEW_PIXELS:
+        return _convolve(x, kernel)
+    return lax.platform_dependent(x, kernel, cpu=_convolve_few_pixels, default=_forward)
+
+
+def dot_general(x: jax.Array, kernel: jax.Array, *_: Any, **__: Any) -> jax.Array:
+    """For `nn.Dense(dot_general=...)`. Args: x: f[b, h, w, c]; kernel: f[c, d]. Returns f[b, h, w, d]."""
+    return _multiply(x, kernel)
+
+
+def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """3x3 transposed convolution with stride 2, as `flax.linen.ConvTranspose` pads it.
+
+    Args:
+      x: f[b, h, w, c].
+      kernel: f[3, 3, c, d].
+
+    Returns:
+      f[b, 2h, 2w, d].
+    """
+    return lax.platform_dependent(x, kernel, cpu=_conv_transpose_by_products, default=_conv_transpose)
+
+
+def _conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return lax.conv_transpose(x, kernel, (2, 2), "SAME", dimension_numbers=LAYOUT)
+
+
+def _conv_transpose_by_products(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Each 2x2 neighbourhood gives a square of 2x2 outputs."""
+    batch, height, width, channels = x.shape
+    features = kernel.shape[-1]
+    padded = jnp.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)))
+    near = _neighbours(padded, [(i, j) for i in range(2) for j in range(2)], height, width)
+    taps = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
+    taps = taps[TRANSPOSED_TAPS[:, None, :, None], TRANSPOSED_TAPS[None, :, None, :]]  # [2, 2, 2, 2, c, d]
+    product = _multiply(near, taps.transpose(0, 1, 4, 2, 3, 5).reshape(4 * channels, 4 * features))
+    squares = product.reshape(batch, height, width, 2, 2, features).transpose(0, 1, 3, 2, 4, 5)
+    return squares.reshape(batch, 2 * height, 2 * width, features)
+
+
+def _convolve_few_pixels(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    _, height, width, _ = x.shape
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    near = _neighbours(padded, [(i, j) for i in range(3) for j in range(3)], height, width)
+    return near @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def _neighbours(padded: jax.Array, offsets: Iterable[tuple[int, int]], height: int, width: int) -> jax.Array:
+    """f[..., height, width, offsets * c]: what lies at each offset, side by side."""
+    return jnp.concatenate([padded[..., i : i + height, j : j + width, :] for i, j in offsets], axis=-1)
+
+
+@jax.custom_vjp
+def _convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return _forward(x, kernel)
+
+
+def _forward(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT)
+
+
+def _convolve_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _forward(x, kernel), (x, kernel)
+
+
+def _convolve_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, kernel = saved
+    mirrored = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)  # the gradient of x is a forward convolution again
+    return _forward(gradient, mirrored), _kernel_gradient(x, gradient, kernel.shape[0])
+
+
+_convolve.defvjp(_convolve_forward, _convolve_backward)
+
+
+@jax.custom_vjp
+def _multiply(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return x @ kernel
+
+
+def _multiply_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return x @ kernel, (x, kernel)
+
+
+def _multiply_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, kernel = saved
+    return gradient @ kernel.T, _kernel_gradient(x, gradient, 1)[0, 0]
+
+
+_multiply.defvjp(_multiply_forward, _multiply_backward)
+
+
+def _kernel_gradient(x: jax.Array, gradient: jax.Array, side: int) -> jax.Array:
+    if x.shape[0] * x.shape[1] * x.shape[2] <= BLOCK_PIXELS:
+        return at_once(x, gradient, side)
+    return lax.platform_dependent(
+        x,
+        gradient,
+        cpu=lambda x, gradient: by_blocks(x, gradient, side),
+        default=lambda x, gradient: at_once(x, gradient, side),
+    )
+
+
+def at_once(x: jax.Array, gradient: jax.Array, side: int) -> jax.Array:
+    """XLA's own gradient of the kernel. Arguments and result: see `by_blocks`."""
+    if side == 1:
+        return jnp.einsum("bhwc,bhwd->cd", x, gradient)[None, None]
+    kernel = jax.ShapeDtypeStruct((side, side, x.shape[-1], gradient.shape[-1]), x.dtype)
+    (result,) = jax.linear_transpose(lambda kernel: _forward(x, kernel), kernel)(gradient)
+    return result
+
+
+def by_blocks(x: jax.Array, gradient: jax.Array, side: int) -> jax.Array:
+    """Gradient of a convolution's kernel, one matrix product for each block of image rows.
+
+    Args:
+      x: f[b, h, w, c], the convolution's input.
+      gradient: f[b, h, w, d], of its output.
+      side: of the kernel, odd.
+
+    Returns:
+      f[side, side, c, d].
+    """
+    batch, height, width, channels = x.shape
+    features, edge = gradient.shape[-1], side // 2
+    rows = _rows(height, width, features)
+    framed = jnp.pad(gradient, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+    # x at a pixel meets the gradient at the pixel less the kernel's offset.
+    offsets = [(side - 1 - i, side - 1 - j) for i in range(side) for j in range(side)]
+
+    def add_block(total: jax.Array, index: jax.Array) -> tuple[jax.Array, None]:
+        image, row = index // (height // rows), index % (height // rows) * rows
+        pixels = lax.dynamic_slice(x, (image, row, 0, 0), (1, rows, width, channels)).reshape(-1, channels)
+        around = lax.dynamic_slice(framed, (image, row, 0, 0), (1, rows + side - 1, framed.shape[2], features))
+        shifted = _neighbours(around[0], offsets, rows, width)
+        product = lax.dot_general(
+            pixels,
+            shifted.reshape(-1, len(offsets) * features),
+            (((0,), (0,)), ((), ())),
+            preferred_element_type=total.dtype,
+        )
+        return total + product, None
+
+    start = jnp.zeros((channels, len(offsets) * features), jnp.float32)
+    total, _ = lax.scan(add_block, start, jnp.arange(batch * (height // rows)))
+    return total.reshape(channels, side, side, features).transpose(1, 2, 0, 3).astype(x.dtype)
+
+
+def _rows(height: int, width: int, features: int) -> int:
+    """Rows of a block: a divisor of the height, as near below the wished number of pixels as there is."""
+    wished = max(1, min(BLOCK_PIXELS, BLOCK_VALUES // features) // width)
+    return max(rows for rows in range(1, min(wished, height) + 1) if height % rows == 0)
