@@ -127,6 +127,14 @@ def test_the_average_is_that_of_the_weights_so_far(one_device, model, batches, i
     assert not identical(states[-1].average["new"], states[-1].params["new"])
 
 
+def test_copies_on_the_devices_share_no_memory() -> None:
+    """The teacher and the average start as the parameters, whose memory the step reuses."""
+    leaf = jnp.full((50, 50), 0.5)  # on one device
+    copies = jax.tree.leaves(replicate({"params": leaf, "average": replicate(leaf), "teacher": leaf}))
+    pointers = {shard.data.unsafe_buffer_pointer() for copy in copies for shard in copy.addressable_shards}
+    assert len(pointers) == 3 * 2 and leaf.unsafe_buffer_pointer() not in pointers
+
+
 def test_two_devices_equal_one_on_the_whole_batch(one_device, network, model, batches) -> None:
     (whole, history) = run(one_device, model, batches)
     step, state = pmap_train(make_train_step(network, SGD, PLUS, axis_name=AXIS)), replicate(PLUS.start(model, SGD))

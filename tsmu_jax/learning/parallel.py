@@ -47,8 +47,11 @@ def unshard(answers: jax.Array) -> np.ndarray:
 
 
 def replicate(tree: Any) -> Any:
-    """Copies a tree to every device, so that no step has to; steps that reuse memory then reuse the copy's."""
-    return jax.device_put(tree, _replicated(), may_alias=False)
+    """Copies a tree to every device, so that no step has to; steps that reuse memory then reuse the copy's.
+
+    By way of the host: from one device to several, JAX lets the copy share that device's memory, whatever `may_alias`.
+    """
+    return jax.device_put(jax.device_get(tree), _replicated(), may_alias=False)
 
 
 def replicated_shapes(tree: Any) -> Any:
