@@ -65,8 +65,12 @@ def unshard(answers: jax.Array) -> np.ndarray:
 
 
 def replicate(tree: Any) -> Any:
-    """Copies a tree to every device, so that no step has to; steps that reuse memory then reuse the copy's."""
-    return jax.device_put(tree, _replicated(), may_alias=False)
+    """Copies a tree to every device, so that no step has to; steps that reuse memory then reuse the copy's.
+
+    By way of copies on the host: of an array on one device, JAX lets the copies for several share the memory, whatever
+    `may_alias` says, and a tree that holds it twice would be written to twice.
+    """
+    return jax.device_put(jax.tree.map(np.array, tree), _replicated(), may_alias=False)
 
 
 def replicated_shapes(tree: Any) -> Any:
