@@ -1,5 +1,6 @@
 """Runs one stage of a method: makes its decoder, records responses, trains, evaluates, saves."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from tsmu_jax.learning.parallel import AXIS, padded, pmap_train, shard
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, add_decoder, promote, start
 from tsmu_jax.learning.steps import Objective, make_train_step
+from tsmu_jax.learning.trace import traced
 from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import count
 from tsmu_jax.reporting.metrics_log import MetricsLog
@@ -118,8 +120,9 @@ def run_stage(
     with PhaseProgress(
         stage.phase.name, steps, epochs=epochs, images_per_step=draws.batch_size, start=done
     ) as progress:
-        loop = _loop(experiment, stage, stored, directory, log, progress, steps_before)
-        fitted = fit(loop, start(model, optimizer(experiment, stage)))
+        loop = training_loop(experiment, stage, stored, directory, log, progress, steps_before)
+        with traced(loop.step, directory.profile if experiment.config["profile"] else None) as step:
+            fitted = fit(dataclasses.replace(loop, step=step), start(model, optimizer(experiment, stage)))
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}" if fitted.chosen_epoch else "kept what it started from")
     model = fitted.model
@@ -132,7 +135,7 @@ def run_stage(
     return model, finished
 
 
-def _loop(
+def training_loop(
     experiment: Experiment,
     stage: Stage,
     stored: responses.Responses | None,
@@ -141,6 +144,7 @@ def _loop(
     progress: PhaseProgress,
     steps_before: int,
 ) -> Loop:
+    """What the stage's training needs. Args: stored: the responses of the decoders that it distils, if any."""
     config = experiment.config
     draws = experiment.draws(stage)
     decoder = {

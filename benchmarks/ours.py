@@ -1,0 +1,161 @@
+"""What is timed of our own, each built by a function that a candidate names; plain values in, a `Job` out."""
+
+import itertools
+import runpy
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from benchmarks.measure import ROOT
+from benchmarks.worker import Job
+from tsmu_jax import experiment, stage
+from tsmu_jax.batch import FLIP, IMAGE, MASK
+from tsmu_jax.learning import costs
+from tsmu_jax.learning.optimizer import make_optimizer
+from tsmu_jax.learning.parallel import AXIS, padded, pmap_answer, pmap_train, replicate, shard
+from tsmu_jax.learning.state import Model, add_decoder, init_model, start
+from tsmu_jax.learning.steps import Objective, make_answer_step, make_train_step
+from tsmu_jax.models.tsmu import PARTS, Network, make_network
+from tsmu_jax.reporting.metrics_log import MetricsLog
+from tsmu_jax.reporting.progress import PhaseProgress
+from tsmu_jax.rundir import PhaseDirectory
+
+
+def configuration(changes: Mapping[str, Any], variant: str = "paper") -> dict[str, Any]:
+    """A variant of configs/tsmu.py with changes, {"data.size": 64}."""
+    config = runpy.run_path(str(ROOT / "configs" / "tsmu.py"))["get_config"](variant)
+    config.update_from_flattened_dict(changes)
+    return config.to_dict()
+
+
+def synthetic(size: int, batch: int, pairs: int) -> dict[str, Any]:
+    """Changes of the configuration: two synthetic ecoregions of `pairs` training pairs each, drawn once per flip."""
+    return {
+        "batch_size": batch,
+        "data.size": size,
+        "data.synthetic.height": size,
+        "data.synthetic.width": size,
+        "data.synthetic.pairs": ",".join(f"{name}={pairs + 2}" for name in ("etf", "nad")),
+        "data.test_pairs": 1,
+        "data.validation_fraction": 1 / (pairs + 2),  # one pair
+        "data.validation_copies": 1,
+        "data.draws": 4,
+        "selection.epochs": 0,
+        "old": "etf",
+        "new": "nad",
+    }
+
+
+def train_step(size: int, batch: int, dtype: str = "float32") -> Job:
+    """A step of initial training, from u8 images on the devices to new parameters."""
+    network, model = _model(dtype, {"old": 1})
+    objective = Objective(trains=("shared", "old"), training=("shared", "old"), supervised=("old0",))
+    return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=0))
+
+
+def joint_fine_tuning_step(size: int, batch: int, old: int, dtype: str = "float32") -> Job:
+    """A step of joint fine-tuning beside `old` decoders, each held to its stored responses."""
+    network, model = _model(dtype, {"old": old, "new": 1})
+    distilled = tuple(model.params["old"])
+    objective = Objective(trains=PARTS, training=(), supervised=("new0",), distilled=distilled)
+    return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=old))
+
+
+def inference(size: int, batch: int, dtype: str = "float32") -> Job:
+    """Logits of a batch, from u8 images on the devices."""
+    network, model = _model(dtype, {"old": 1})
+    step = pmap_answer(make_answer_step(network))
+    drawn = _drawn(costs.blank_batch(padded(batch), size, 6, distilled=0))
+    sent = shard({name: drawn[name] for name in (IMAGE, FLIP)})
+    trees = (replicate({"shared": t["shared"], "decoder": t["old"]["old0"]}) for t in (model.params, model.batch_stats))
+    params, stats = trees
+
+    def run() -> None:
+        jax.block_until_ready(step(params, stats, sent))
+
+    return Job(run)
+
+
+def phase_step(phase: str, size: int, batch: int, pairs: int) -> Job:
+    """A step of a phase of TSMU as the training loop takes it, its input included, on synthetic pairs.
+
+    Args:
+      phase: its name.
+      pairs: that it trains on. A whole epoch, every pair in every flip, is the warm-up.
+    """
+    return _loop_steps(configuration(synthetic(size, batch, pairs)), phase)
+
+
+def _loop_steps(config: Mapping[str, Any], phase: str) -> Job:
+    made = experiment.prepare(config)
+    model = init_model(made.network, made.key("encoder"))
+    for bound in made.stages:
+        model = stage.enter(made, bound, model)
+        if bound.phase.name == phase:
+            break
+    scratch = tempfile.TemporaryDirectory()
+    directory = PhaseDirectory(Path(scratch.name), bound.directory)
+    log, progress = MetricsLog(Path(scratch.name)), PhaseProgress(phase, 0)
+    loop = stage.training_loop(made, bound, None, directory, log, progress, 0)
+    batches = loop.batches(0, loop.epochs * loop.steps_per_epoch)
+    stream = iter(batches)
+    state = replicate(start(model, stage.optimizer(made, bound)))
+    times = itertools.count(1)
+
+    def run() -> None:
+        nonlocal state
+        state, metrics = loop.step(state, next(stream), loop.key)
+        jax.block_until_ready((state, metrics))
+        next(times)
+
+    return Job(
+        run,
+        warmup=loop.steps_per_epoch + 1,
+        facts=lambda: {"wait_seconds": batches.wait_seconds, "directory": scratch.name},
+    )
+
+
+def _model(dtype: str, decoders: Mapping[str, int]) -> tuple[Network, Model]:
+    """The network of Table IX and a model with decoders old0, old1, ..., new0."""
+    network = make_network(dtype=dtype, axis_name=AXIS)
+    key = jax.random.key(0)
+    model = init_model(network, key)
+    for part, number in decoders.items():
+        for index in range(number):
+            model = add_decoder(model, network, jax.random.fold_in(key, index), part=part, name=f"{part}{index}")
+    return network, model
+
+
+def _training(network: Network, model: Model, objective: Objective, blank: Mapping[str, np.ndarray]) -> Job:
+    tx = make_optimizer(objective.trains, rate=1e-3)
+    step = pmap_train(make_train_step(network, tx, objective, axis_name=AXIS))
+    state, sent, key = replicate(start(model, tx)), shard(_drawn(blank)), jax.random.key(1)
+
+    def run() -> None:
+        nonlocal state
+        state, metrics = step(state, sent, key)
+        jax.block_until_ready((state, metrics))
+
+    return Job(run, warmup=2, facts=lambda: _plan(step, tx, model, blank))
+
+
+def _plan(
+    step: Callable[..., Any], tx: optax.GradientTransformation, model: Model, batch: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    return {"planned_bytes": costs.step_memory(step, tx, model, batch, jax.random.key(1))}
+
+
+def _drawn(blank: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The batch with random images and masks: arithmetic with zeros may be faster."""
+    random = np.random.default_rng(0)
+    image, mask = blank[IMAGE], blank[MASK]
+    return {
+        **blank,
+        IMAGE: random.integers(0, 256, image.shape, np.uint8),
+        MASK: random.integers(0, 2, mask.shape, np.uint8),
+    }
