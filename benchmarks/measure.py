@@ -76,7 +76,7 @@ class _Process:
     def __init__(self, candidate: Candidate):
         order = json.dumps({"make": candidate.make, "arguments": candidate.arguments})
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        self._noise = tempfile.TemporaryFile("w+")
+        self._noise = tempfile.TemporaryFile("w+")  # noqa: SIM115  (`close` closes it)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", order],
             stdin=subprocess.PIPE,

@@ -66,9 +66,7 @@ class Network(nn.Module):
         super().__init__()
         inputs = (channels, *(2 * width for width in ENCODER))
         self.encoder = nn.Sequential(*(EncoderBlock(c, width) for c, width in zip(inputs, ENCODER, strict=False)))
-        self.down = nn.ModuleList(
-            ConvNorm(c, width) for c, width in zip((inputs[-1], *DECODER), DECODER, strict=False)
-        )
+        self.down = nn.ModuleList(ConvNorm(c, width) for c, width in zip((inputs[-1], *DECODER), DECODER, strict=False))
         narrower = list(zip(DECODER[::-1], DECODER[-2::-1], strict=False))
         self.rise = nn.ModuleList(nn.ConvTranspose2d(wide, width, 3, stride=2) for wide, width in narrower)
         self.up = nn.ModuleList(ConvNorm(2 * width, width) for _, width in narrower)

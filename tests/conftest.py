@@ -1,4 +1,4 @@
-"""Two CPU devices, no silent broadcasting, no programs of earlier runs, no display: set before anything imports JAX or draws.
+"""Two CPU devices, no silent broadcasting, no kept programs, no display: set before anything imports JAX or draws.
 
 Also run directories as `tsmu_jax.main` leaves them, made by hand, for what reads them.
 """

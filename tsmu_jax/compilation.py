@@ -15,7 +15,8 @@ def keep_compiled() -> None:
     another place, JAX_ENABLE_COMPILATION_CACHE=false does without. JAX's key is made of the program, its flags, the
     kind of device and the release of the compiler: what is found is what would be compiled.
     """
-    if jax.config.jax_compilation_cache_dir is not None or not jax.config.jax_enable_compilation_cache:
+    configured = jax.config.values
+    if configured["jax_compilation_cache_dir"] is not None or not configured["jax_enable_compilation_cache"]:
         return
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     directory = Path(home).expanduser() / "tsmu_jax"
