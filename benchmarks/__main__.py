@@ -13,8 +13,9 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from benchmarks.rows import Row, as_json, markdown, record, regressions
+from benchmarks.rows import RECORDED, Row, as_json, markdown, record, regressions
 from tsmu_jax.errors import UserError
 
 ALL = (
@@ -48,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(ALL), help="which benchmarks")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--record", action="store_true", help="write benchmarks/recorded.json")
+    parser.add_argument("--record", action="store_true", help="write what later runs are compared with")
+    parser.add_argument(
+        "--recorded", type=Path, default=RECORDED, help="where that is; default: benchmarks/recorded.json"
+    )
     arguments = parser.parse_args(argv)
     names = arguments.only.split(",")
     unknown = sorted({*names} - {*ALL})
@@ -57,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = run(names)
     print(json.dumps(as_json(rows)) if arguments.json else markdown(rows))
     if arguments.record:
-        record(rows)
+        record(rows, arguments.recorded)
         return 0
-    worse = regressions(rows)
+    worse = regressions(rows, arguments.recorded)
     for sentence in worse:
         print(f"worse: {sentence}", file=sys.stderr)
     return 1 if worse else 0

@@ -101,7 +101,7 @@ def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(row) | {"ratio": row.ratio, "met": row.met} for row in rows]
 
 
-def regressions(rows: Iterable[Row], recorded: Path = RECORDED) -> list[str]:
+def regressions(rows: Iterable[Row], recorded: Path) -> list[str]:
     """One sentence for each ratio that is worse than the recorded one by more than SLACK allows."""
     before = {entry["name"]: entry["ratio"] for entry in json.loads(recorded.read_text())} if recorded.exists() else {}
     return [
@@ -111,7 +111,7 @@ def regressions(rows: Iterable[Row], recorded: Path = RECORDED) -> list[str]:
     ]
 
 
-def record(rows: Iterable[Row], recorded: Path = RECORDED) -> None:
+def record(rows: Iterable[Row], recorded: Path) -> None:
     """Makes these rows what later ones are compared with; recorded rows of other work stay."""
     before = {entry["name"]: entry for entry in json.loads(recorded.read_text())} if recorded.exists() else {}
     entries = before | {entry["name"]: entry for entry in as_json(rows)}
