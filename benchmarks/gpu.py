@@ -11,7 +11,6 @@ from benchmarks.rows import Row, beside
 from tsmu_jax.errors import UserError
 
 TARGET = 0.8
-ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # both sides share the card
 
 
 def rows(*, size: int = 512, dtype: str = "bfloat16", most: int = 32, repetitions: int = 21) -> Sequence[Row]:
@@ -38,8 +37,8 @@ def rows(*, size: int = 512, dtype: str = "bfloat16", most: int = 32, repetition
 def _both(size: int, batch: int, dtype: str, repetitions: int) -> tuple[Measured, Measured]:
     setting = {"size": size, "batch": batch, "dtype": dtype}
     sides = [
-        Candidate("ours", "benchmarks.ours:train_step", setting, ENVIRONMENT),
-        Candidate("torch.compile", "benchmarks.peer:train_step", {**setting, "compiled": True}, ENVIRONMENT),
+        Candidate("ours", "benchmarks.ours:train_step", setting),
+        Candidate("torch.compile", "benchmarks.peer:train_step", {**setting, "compiled": True}),
     ]
     ours, theirs = interleaved(sides, repetitions=repetitions).values()
     return ours, theirs

@@ -20,6 +20,8 @@ from typing import Any
 from tsmu_jax.errors import UserError
 
 ROOT = Path(__file__).parents[1]
+PATIENCE_SECONDS = 30.0
+SHARING = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # several processes share one accelerator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,7 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=self._noise,
             text=True,
-            env={**os.environ, "PYTHONPATH": path, **candidate.environment},
+            env={**SHARING, **os.environ, "PYTHONPATH": path, **candidate.environment},
         )
 
     def answer(self, word: str = "") -> dict[str, Any]:
@@ -105,9 +107,16 @@ class _Process:
         return f"its process ended with code {code}{': ' if lines else ''}{lines[-1] if lines else ''}"
 
     def close(self) -> None:
-        """Ends it, whatever it does."""
-        self._process.kill()
-        self._process.communicate()
+        """Lets it end and clear away what it wrote; kills it if it is too busy for that."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
         self._noise.close()
 
 

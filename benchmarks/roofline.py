@@ -87,9 +87,7 @@ def rows(*, size: int = 128, batch: int = 2, dtype: str = "float32", repetitions
         Candidate("bandwidth", "benchmarks.roofline:copying", {"mebibytes": 2048 if accelerated else 256}),
     ]
     parts = [Candidate(name, "benchmarks.roofline:part", {"name": name, **setting}) for name in PARTS]
-    environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # several processes share the card
-    sides = [Candidate(each.name, each.make, each.arguments, environment) for each in (*limits, *parts)]
-    measured = interleaved(sides, repetitions=repetitions)
+    measured = interleaved([*limits, *parts], repetitions=repetitions)
     peak, bandwidth = measured["peak"], measured["bandwidth"]
     flops, traffic = peak.facts["flops"] / peak.median, bandwidth.facts["bytes"] / bandwidth.median
     table = []

@@ -49,7 +49,7 @@ def demo(kept: bool) -> Job:
     return Job(run, warmup=1)
 
 
-def rows(*, repetitions: int = 3) -> Sequence[Row]:
+def rows(*, repetitions: int = 5) -> Sequence[Row]:
     """Help beside importing JAX, which is what it must not wait for; the first step with and without a cache."""
     programs = {name: ["-m", name, "--help"] for name in entry_points()} | {IMPORT: ["-c", IMPORT]}
     sides = [Candidate(name, "benchmarks.startup:program", {"words": words}) for name, words in programs.items()]

@@ -51,7 +51,7 @@ def serve(make: str, arguments: Mapping[str, Any], reply: Callable[[Mapping[str,
     reply({"warmup": [timed(job.run) for _ in range(job.warmup)]})
     for line in sys.stdin:
         if line.strip() == "end":
-            reply({"facts": dict(job.facts()), "peak_bytes": peak_bytes()})
+            reply({"peak_bytes": peak_bytes(), "facts": dict(job.facts())})  # before the facts take any
             return
         reply({"seconds": timed(job.run)})
 

@@ -53,6 +53,8 @@ def test_only_ratios_that_are_much_worse_count(tmp_path: Path) -> None:
     assert regressions([at(0.61)], table) == ["step: ratio 0.61, recorded 0.50"]
     assert regressions([dataclasses.replace(at(5.0), name="other"), Row("help", "s", ours=9.0)], table) == []
     assert regressions([at(5.0)], tmp_path / "none.json") == []
+    record([at(0.001)], table)
+    assert regressions([at(0.06)], table) == [] != regressions([at(0.1)], table)  # a tenth of the target is 0.06
 
 
 def test_recording_replaces_what_was_measured_again_and_keeps_the_rest(tmp_path: Path) -> None:
