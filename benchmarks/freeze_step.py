@@ -16,7 +16,7 @@ def rows(*, size: int = 128, batch: int = 2, pairs: int = 4, repetitions: int = 
     """Both steps in turn, after an epoch of every pair in every flip."""
     setting = {"size": size, "batch": batch, "pairs": pairs}
     phases = [("freeze step", "freeze"), ("full step", "initial")]
-    sides = [Candidate(name, "benchmarks.ours:phase_step", {"phase": phase, **setting}) for name, phase in phases]
+    sides = [Candidate(name, "benchmarks.runs:phase_step", {"phase": phase, **setting}) for name, phase in phases]
     freeze, full = interleaved(sides, repetitions=repetitions).values()
     return beside(f"freeze step, {size} x {size}, batch {batch}", freeze, [full], target=TARGET, per=batch)
 

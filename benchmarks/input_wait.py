@@ -19,8 +19,8 @@ def rows(*, size: int = 512, batch: int = 2, pairs: int = 8, repetitions: int = 
     """Wait and step of the initial phase, and the reader without a step, in turn."""
     setting = {"size": size, "batch": batch, "pairs": pairs}
     sides = [
-        Candidate("training", "benchmarks.ours:wait", setting),
-        Candidate("reading", "benchmarks.ours:reading", setting),
+        Candidate("training", "benchmarks.runs:wait", setting),
+        Candidate("reading", "benchmarks.runs:reading", setting),
     ]
     training, reading = interleaved(sides, repetitions=repetitions).values()
     name = f"ArrayRecord at {size} x {size}, batch {batch}"

@@ -37,7 +37,7 @@ def curves(largest: int) -> list[Curve]:
     """What is measured, images up to `largest` pixels a side."""
 
     def points(values: Sequence[int], make: str, name: str, **setting: int) -> dict[int, Candidate]:
-        return {value: Candidate(f"{value}", f"benchmarks.ours:{make}", {name: value, **setting}) for value in values}
+        return {value: Candidate(f"{value}", f"benchmarks.{make}", {name: value, **setting}) for value in values}
 
     sides = [side for side in (64, 128, 256, 512, 1024) if side <= largest]
     step = {"size": 64, "batch": 2}
@@ -45,12 +45,14 @@ def curves(largest: int) -> list[Curve]:
         Curve(
             "step of joint fine-tuning, 64 x 64",
             "old ecoregions, a decoder each",
-            points((1, 2, 4, 8), "joint_fine_tuning_step", "old", **step),
+            points((1, 2, 4, 8), "ours:joint_fine_tuning_step", "old", **step),
             exponent=1.0,
         ),
-        Curve("opening and ordering", "pairs", points((10, 100, 1000, 10_000 - 2), "opening", "pairs"), 1.0, tail=2),
-        Curve("training step of a pair", "side in pixels", points(sides, "train_step", "size", batch=1), 2.0),
-        Curve("answer to a pair", "side in pixels", points(sides, "inference", "size", batch=1), 2.0),
+        Curve(
+            "opening and ordering", "pairs", points((10, 100, 1000, 10_000 - 2), "runs:opening", "pairs"), 1.0, tail=2
+        ),
+        Curve("training step of a pair", "side in pixels", points(sides, "ours:train_step", "size", batch=1), 2.0),
+        Curve("answer to a pair", "side in pixels", points(sides, "ours:inference", "size", batch=1), 2.0),
     ]
 
 

@@ -23,7 +23,7 @@ def rows(*, scale: int = 50, size: int = 64, repetitions: int = 1) -> Sequence[R
     with tempfile.TemporaryDirectory() as cache:
         kept = {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
         sides = [
-            Candidate(method, "benchmarks.ours:update", {"method": method, "scale": scale, "size": size}, kept)
+            Candidate(method, "benchmarks.runs:update", {"method": method, "scale": scale, "size": size}, kept)
             for method in ("tsmu", *TARGETS)
         ]
         measured = interleaved(sides, repetitions=repetitions)

@@ -4,10 +4,12 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -41,7 +43,10 @@ def peak_bytes() -> int:
     stats = jax.local_devices()[0].memory_stats() if jax is not None else None
     if stats:
         return int(stats["peak_bytes_in_use"])
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, whose `ru_maxrss` begins with that of the process which started this one
+        return 1024 * int(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def serve(make: str, arguments: Mapping[str, Any], reply: Callable[[Mapping[str, Any]], None]) -> None:

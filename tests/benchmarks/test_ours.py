@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ours, scaling, startup
+from benchmarks import ours, runs, scaling, startup
 from benchmarks.worker import Job
 
 
@@ -13,7 +13,7 @@ def times(job: Job, runs: int) -> list[float | None]:
 
 
 def test_a_step_of_the_freeze_phase_trains() -> None:
-    job = ours.phase_step("freeze", size=64, batch=2, pairs=2)
+    job = runs.phase_step("freeze", size=64, batch=2, pairs=2)
     assert times(job, 2) == [None, None]
     assert job.warmup == 2 * 4 // 2 + 1  # every pair in every flip
 
@@ -23,12 +23,12 @@ def test_answers_are_timed_whole() -> None:
 
 
 def test_reading_from_records_is_timed_a_batch() -> None:
-    seconds = times(ours.reading(size=64, batch=2, pairs=4), 2)
+    seconds = times(runs.reading(size=64, batch=2, pairs=4), 2)
     assert all(value is not None and 0 < value < 5 for value in seconds)
 
 
 def test_opening_takes_the_pairs_that_are_asked_for() -> None:
-    assert times(ours.opening(10), 1) == [None]
+    assert times(runs.opening(10), 1) == [None]
 
 
 def test_entry_points_are_the_programs() -> None:
