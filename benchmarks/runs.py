@@ -1,8 +1,7 @@
 """What is timed of whole runs and of the loop in them, each built by a function that a candidate names."""
 
-import atexit
+import contextlib
 import runpy
-import shutil
 import statistics
 import tempfile
 import time
@@ -57,12 +56,12 @@ def phase_step(phase: str, size: int, batch: int, pairs: int) -> Job:
       pairs: that it trains on. A whole epoch, every pair in every flip, is the warm-up.
     """
     steps = _Steps(configuration(synthetic(size, batch, pairs)), phase)
-    return Job(steps.advance, warmup=steps.loop.steps_per_epoch + 1)
+    return Job(steps.advance, warmup=steps.loop.steps_per_epoch + 1, close=steps.close)
 
 
 def wait(size: int, batch: int, pairs: int) -> Job:
     """How long a step of initial training waits for its input, which is decoded from ArrayRecord each time."""
-    steps = _Steps(_from_records(size, batch, pairs), "initial")
+    steps = _from_records(size, batch, pairs)
     taken: list[float] = []
 
     def run() -> float:
@@ -72,19 +71,19 @@ def wait(size: int, batch: int, pairs: int) -> Job:
         return steps.batches.wait_seconds - waited
 
     warmup = 3  # the first two batches are read before the first step
-    return Job(run, warmup, facts=lambda: {"step_seconds": statistics.median(taken[warmup:])})
+    return Job(run, warmup, lambda: {"step_seconds": statistics.median(taken[warmup:])}, steps.close)
 
 
 def reading(size: int, batch: int, pairs: int) -> Job:
     """A batch from ArrayRecord to the device, as fast as they come; long enough to empty what was read ahead."""
-    steps, together = _Steps(_from_records(size, batch, pairs), "initial"), 16
+    steps, together = _from_records(size, batch, pairs), 16
 
     def run() -> float:
         started = time.perf_counter()
         jax.block_until_ready([next(steps.stream) for _ in range(together)])
         return (time.perf_counter() - started) / together
 
-    return Job(run, warmup=2)
+    return Job(run, warmup=2, close=steps.close)
 
 
 def opening(pairs: int) -> Job:
@@ -132,12 +131,13 @@ def update(method: str, scale: int, size: int) -> Job:
     return Job(lambda: seconds(full), warmup=0)
 
 
-def _from_records(size: int, batch: int, pairs: int) -> dict[str, Any]:
-    changes = synthetic(size, batch, pairs)
-    directory = Path(tempfile.mkdtemp(prefix="tsmu_jax_"))
-    atexit.register(shutil.rmtree, directory)
-    prepared.write(experiment.prepare(configuration(changes)).source, directory)
-    return configuration({**changes, "data.dir": str(directory), "data.cache_gib": 0.0})
+def _from_records(size: int, batch: int, pairs: int) -> "_Steps":
+    """Steps of initial training whose input is read and decoded each time."""
+    changes, scratch = synthetic(size, batch, pairs), tempfile.TemporaryDirectory()
+    prepared.write(experiment.prepare(configuration(changes)).source, scratch.name)
+    steps = _Steps(configuration({**changes, "data.dir": scratch.name, "data.cache_gib": 0.0}), "initial")
+    steps.opened.callback(scratch.cleanup)
+    return steps
 
 
 class _Steps:
@@ -150,9 +150,9 @@ class _Steps:
             model = stage.enter(made, bound, model)
             if bound.phase.name == phase:
                 break
-        self._scratch = tempfile.TemporaryDirectory()
-        run = Path(self._scratch.name)
-        log, progress = MetricsLog(run), PhaseProgress(phase, 0)
+        self.opened = contextlib.ExitStack()
+        run = Path(self.opened.enter_context(tempfile.TemporaryDirectory()))
+        log, progress = self.opened.enter_context(MetricsLog(run)), PhaseProgress(phase, 0)
         self.loop = stage.training_loop(made, bound, None, PhaseDirectory(run, bound.directory), log, progress, 0)
         self.batches = self.loop.batches(0, self.loop.epochs * self.loop.steps_per_epoch)
         self.stream = iter(self.batches)
@@ -162,3 +162,7 @@ class _Steps:
         """Takes one step and waits for it."""
         self._state, metrics = self.loop.step(self._state, next(self.stream), self.loop.key)
         jax.block_until_ready((self._state, metrics))
+
+    def close(self) -> None:
+        """Clears away what the loop wrote."""
+        self.opened.close()

@@ -46,7 +46,7 @@ def demo(kept: bool) -> Job:
         cache = Path(scratch.name) / ("cache" if kept else f"cache{number}")
         _python([*words, f"--workdir={scratch.name}/runs{number}/demo"], {"XDG_CACHE_HOME": str(cache)})
 
-    return Job(run, warmup=1)
+    return Job(run, warmup=1, close=scratch.cleanup)
 
 
 def rows(*, repetitions: int = 5) -> Sequence[Row]:

@@ -21,11 +21,13 @@ class Job:
       run: returns when the work is done, accelerators included; or how many seconds count, if not all of them.
       warmup: runs before the time is steady: the first one compiles.
       facts: plain values to hand over at the end.
+      close: clears away what the job wrote.
     """
 
     run: Callable[[], float | None]
     warmup: int = 1
     facts: Callable[[], Mapping[str, Any]] = dict
+    close: Callable[[], object] = dict  # nothing to do
 
 
 def timed(run: Callable[[], float | None]) -> float:
@@ -53,12 +55,15 @@ def serve(make: str, arguments: Mapping[str, Any], reply: Callable[[Mapping[str,
     """Builds and warms up the job, then answers each line of standard input: "run", or "end"."""
     module, _, function = make.partition(":")
     job: Job = getattr(importlib.import_module(module), function)(**arguments)
-    reply({"warmup": [timed(job.run) for _ in range(job.warmup)]})
-    for line in sys.stdin:
-        if line.strip() == "end":
-            reply({"peak_bytes": peak_bytes(), "facts": dict(job.facts())})  # before the facts take any
-            return
-        reply({"seconds": timed(job.run)})
+    try:
+        reply({"warmup": [timed(job.run) for _ in range(job.warmup)]})
+        for line in sys.stdin:
+            if line.strip() == "end":
+                reply({"peak_bytes": peak_bytes(), "facts": dict(job.facts())})  # before the facts take any
+            else:
+                reply({"seconds": timed(job.run)})
+    finally:
+        job.close()
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Our own side, on sizes as small as the network of Table IX takes."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from benchmarks.worker import Job
 
 
 def times(job: Job, runs: int) -> list[float | None]:
-    return [job.run() for _ in range(runs)]
+    with contextlib.closing(job):
+        return [job.run() for _ in range(runs)]
 
 
 def test_a_step_of_the_freeze_phase_trains() -> None:
