@@ -30,6 +30,7 @@ def _paper() -> config_dict.ConfigDict:
     config.batch_size = 2  # over all devices
     config.reuse = True  # take finished phases from run directories beside this one where they are the same
     config.checkpoint_minutes = 10.0  # between the periodic checkpoints inside a phase
+    config.profile = False  # trace a few steps of each phase into WORKDIR/profile, for Perfetto or XProf
 
     config.data = _data()
     config.model = config_dict.ConfigDict()
