@@ -63,7 +63,7 @@ def test_a_run_with_kept_programs_ends_with_the_same_bits_traced_or_not(tmp_path
         "model.width": 0.25,
         "model.depth": 3,
         "selection.epochs": 0,
-        "epochs.initial": 2,
+        "epochs.initial": 1,
         "reuse": False,
     }
     settings = [f"--config.{name}={value}" for name, value in flags.items()]

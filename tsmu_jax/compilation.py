@@ -5,8 +5,6 @@ from pathlib import Path
 
 import jax
 
-SHORTEST_SECONDS = 0.2  # what compiles in less is compiled again
-
 
 def keep_compiled() -> None:
     """Turns on JAX's persistent compilation cache, unless one is configured.
@@ -25,4 +23,4 @@ def keep_compiled() -> None:
     except OSError:
         return  # a home that cannot be written to costs the time to compile, nothing else
     jax.config.update("jax_compilation_cache_dir", str(directory))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST_SECONDS)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many
