@@ -30,6 +30,7 @@ def _paper() -> config_dict.ConfigDict:
     config.batch_size = 2  # over all devices
     config.reuse = True  # take finished phases from run directories beside this one where they are the same
     config.checkpoint_minutes = 10.0  # between the periodic checkpoints inside a phase
+    config.profile = False  # trace a few steps of each phase into WORKDIR/profile, for Perfetto or XProf
 
     config.data = _data()
     config.model = config_dict.ConfigDict()
@@ -63,10 +64,10 @@ def _paper() -> config_dict.ConfigDict:
     config.distillation.drift_budget = (
         0.0  # end before an epoch whose mean drift of the old answers is above this; 0: none
     )
-    # Beyond the paper, and off: whatever joint fine-tuning may do more.
-    config.distillation.features = 0.0  # weight of the encoder's features staying what they were; 1 is a good start
+    # Beyond the paper, and off: what joint fine-tuning may do more; the numbers at the end are worth trying.
+    config.distillation.features = 0.0  # weight of the encoder's features staying what they were: 1
     config.distillation.average = 0.0  # decay of the moving average of the weights, which is what is kept: 0.99
-    config.distillation.jitter = 0.0  # brightness and contrast vary by this much, and the stored responses stay: 0.1
+    config.distillation.jitter = 0.0  # brightness and contrast vary by so much, which counts as drift: 0.1
     config.distillation.dropout = False  # whether the new decoder drops out, as it did in the freeze phase
 
     config.early_stopping = config_dict.ConfigDict()

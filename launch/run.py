@@ -30,6 +30,8 @@ class Run(Checkpointable):
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)  # submitit hides all GPUs from local jobs
             if self.gpus is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus
-        from tsmu_jax.train import train_and_evaluate  # JAX reads the variable later, when it looks for devices
+        from tsmu_jax.compilation import keep_compiled  # JAX reads the variable later, when it looks for devices
+        from tsmu_jax.train import train_and_evaluate
 
+        keep_compiled()  # the points of a sweep run much the same programs
         train_and_evaluate(config, workdir, command=self.command)

@@ -1,4 +1,4 @@
-"""Two CPU devices, no silent broadcasting, no display: set before anything imports JAX or draws.
+"""Two CPU devices, no silent broadcasting, no kept programs, no display: set before anything imports JAX or draws.
 
 Also run directories as `tsmu_jax.main` leaves them, made by hand, for what reads them.
 """
@@ -15,6 +15,7 @@ _others = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.
 os.environ["XLA_FLAGS"] = " ".join([*_others, f"{_COUNT}=2"])
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 os.environ["MPLBACKEND"] = "agg"
 
 import jax  # noqa: E402  (must see the variables above)

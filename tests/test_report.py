@@ -84,7 +84,9 @@ def test_help_says_how_to_use_it() -> None:
 @pytest.mark.parametrize(
     ("module", "slow"),
     [
-        ("tsmu_jax.report", {"numpy", "scipy"}),  # `--help` comes at once
+        ("tsmu_jax.main", {"numpy", "scipy", "jax"}),  # `--help` comes at once
+        ("tsmu_jax.prepare", {"numpy", "scipy", "jax", "tensorflow_datasets", "matplotlib"}),
+        ("tsmu_jax.report", {"numpy", "scipy", "jax"}),
         ("tsmu_jax.reporting.documents", {"jax", "flax", "matplotlib", "tensorflow_datasets"}),
         ("tsmu_jax.reporting.page.document", {"jax", "flax", "matplotlib", "tensorflow_datasets"}),
     ],

@@ -131,9 +131,10 @@ def test_keys_that_came_or_went_differ_too(tmp_path: Path) -> None:
 
 def test_what_changes_no_number_may_differ(tmp_path: Path) -> None:
     claim(tmp_path)
-    others = changed(reuse=False, checkpoint_minutes=0.5, data__workers=1, data__cache_gib=0.0)
+    others = changed(reuse=False, checkpoint_minutes=0.5, profile=True, data__workers=1, data__cache_gib=0.0)
     claim(tmp_path, others)
-    assert set(FREE) == {"reuse", "checkpoint_minutes", "data.workers", "data.cache_gib"}  # all of them tried
+    tried = {"reuse", "checkpoint_minutes", "profile", "data.workers", "data.cache_gib"}
+    assert set(FREE) == tried
 
 
 def test_rates_survive_being_written(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 # What may differ between the runs that share a directory: none of it changes a number.
-FREE = ("reuse", "checkpoint_minutes", "data.workers", "data.cache_gib")
+FREE = ("reuse", "checkpoint_minutes", "profile", "data.workers", "data.cache_gib")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,11 +13,7 @@ from typing import Any
 from absl import flags
 
 from tsmu_jax import cli, configuration
-from tsmu_jax.data import describe, prepared, splits
-from tsmu_jax.data.ecoregions import ECOREGIONS
-from tsmu_jax.data.open import open_source
 from tsmu_jax.errors import UserError
-from tsmu_jax.reporting.figures import pixel_histograms
 
 _INPUT = flags.DEFINE_string("input", None, "Folder of images, or synthetic.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the dataset is written.", required=True)
@@ -30,7 +26,7 @@ _SYNTHETIC_SIZE = flags.DEFINE_integer("synthetic_size", 512, "Side of synthetic
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the split, and of synthetic images.")
 _SPLIT = flags.DEFINE_enum("split", "auto", ["auto", "paper", "blocked"], "Blocked: neighbours together.")
 _TEST_PAIRS = flags.DEFINE_integer("test_pairs", 5, "Test pairs of each ecoregion.")
-_DISTANCE = flags.DEFINE_float("min_distance_m", splits.MIN_DISTANCE_M, "Nearer images are neighbours.")
+_DISTANCE = flags.DEFINE_float("min_distance_m", 100.0, "Nearer images are neighbours.")
 _VALIDATION = flags.DEFINE_enum("validation", "disjoint", ["disjoint", "paper"], "Paper: the training pairs.")
 _FRACTION = flags.DEFINE_float("validation_fraction", 0.15, "Part of the training pairs that validates.")
 
@@ -45,6 +41,11 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _prepare(data_dir: Path) -> None:
+    from tsmu_jax.data import describe, prepared, splits  # TFDS and matplotlib: not for `--help`
+    from tsmu_jax.data.ecoregions import ECOREGIONS
+    from tsmu_jax.data.open import open_source
+    from tsmu_jax.reporting.figures import pixel_histograms
+
     count = _SYNTHETIC_PAIRS.value
     source = open_source(
         None if _INPUT.value == "synthetic" else _INPUT.value,

@@ -146,6 +146,7 @@ class PhaseDirectory:
     def __init__(self, run: Path, name: str):
         self.path = run / "phases" / name
         self.predictions = run / "predictions" / name
+        self.profile = run / "profile" / name
 
     @property
     def checkpoint(self) -> Path:

@@ -20,6 +20,7 @@ from tsmu_jax.learning.parallel import AXIS, pmap_train
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, TrainState, add_decoder, promote
 from tsmu_jax.learning.steps import Objective, make_train_step
+from tsmu_jax.learning.trace import traced
 from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import count
 from tsmu_jax.reporting.metrics_log import MetricsLog
@@ -134,8 +135,9 @@ def run_stage(
         start=done,
         console=processes.console(),
     ) as progress:
-        loop = _loop(experiment, feed, directory, log, progress, steps_before)
-        fitted = fit(loop, begin(experiment, stage, model))
+        loop = training_loop(experiment, feed, directory, log, progress, steps_before)
+        with traced(loop.step, directory.profile if experiment.config["profile"] else None) as step:
+            fitted = fit(dataclasses.replace(loop, step=step), begin(experiment, stage, model))
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}" if fitted.chosen_epoch else "kept what it started from")
     model = fitted.model
@@ -149,7 +151,7 @@ def run_stage(
     return model, finished
 
 
-def _loop(
+def training_loop(
     experiment: Experiment,
     feed: Feed,
     directory: PhaseDirectory,
@@ -157,6 +159,7 @@ def _loop(
     progress: PhaseProgress,
     steps_before: int,
 ) -> Loop:
+    """What the stage's training needs."""
     config, stage = experiment.config, feed.stage
     draws = experiment.draws(stage)
 

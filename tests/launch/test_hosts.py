@@ -52,6 +52,11 @@ def free_port() -> int:
     raise RuntimeError("no free port")
 
 
+def variables(home: Path, devices: int = 1) -> dict[str, str]:
+    """Compiled programs are kept as for a user, but in the test's own directory."""
+    return environment(devices) | {"XDG_CACHE_HOME": str(home), "JAX_ENABLE_COMPILATION_CACHE": "true"}
+
+
 def start(config_file: Path, workdir: Path, *flags: str, slurm: bool = False) -> Processes:
     """Two processes on this machine with a CPU device each, told of one another by flags or as SLURM does."""
     port, started = free_port(), []
@@ -63,8 +68,8 @@ def start(config_file: Path, workdir: Path, *flags: str, slurm: bool = False) ->
         else:
             words += [f"--coordinator=localhost:{port}", "--num_processes=2", f"--process_id={process}"]
         words += ["--", f"--config={config_file}", f"--workdir={workdir}", *flags]
-        variables = environment() | {f"SLURM_{name}": str(value) for name, value in cluster.items()}
-        started.append(subprocess.Popen(command(*words), cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True))
+        given = variables(config_file.parent) | {f"SLURM_{name}": str(value) for name, value in cluster.items()}
+        started.append(subprocess.Popen(command(*words), cwd=ROOT, env=given, stderr=subprocess.PIPE, text=True))
     return started
 
 

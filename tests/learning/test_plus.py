@@ -127,6 +127,20 @@ def test_the_average_is_that_of_the_weights_so_far(one_device, model, batches, i
     assert not identical(states[-1].average["new"], states[-1].params["new"])
 
 
+@pytest.mark.parametrize("side", [3, 300])
+def test_a_state_may_hold_the_same_array_twice(side: int) -> None:
+    """The teacher and the average start as the parameters, whose memory the step reuses."""
+    step = pmap_train(lambda state, batch, key: ({**state, "params": state["params"] + 1}, batch["x"].sum()))
+    leaf = jnp.full((side, side), 0.5)  # on one device
+    state = replicate({"params": leaf, "average": leaf, "teacher": leaf})
+    for _ in range(3):
+        state, _ = step(state, shard({"x": np.ones(2, np.float32)}), KEY)
+    for name, value in {"params": 3.5, "average": 0.5, "teacher": 0.5}.items():
+        for copy in state[name].addressable_shards:
+            np.testing.assert_array_equal(copy.data, value)
+    np.testing.assert_array_equal(leaf, 0.5)
+
+
 def test_two_devices_equal_one_on_the_whole_batch(one_device, network, model, batches) -> None:
     (whole, history) = run(one_device, model, batches)
     step, state = pmap_train(make_train_step(network, SGD, PLUS, axis_name=AXIS)), replicate(PLUS.start(model, SGD))

@@ -83,6 +83,10 @@ def unshard(answers: jax.Array) -> np.ndarray:
 
 
 def replicate(tree: Any) -> Any:
-    """Copies a tree to every device here, so that no step has to; steps that reuse memory then reuse the copy's."""
+    """Copies a tree to every device here, so that no step has to; steps that reuse memory then reuse the copy's.
+
+    By way of copies on the host: of an array on one device, JAX lets the copies for several share the memory, whatever
+    `may_alias` says, and a tree that holds it twice would be written to twice.
+    """
     sharding = NamedSharding(Mesh(np.asarray(jax.local_devices()), (AXIS,)), PartitionSpec())
-    return jax.device_put(tree, sharding, may_alias=False)
+    return jax.device_put(jax.tree.map(np.array, tree), sharding, may_alias=False)

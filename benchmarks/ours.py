@@ -1,0 +1,88 @@
+"""Our steps by themselves, each built by a function that a candidate names: plain values in, a `Job` out."""
+
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from benchmarks.worker import Job
+from tsmu_jax.batch import FLIP, IMAGE, MASK
+from tsmu_jax.learning import costs
+from tsmu_jax.learning.optimizer import make_optimizer
+from tsmu_jax.learning.parallel import AXIS, padded, pmap_answer, pmap_train, replicate, shard
+from tsmu_jax.learning.state import Model, add_decoder, init_model
+from tsmu_jax.learning.steps import Objective, make_answer_step, make_train_step
+from tsmu_jax.models.tsmu import PARTS, Network, make_network
+
+
+def train_step(size: int, batch: int, dtype: str = "float32") -> Job:
+    """A step of initial training, from u8 images on the devices to new parameters."""
+    network, model = _model(dtype, {"old": 1})
+    parts = ("shared", "old")
+    objective = Objective(trains=parts, training=parts, dropout=parts, supervised=("old0",))
+    return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=0))
+
+
+def joint_fine_tuning_step(size: int, batch: int, old: int, dtype: str = "float32") -> Job:
+    """A step of joint fine-tuning beside `old` decoders, each held to its stored responses."""
+    network, model = _model(dtype, {"old": old, "new": 1})
+    distilled = tuple(model.params["old"])
+    objective = Objective(trains=PARTS, training=(), dropout=(), supervised=("new0",), distilled=distilled)
+    return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=old))
+
+
+def inference(size: int, batch: int, dtype: str = "float32") -> Job:
+    """Logits of a batch, from u8 images on the devices."""
+    network, model = _model(dtype, {"old": 1})
+    step = pmap_answer(make_answer_step(network))
+    drawn = _drawn(costs.blank_batch(padded(batch), size, 6, distilled=0))
+    sent = shard({name: drawn[name] for name in (IMAGE, FLIP)})
+    params, stats = (
+        replicate({"shared": tree["shared"], "decoder": tree["old"]["old0"]})
+        for tree in (model.params, model.batch_stats)
+    )
+
+    def run() -> None:
+        jax.block_until_ready(step(params, stats, sent))
+
+    return Job(run)
+
+
+def _model(dtype: str, decoders: Mapping[str, int]) -> tuple[Network, Model]:
+    """The network of Table IX and a model with decoders old0, old1, ..., new0."""
+    network = make_network(dtype=dtype, axis_name=AXIS)
+    key = jax.random.key(0)
+    model = init_model(network, key)
+    for part, number in decoders.items():
+        for index in range(number):
+            model = add_decoder(model, network, jax.random.fold_in(key, index), part=part, name=f"{part}{index}")
+    return network, model
+
+
+def _training(network: Network, model: Model, objective: Objective, blank: Mapping[str, np.ndarray]) -> Job:
+    tx = make_optimizer(objective.trains, rate=1e-3)
+    step = pmap_train(make_train_step(network, tx, objective, axis_name=AXIS))
+    state = objective.start(model, tx)
+    shapes = jax.eval_shape(lambda: state)
+    state, sent, key = replicate(state), shard(_drawn(blank)), jax.random.key(1)
+
+    def run() -> None:
+        nonlocal state
+        state, metrics = step(state, sent, key)
+        jax.block_until_ready((state, metrics))
+
+    def plan() -> dict[str, int | None]:
+        return {"planned_bytes": costs.step_memory(step, shapes, blank, key)}
+
+    return Job(run, warmup=2, facts=plan)
+
+
+def _drawn(blank: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The batch with random images and masks: arithmetic with zeros may be faster."""
+    random = np.random.default_rng(0)
+    image, mask = blank[IMAGE], blank[MASK]
+    return {
+        **blank,
+        IMAGE: random.integers(0, 256, image.shape, np.uint8),
+        MASK: random.integers(0, 2, mask.shape, np.uint8),
+    }

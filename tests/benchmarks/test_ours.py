@@ -1,0 +1,57 @@
+"""Our own side, on sizes as small as the network of Table IX takes."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from benchmarks import ours, runs, scaling, startup
+from benchmarks.worker import Job
+
+
+def times(job: Job, runs: int) -> list[float | None]:
+    with contextlib.closing(job):
+        return [job.run() for _ in range(runs)]
+
+
+def test_a_step_of_the_freeze_phase_trains() -> None:
+    job = runs.phase_step("freeze", size=64, batch=2, pairs=2)
+    assert times(job, 2) == [None, None]
+    assert job.warmup == 2 * 4 // 2 + 1  # every pair in every flip
+
+
+def test_answers_are_timed_whole() -> None:
+    assert times(ours.inference(size=64, batch=2), 2) == [None, None]
+
+
+def test_reading_from_records_is_timed_a_batch() -> None:
+    seconds = times(runs.reading(size=64, batch=2, pairs=4), 2)
+    assert all(value is not None and 0 < value < 5 for value in seconds)
+
+
+def test_opening_takes_the_pairs_that_are_asked_for() -> None:
+    assert times(runs.opening(10), 1) == [None]
+
+
+def test_entry_points_are_the_programs() -> None:
+    names = startup.entry_points()
+    assert {"tsmu_jax.main", "tsmu_jax.prepare", "tsmu_jax.report"} <= set(names)
+    assert "tsmu_jax.train" not in names
+
+
+def test_a_program_that_fails_is_no_time() -> None:
+    with pytest.raises(Exception, match="no such thing"):
+        startup.program(["-c", "raise ValueError('no such thing')"]).run()
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_exponents_are_those_of_the_last_points(power: float) -> None:
+    seconds = {side: 3.0 * side**power for side in (128, 256, 512)}
+    assert scaling.exponent({64: 100.0, **seconds}, tail=3) == pytest.approx(power)
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    curves = scaling.curves(largest=256)
+    scaling.draw([(curve, {x: 0.1 * x for x in curve.points}) for curve in curves], tmp_path / "scaling.png")
+    assert (tmp_path / "scaling.png").stat().st_size > 10_000
+    assert list(curves[-1].points) == [64, 128, 256]
