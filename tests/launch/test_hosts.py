@@ -26,11 +26,11 @@ SLURM_PORTS = range(65536 - 4096, 65536)  # JAX takes one of them by the job's n
 Processes = list[subprocess.Popen[str]]
 
 
-@pytest.fixture
-def config_file(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny configuration, whose epochs end with a batch of which the second process has no image."""
     assert 2 * 5 % TINY["batch_size"] == 2  # draws of each training pair
-    file = tmp_path / "tiny.py"
+    file = tmp_path_factory.mktemp("hosts") / "tiny.py"
     file.write_text(
         "import runpy\n"
         "def get_config():\n"
@@ -52,9 +52,10 @@ def free_port() -> int:
     raise RuntimeError("no free port")
 
 
-def variables(home: Path, devices: int = 1) -> dict[str, str]:
-    """Compiled programs are kept as for a user, but in the test's own directory."""
-    return environment(devices) | {"XDG_CACHE_HOME": str(home), "JAX_ENABLE_COMPILATION_CACHE": "true"}
+def keeping(programs: Path) -> dict[str, str]:
+    """The environment of a user, whose compiled programs are kept from one run to the next."""
+    cache = {"JAX_ENABLE_COMPILATION_CACHE": "true", "JAX_COMPILATION_CACHE_DIR": str(programs)}
+    return environment() | cache | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
 
 def start(config_file: Path, workdir: Path, *flags: str, slurm: bool = False) -> Processes:
@@ -68,7 +69,8 @@ def start(config_file: Path, workdir: Path, *flags: str, slurm: bool = False) ->
         else:
             words += [f"--coordinator=localhost:{port}", "--num_processes=2", f"--process_id={process}"]
         words += ["--", f"--config={config_file}", f"--workdir={workdir}", *flags]
-        given = variables(config_file.parent) | {f"SLURM_{name}": str(value) for name, value in cluster.items()}
+        given = keeping(config_file.parent / "programs")
+        given |= {f"SLURM_{name}": str(value) for name, value in cluster.items()}
         started.append(subprocess.Popen(command(*words), cwd=ROOT, env=given, stderr=subprocess.PIPE, text=True))
     return started
 
@@ -119,7 +121,7 @@ def compare(one: Path, two: Path) -> None:
 def test_two_processes_go_on_after_a_loss_and_end_as_one_process_with_two_devices(
     config_file: Path, tmp_path: Path
 ) -> None:
-    flags = ("--config.epochs.initial=30", "--config.reuse=false")
+    flags = ("--config.epochs.initial=30", "--config.epochs.freeze=3", "--config.reuse=false")
     often = "--config.checkpoint_minutes=0.001"
     two = tmp_path / "two"
     unfinished = RunDirectory(two).phase("01_initial").periodic
