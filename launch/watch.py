@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from pathlib import Path
 
 _LOOK_SECONDS = 2.0
 _ORPHANED = 130  # exit code
@@ -14,9 +15,17 @@ def end_with(process: int) -> None:
 
 
 def _watch(process: int) -> None:
-    while True:
-        try:
-            os.kill(process, 0)
-        except OSError:  # it is gone, and perhaps its number is another user's by now
-            os._exit(_ORPHANED)
+    while not _gone(process):
         time.sleep(_LOOK_SECONDS)
+    os._exit(_ORPHANED)
+
+
+def _gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:  # there is no /proc here
+        return False
+    except OSError:  # its number is nobody's, or by now another user's
+        return True
+    return state == "Z"  # ended, but whoever started it has not asked yet how

@@ -80,8 +80,7 @@ def test_a_killed_sweep_takes_its_points_along(sweep_file: Path, tmp_path: Path)
         with pytest.raises(UserError, match="another process runs in it"):
             RunDirectory.claim(workdir, config, command="")
     finally:
-        launcher.kill()
-        launcher.wait()
+        launcher.kill()  # and nobody asks yet how it ended
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -90,6 +89,7 @@ def test_a_killed_sweep_takes_its_points_along(sweep_file: Path, tmp_path: Path)
         except UserError:
             assert time.monotonic() < deadline, "the point goes on without its launcher"
             time.sleep(0.1)
+    launcher.wait()
 
 
 @pytest.mark.parametrize(
