@@ -37,18 +37,18 @@ def test_results_tell_how_well_the_decoder_is_chosen(tiny_run: Run) -> None:
     selection, last = results["selection"], results["phases"][-1]
     assert json.loads((workdir / "results.json").read_text())["selection"] == selection
     assert selection["images"] == 12
-    assert {name: sum(row.values()) for name, row in selection["confusion"].items()} == {"nad": 6, "mwcf": 6}
-    right = sum(selection["confusion"][name][name] for name in ("nad", "mwcf"))
+    assert {name: sum(row.values()) for name, row in selection["confusion"].items()} == {"etf": 6, "nad": 6}
+    right = sum(selection["confusion"][name][name] for name in ("etf", "nad"))
     assert selection["accuracy"] == right / 12 >= 0.75
     assert selection["decoder_accuracy"] == selection["accuracy"]  # a decoder each
-    for name in ("nad", "mwcf"):
+    for name in ("etf", "nad"):
         assert selection["ecoregions"][name]["iou"]["oracle"] == last["ecoregions"][name]["iou"]
     assert selection["iou"]["oracle"] == pytest.approx(last["iou"]["global"])
     assert set(selection["iou"]) == set(WAYS)
-    assert {"nad", "mwcf"} == set(selection["autoencoders"])
+    assert {"etf", "nad"} == set(selection["autoencoders"])
     inputs, hidden = 16 * 16 * 6, 32
-    assert selection["autoencoders"]["nad"]["parameters"] == 2 * inputs * hidden + hidden + inputs
-    assert selection["autoencoders"]["nad"]["pairs"] == len(prepare(configuration()).split.train["nad"])
+    assert selection["autoencoders"]["etf"]["parameters"] == 2 * inputs * hidden + hidden + inputs
+    assert selection["autoencoders"]["etf"]["pairs"] == len(prepare(configuration()).split.train["etf"])
 
 
 def test_each_test_image_is_listed_with_its_errors(tiny_run: Run) -> None:
@@ -59,8 +59,8 @@ def test_each_test_image_is_listed_with_its_errors(tiny_run: Run) -> None:
     for name, one in tests.items():
         assert one["id"] == record["tests"][name]["id"]
         assert one["counts"]["oracle"] == {field: record["tests"][name][field] for field in ("tp", "fp", "fn")}
-        errors = np.array([one["errors"][candidate] for candidate in ("nad", "mwcf")])
-        assert one["chosen"] == [("nad", "mwcf")[best] for best in errors.argmin(0)]
+        errors = np.array([one["errors"][candidate] for candidate in ("etf", "nad")])
+        assert one["chosen"] == [("etf", "nad")[best] for best in errors.argmin(0)]
         np.testing.assert_allclose(one["margin"], 1 - errors.min(0) / errors.max(0), rtol=1e-5)
         margins += one["margin"]
     assert results["selection"]["margin"]["review"] == sum(margin < 0.1 for margin in margins)
@@ -83,7 +83,7 @@ def test_autoencoders_are_trained_when_their_ecoregion_arrives(tiny_run: Run) ->
         return (workdir / path).stat().st_mtime_ns
 
     initial, freeze = (written(f"phases/{phase}/phase.json") for phase in ("01_initial", "02_freeze"))
-    old, new = (written(f"selection/{name}/autoencoder.json") for name in ("nad", "mwcf"))
+    old, new = (written(f"selection/{name}/autoencoder.json") for name in ("etf", "nad"))
     assert initial < old < new < freeze
 
 
@@ -91,47 +91,47 @@ def test_the_same_bits_whoever_trains_and_whatever_arrives_later(tiny_run: Run, 
     first, again = RunDirectory(tiny_run[0]), RunDirectory(tmp_path / "again")
     experiment = prepare(configuration(reuse=False))
     choice.arrive(experiment, again, experiment.old)
-    assert not again.autoencoder("mwcf").path.exists()
-    assert bits(again, "nad") == bits(first, "nad")
-    before = contents(again.autoencoder("nad").path)
+    assert not again.autoencoder("nad").path.exists()
+    assert bits(again, "etf") == bits(first, "etf")
+    before = contents(again.autoencoder("etf").path)
     choice.arrive(experiment, again, experiment.new)
     choice.arrive(experiment, again, (*experiment.old, *experiment.new))  # finished: found again
-    assert contents(again.autoencoder("nad").path) == before
-    assert bits(again, "mwcf") == bits(first, "mwcf") != bits(first, "nad")
+    assert contents(again.autoencoder("etf").path) == before
+    assert bits(again, "nad") == bits(first, "nad") != bits(first, "etf")
 
 
 def test_an_unfinished_one_is_trained_again_and_one_of_other_settings_too(tiny_run: Run, tmp_path: Path) -> None:
     copy = RunDirectory(tmp_path / "copy")
     shutil.copytree(tiny_run[0] / "selection", copy.selection)
-    (copy.autoencoder("nad").path / "autoencoder.json").unlink()
-    choice.arrive(prepare(configuration(reuse=False)), copy, ["nad"])
-    assert bits(copy, "nad") == bits(RunDirectory(tiny_run[0]), "nad")
-    choice.arrive(prepare(configuration(reuse=False, **{"selection.hidden": 3})), copy, ["nad"])
-    assert copy.autoencoder("nad").params()["encode"]["bias"].shape == (3,)
+    (copy.autoencoder("etf").path / "autoencoder.json").unlink()
+    choice.arrive(prepare(configuration(reuse=False)), copy, ["etf"])
+    assert bits(copy, "etf") == bits(RunDirectory(tiny_run[0]), "etf")
+    choice.arrive(prepare(configuration(reuse=False, **{"selection.hidden": 3})), copy, ["etf"])
+    assert copy.autoencoder("etf").params()["encode"]["bias"].shape == (3,)
 
 
 def test_one_that_a_run_beside_has_finished_is_taken_over(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first, beside = RunDirectory(tiny_run[0]), RunDirectory(tiny_run[0].parent / "beside")
-    choice.arrive(prepare(configuration()), beside, ["nad"])
-    assert beside.autoencoder("nad").record() == first.autoencoder("nad").record()  # its seconds, too
-    assert bits(beside, "nad") == bits(first, "nad")
+    choice.arrive(prepare(configuration()), beside, ["etf"])
+    assert beside.autoencoder("etf").record() == first.autoencoder("etf").record()  # its seconds, too
+    assert bits(beside, "etf") == bits(first, "etf")
     shutil.rmtree(beside.path)
 
 
 def test_autoencoders_touch_no_phase(tiny_run: Run) -> None:
     one, other = prepare(configuration()), prepare(configuration(**{"selection.epochs": 0}))
     assert [one.stage_key(stage) for stage in one.stages] == [other.stage_key(stage) for stage in other.stages]
-    assert one.autoencoder_key("nad") != one.autoencoder_key("mwcf")
-    assert one.autoencoder_key("nad") == prepare(configuration(**{"selection.margin": 0.3})).autoencoder_key("nad")
+    assert one.autoencoder_key("etf") != one.autoencoder_key("nad")
+    assert one.autoencoder_key("etf") == prepare(configuration(**{"selection.margin": 0.3})).autoencoder_key("etf")
 
 
 def test_a_model_without_update_knows_its_first_ecoregions_only(tiny_run: Run) -> None:
     workdir = tiny_run[0].parent / "leave_one_out"
     selection = train_and_evaluate(configuration(method="leave_one_out"), workdir)["selection"]
-    assert selection["confusion"] == {"nad": {"nad": 6}, "mwcf": {"nad": 6}}
+    assert selection["confusion"] == {"etf": {"etf": 6}, "nad": {"etf": 6}}
     assert (selection["accuracy"], selection["decoder_accuracy"]) == (0.5, 1.0)
     assert selection["margin"]["quantiles"]["0.0"] == 1.0  # nothing to confuse it with
-    assert bits(RunDirectory(workdir), "nad") == bits(RunDirectory(tiny_run[0]), "nad")
+    assert bits(RunDirectory(workdir), "etf") == bits(RunDirectory(tiny_run[0]), "etf")
     shutil.rmtree(workdir)
 
 
@@ -152,14 +152,14 @@ def test_no_epochs_no_selection(tiny_run: Run, tmp_path: Path) -> None:
 def test_a_loaded_selector_chooses_what_the_run_chose(tiny_run: Run) -> None:
     workdir, _ = tiny_run
     selector, tests = tsmu_jax.load_selector(workdir), prepare(configuration()).tests
-    assert tuple(selector.autoencoders) == ("nad", "mwcf")
+    assert tuple(selector.autoencoders) == ("etf", "nad")
     listed = json.loads((workdir / "selection" / "selection.json").read_text())["tests"]
     for name, test in tests.items():
         names, margins = selector.choose(test.images.astype(np.float32) / 255)
         np.testing.assert_allclose(margins, listed[name]["margin"], atol=1e-4)
         clear = margins > 1e-3
         assert np.array_equal(np.array(names)[clear], np.array(listed[name]["chosen"])[clear]) and clear.any()
-    assert tsmu_jax.load_phase(workdir, "freeze").route == {"nad": "old", "mwcf": "new"}
+    assert tsmu_jax.load_phase(workdir, "freeze").route == {"etf": "old", "nad": "new"}
 
 
 @pytest.mark.parametrize(

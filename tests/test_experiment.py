@@ -28,6 +28,7 @@ def shared(**changes: Any) -> int:
     ("changes", "phases"),
     [
         ({"reuse": False, "data__workers": 1}, 3),
+        ({"data__split": "paper"}, 3),  # what "auto" means where no footprints are known
         ({"optimizer__small_rate": 2e-4}, 2),
         ({"distillation__temperature": 3.0}, 2),
         ({"distillation__move_statistics": True}, 2),

@@ -24,6 +24,6 @@ def test_answers_its_questions_on_a_tiny_run(tiny_run: tuple[Path, dict], tmp_pa
     texts = "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stdout")
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert "02_freeze -> 03_joint_fine_tuning; decoders ('old', 'new')" in texts
-    assert "nad\n  old: [1. " in texts and "mwcf\n  old: [1. " in texts
+    assert "etf\n  old: [1. " in texts and "nad\n  old: [1. " in texts
     assert len(pictures) == 3  # layers, responses, failures
     assert "stores no responses" not in texts and "no autoencoders" not in texts

@@ -28,12 +28,12 @@ from tsmu_jax.train import train_and_evaluate
 
 ROOT = Path(__file__).parent.parent
 _FLAGS = {
-    "old": "nad",
-    "new": "mwcf",
+    "old": "etf",
+    "new": "nad",
     "data.size": 32,
     "data.synthetic.height": 32,
     "data.synthetic.width": 48,
-    "data.synthetic.pairs": "mwcf=16,nad=16",
+    "data.synthetic.pairs": "nad=16,etf=16",
     "data.test_pairs": 6,
     "model.depth": 3,
     "optimizer.small_rate": 1e-5,
@@ -85,9 +85,9 @@ def test_keeps_the_old_ecoregion_while_the_new_one_rises(run: tuple[Path, dict])
     assert [phase["name"] for phase in results["phases"]] == ["initial", "freeze", "joint_fine_tuning"]
     assert initial["old"] > 0.4
     assert freeze["old"] == initial["old"]
-    assert freeze["new"] > initial["new"] + 0.1
-    assert joint["old"] > initial["old"] - 0.04  # of six test images
-    assert joint["new"] > initial["new"] + 0.1
+    assert freeze["new"] > initial["new"] + 0.2
+    assert joint["old"] > initial["old"] - 0.02  # of six test images
+    assert joint["new"] > initial["new"] + 0.2
 
 
 def test_a_freeze_phase_changes_no_byte_of_what_is_frozen(run: tuple[Path, dict]) -> None:
@@ -107,18 +107,18 @@ def test_a_freeze_phase_changes_no_byte_of_what_is_frozen(run: tuple[Path, dict]
     first, second = (
         json.loads((workdir / "phases" / name / "phase.json").read_text()) for name in ("01_initial", "02_freeze")
     )
-    assert first["tests"]["nad"] == second["tests"]["nad"]
+    assert first["tests"]["etf"] == second["tests"]["etf"]
 
 
 def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
     workdir, results = run
     assert json.loads((workdir / "results.json").read_text()) == results
-    assert results["schema"] == 1 and results["old"] == ["nad"] and results["new"] == ["mwcf"]
+    assert results["schema"] == 1 and results["old"] == ["etf"] and results["new"] == ["nad"]
     last = results["phases"][-1]
-    assert last["ecoregions"]["nad"]["decoder"] == "old" and last["ecoregions"]["mwcf"]["decoder"] == "new"
-    assert results["phases"][0]["ecoregions"]["mwcf"]["decoder"] == "old"
+    assert last["ecoregions"]["etf"]["decoder"] == "old" and last["ecoregions"]["nad"]["decoder"] == "new"
+    assert results["phases"][0]["ecoregions"]["nad"]["decoder"] == "old"
     fields = {"decoder", "images", "iou", "precision", "recall", "f1", "micro_iou", "empty"}
-    assert fields <= last["ecoregions"]["nad"].keys()
+    assert fields <= last["ecoregions"]["etf"].keys()
     config = json.loads((workdir / "config.json").read_text())
     assert config["config"]["epochs"]["initial"] == 16 and config["seed"] == 0
     assert {"jax", "flax", "tsmu_jax"} <= config["versions"].keys()
@@ -126,22 +126,22 @@ def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
         assert {"phase", "step", "epoch", "train/loss", "validation/micro_iou"} <= line.keys()
         assert ("train/drift" in line) == (line["phase"] == "03_joint_fine_tuning")
     assert list((workdir / "tensorboard").glob("events.*"))
-    for name in ("overview", "panels_mwcf", "panels_nad", "phases", "learning_curves"):
+    for name in ("overview", "panels_nad", "panels_etf", "phases", "learning_curves"):
         assert size(workdir / "figures" / f"{name}.png")[0] > 300
-    predictions = list((workdir / "predictions" / "03_joint_fine_tuning" / "nad").glob("*.png"))
+    predictions = list((workdir / "predictions" / "03_joint_fine_tuning" / "etf").glob("*.png"))
     assert len(predictions) == 6
     assert all(size(path) == (48, 32) for path in predictions)
-    assert len(list((workdir / "tests" / "nad").glob("*_post.jpg"))) == 6
-    assert json.loads((workdir / "tests" / "histograms.json").read_text())["mwcf"]["pairs"] == 6
+    assert len(list((workdir / "tests" / "etf").glob("*_post.jpg"))) == 6
+    assert json.loads((workdir / "tests" / "histograms.json").read_text())["nad"]["pairs"] == 6
 
 
 def test_a_report_reads_what_a_run_writes(run: tuple[Path, dict]) -> None:
     workdir, results = run
     (read,) = find_runs([workdir]).runs
-    assert (read.method, read.old, read.new) == ("tsmu", ("nad",), ("mwcf",))
+    assert (read.method, read.old, read.new) == ("tsmu", ("etf",), ("nad",))
     for phase, result in zip(read.phases, results["phases"], strict=True):
-        assert phase.iou(["nad"]) == pytest.approx(result["iou"]["old"])
-        assert phase.iou(["mwcf"]) == pytest.approx(result["iou"]["new"])
+        assert phase.iou(["etf"]) == pytest.approx(result["iou"]["old"])
+        assert phase.iou(["nad"]) == pytest.approx(result["iou"]["new"])
         assert phase.images_per_second is not None
         for test in phase.tests.values():
             landslides = slice(BINS // 2, None)  # predicted with more than one half
@@ -159,7 +159,7 @@ def test_loaded_phases_predict_what_the_run_predicted(run: tuple[Path, dict]) ->
     experiment = prepare(configuration())
     phase = tsmu_jax.load_phase(workdir, "joint_fine_tuning")
     assert phase.decoders == ("old", "new")
-    for ecoregion, decoder in (("nad", "old"), ("mwcf", "new")):
+    for ecoregion, decoder in (("etf", "old"), ("nad", "new")):
         indices = experiment.split.test[ecoregion]
         examples = [to_example(experiment.source[index], size=32, channels=6) for index in indices]
         answers = phase.predict(np.stack([example.image for example in examples]).astype(np.float32) / 255)

@@ -113,7 +113,7 @@ class Experiment:
 
     def stage_key(self, stage: Stage) -> str:
         """Digest of everything that influences the model after a stage: equal digests, equal models."""
-        flat = configuration.flatten(self.config)
+        flat = configuration.flatten(self.resolved)
         shared = ("seed", "batch_size", "data.", "model.", "loss.", "optimizer.", "early_stopping.")
         elsewhere = ("dir", "new_pairs", "features_gib")
         left_out = (
@@ -140,7 +140,7 @@ class Experiment:
 
     def autoencoder_key(self, ecoregion: str) -> str:
         """Digest of everything that influences an ecoregion's autoencoder: its own images, no other ecoregion's."""
-        flat = configuration.flatten(self.config)
+        flat = configuration.flatten(self.resolved)
         elsewhere = ("data.dir", "data.new_pairs", "selection.margin", *configuration.FREE)
         parts: list[Any] = [
             SEMANTICS,
