@@ -63,7 +63,6 @@ def _training(network: Network, model: Model, objective: Objective, blank: Mappi
     tx = make_optimizer(objective.trains, rate=1e-3)
     step = pmap_train(make_train_step(network, tx, objective, axis_name=AXIS))
     state = objective.start(model, tx)
-    shapes = jax.eval_shape(lambda: state)
     state, sent, key = replicate(state), shard(_drawn(blank)), jax.random.key(1)
 
     def run() -> None:
@@ -72,7 +71,7 @@ def _training(network: Network, model: Model, objective: Objective, blank: Mappi
         jax.block_until_ready((state, metrics))
 
     def plan() -> dict[str, int | None]:
-        return {"planned_bytes": costs.step_memory(step, shapes, blank, key)}
+        return {"planned_bytes": costs.step_memory(step, state, blank, key)}
 
     return Job(run, warmup=2, facts=plan)
 

@@ -20,6 +20,13 @@ def test_a_step_of_the_freeze_phase_trains() -> None:
     assert job.warmup == 2 * 4 // 2 + 1  # every pair in every flip
 
 
+def test_a_training_step_is_timed_and_says_what_memory_it_needs() -> None:
+    job = ours.train_step(size=64, batch=2)
+    assert times(job, 2) == [None, None]
+    planned = job.facts()["planned_bytes"]
+    assert 3 * 4 * 5_048_913 < planned < 1 << 30  # at least the parameters and Adam's two moments
+
+
 def test_answers_are_timed_whole() -> None:
     assert times(ours.inference(size=64, batch=2), 2) == [None, None]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tsmu_jax.batch import RESPONSES
+from tsmu_jax.errors import UserError
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.parallel import shard
 from tsmu_jax.learning.saturation import Saturation
@@ -245,3 +246,15 @@ def test_drift_budget_that_the_first_epoch_exceeds_leaves_the_model_as_it_was(
     fitted = run(tmp_path, [], drift_budget=1e-9)
     assert (fitted.epochs, fitted.chosen_epoch) == (1, 0)
     assert digest(fitted.model) == digest(model)
+
+
+def test_a_diverged_phase_ends_with_what_to_do_about_it(freeze, model, make_batch, tmp_path) -> None:
+    class Diverging(Runner):
+        def step(self, state, batch, key):
+            state, metrics = super().step(state, batch, key)
+            return state, {**metrics, "loss": metrics["loss"] / (int(state.step) < STEPS + 2)}
+
+    records: list[dict[str, Any]] = []
+    with pytest.raises(UserError, match="loss of epoch 2 is no number.*--config.optimizer.rate"):
+        Diverging(freeze, model, make_batch)(tmp_path / "periodic", records)
+    assert [record["epoch"] for record in records] == [1]

@@ -8,6 +8,7 @@ from tsmu_jax.models.layers import BatchNorm, Dropout, Pointwise
 
 SHAPE = (4, 5, 3, 2)
 WEIGHT = np.array([1, 0, 1, 1], np.float32)  # the second image is padding
+REAL = WEIGHT[:, None, None, None] > 0
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def test_training_normalises_by_the_real_images(x, variables) -> None:
     y, moved = BatchNorm(momentum=0.8).apply(variables, x, WEIGHT, train=True, mutable=["batch_stats"])
     mean, var = moments(x, WEIGHT)
     params, before = variables["params"], variables["batch_stats"]
-    expected = params["scale"] * ((x - mean) / np.sqrt(var + 1e-3)) + params["bias"]  # the padding gets it too
-    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+    expected = params["scale"] * ((x - mean) / np.sqrt(var + 1e-3)) + params["bias"]
+    np.testing.assert_allclose(y, np.where(REAL, expected, 0), rtol=1e-4, atol=1e-4)
     after = moved["batch_stats"]
     np.testing.assert_allclose(after["mean"], 0.8 * before["mean"] + 0.2 * mean, rtol=1e-5)
     np.testing.assert_allclose(after["var"], 0.8 * before["var"] + 0.2 * var, rtol=1e-4)
@@ -66,7 +67,18 @@ def test_padding_changes_no_bit_of_the_statistics(x, variables) -> None:
 def test_without_any_real_image_the_statistics_stay(x, variables) -> None:
     y, moved = BatchNorm().apply(variables, x, np.zeros(4, np.float32), train=True, mutable=["batch_stats"])
     jax.tree.map(np.testing.assert_array_equal, moved["batch_stats"], variables["batch_stats"])
-    assert np.isfinite(y).all()
+    assert not np.any(y)
+
+
+def test_images_that_do_not_count_stay_finite_where_the_others_hardly_vary(x, variables) -> None:
+    """Joint training: a batch may hold no image of a decoder, whose layers would then each multiply by 1 / 0.03."""
+    flat = np.where(REAL, np.float32(0.5), x)
+    for weight in (WEIGHT, np.zeros(4, np.float32)):
+        y = flat
+        for _ in range(40):
+            y, moved = BatchNorm().apply(variables, y, weight, train=True, mutable=["batch_stats"])
+        assert np.isfinite(y).all()
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(moved))
 
 
 def test_inference_uses_the_running_statistics_and_leaves_them(x, variables) -> None:
@@ -89,6 +101,7 @@ def test_gradient_goes_through_the_statistics(x, variables) -> None:
     mean, var = moments(x, WEIGHT)
     root = np.sqrt(var + 1e-3)
     normed = (x - mean) / root
+    upstream = np.where(REAL, upstream, 0)  # what is no image hands nothing back
     share = WEIGHT[:, None, None, None] / (WEIGHT.sum() * SHAPE[1] * SHAPE[2])
     d_scale, d_bias = (upstream * normed).sum((0, 1, 2)), upstream.sum((0, 1, 2), dtype=np.float64)
     expected = variables["params"]["scale"] / root * (upstream - share * (d_bias + normed * d_scale))

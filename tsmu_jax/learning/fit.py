@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +12,17 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
+from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.learning.parallel import replicate
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, TrainState
 
 ASK_STEPS = 20  # between two agreements of several processes on whether to save
+DIVERGED = (
+    "the loss of epoch {epoch} is no number: training has diverged; lower --config.optimizer.rate (or small_rate), or "
+    "limit the gradients with --config.optimizer.clip_norm=1"
+)
 
 Record = dict[str, Any]
 
@@ -117,6 +123,8 @@ class _Run:
         loop = self.loop
         record: Record = {"step": self.done, "epoch": self.done // loop.steps_per_epoch}
         record |= {f"train/{name}": total / loop.steps_per_epoch for name, total in self.sums.items()}
+        if not math.isfinite(record["train/loss"]):
+            raise UserError(DIVERGED.format(epoch=record["epoch"]))
         record |= loop.validate(self.model)
         keep, self.ended = loop.saturation.update(
             record["epoch"], validation_iou=record.get("validation/micro_iou"), drift=record.get("train/drift")
@@ -204,6 +212,9 @@ def fit(loop: Loop, state: TrainState) -> Fitted:
     """Trains until the epochs are over or saturation says so, from a periodic checkpoint if there is one.
 
     The outcome is a pure function of the arguments: an interruption leaves no trace in it.
+
+    Raises:
+      UserError: an epoch's loss is not finite. Nothing that is saved later could be of use.
     """
     run = _Run(loop, state)
     batches = loop.batches(run.done, loop.epochs * loop.steps_per_epoch)

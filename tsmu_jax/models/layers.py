@@ -69,6 +69,10 @@ class BatchNorm(nn.Module):
     different numbers of real ones. Statistics are float32 whatever `dtype` is.
 
     `train=True` normalises by the batch and moves the running statistics; `False` uses them as they are.
+
+    Images that do not count leave training as zeros: padding, and those that another decoder answers for. The
+    statistics say nothing about them. Where a channel hardly varies in the images that do count, or where none counts,
+    the others would grow 30-fold with each layer, until an infinity spoils the whole batch.
     """
 
     momentum: float = 0.9
@@ -92,7 +96,11 @@ class BatchNorm(nn.Module):
             running_var.value = keep * running_var.value + (1 - keep) * var
         factor = scale * lax.rsqrt(var + self.epsilon)
         shift = bias - mean * factor
-        return x * factor.astype(self.dtype)[None, None, None] + shift.astype(self.dtype)[None, None, None]
+        affine = jnp.stack([factor, shift])[:, None]  # [2, images or 1, channels]
+        if train:
+            affine = jnp.where(weight[:, None] > 0, affine, 0)
+        factor, shift = affine.astype(self.dtype)[:, :, None, None]
+        return x * factor + shift
 
     def _batch_statistics(self, x: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         pixels = x.shape[1] * x.shape[2]
