@@ -108,6 +108,7 @@ def _data() -> config_dict.ConfigDict:
     data.validation_copies = 2  # augmented copies of each validation pair
     data.subsample = 35  # pairs an epoch takes from one ecoregion at most (uniform sub-sampling); 0: all
     data.new_pairs = 0  # training pairs of each ecoregion that arrives later; 0: all it has
+    data.old_sample = "once"  # when joint training draws its old pairs; "anew": before each epoch
     data.draws = 20  # augmented draws of each pair in an epoch
     data.cache_gib = 4.0  # memory for resized pairs
     data.features_gib = 4.0  # memory of each device for a frozen encoder's features; they are computed anew beyond it

@@ -19,6 +19,28 @@ def keys(**changes: Any) -> list[str]:
     return [experiment.stage_key(stage) for stage in experiment.stages]
 
 
+def joint_epochs(old_sample: str) -> tuple[dict[str, set[int]], list[list[int]]]:
+    """The training pairs of each ecoregion, and the pairs of each epoch of joint training, with repetitions."""
+    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    config.method, config.new, config.data.old_sample = "joint_training", "nwfm", old_sample
+    experiment = prepare(config.to_dict())
+    draws = experiment.draws(experiment.stages[-1])
+    return {k: set(v) for k, v in experiment.split.train.items()}, [draws.epoch(i)[:, 0].tolist() for i in range(4)]
+
+
+@pytest.mark.parametrize(("old_sample", "samples"), [("once", 1), ("anew", 4)])
+def test_joint_training_sees_as_many_old_pairs_as_new_ones(old_sample: str, samples: int) -> None:
+    train, epochs = joint_epochs(old_sample)
+    old = set.union(*(pairs for name, pairs in train.items() if name != "nwfm"))
+    drawn = [frozenset(epoch) & old for epoch in epochs]
+    for epoch, sample in zip(epochs, drawn, strict=True):
+        assert train["nwfm"] <= set(epoch)
+        assert len(sample) == len(train["nwfm"])
+        assert set(epoch) == sample | train["nwfm"]
+        assert {epoch.count(pair) for pair in set(epoch)} == {4}
+    assert len(set(drawn)) == samples
+
+
 def shared(**changes: Any) -> int:
     """How many phases of TSMU a changed configuration shares with the demo's."""
     return sum(one == other for one, other in zip(keys(), keys(**changes), strict=True))
@@ -62,6 +84,11 @@ def test_features_are_kept_where_the_encoder_is_frozen_and_it_is_worth_it(
     config.update_from_flattened_dict(changes)
     experiment = prepare(config.to_dict())
     assert [experiment.keeps_features(stage) for stage in experiment.stages] == kept
+
+
+def test_the_old_sample_is_drawn_after_all_other_phases() -> None:
+    once, anew = (keys(method="joint_training", data__old_sample=how) for how in ("once", "anew"))
+    assert [one == other for one, other in zip(once, anew, strict=True)] == [True, True, False]
 
 
 def test_a_number_of_pairs_reaches_only_what_arrives() -> None:

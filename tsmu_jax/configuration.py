@@ -12,6 +12,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "method": tuple(METHODS),
     "data.channels": (3, 6),
     "data.on_bad_file": ("error", "skip"),
+    "data.old_sample": ("once", "anew"),
     "data.split": ("auto", "paper", "blocked"),
     "data.validation": ("disjoint", "paper"),
     "model.variant": ("table_ix", "text"),

@@ -31,6 +31,7 @@ Config = Mapping[str, Any]
 
 # Raise it when the same configuration begins to mean other numbers: finished phases are then not reused.
 SEMANTICS = 1
+SAMPLE = "(old pairs)"  # the group of images that joint training sees beside the new ones
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,19 +76,18 @@ class Experiment:
     def draws(self, stage: Stage) -> Draws:
         """The order in which a stage sees its training pairs."""
         data = self.config["data"]
-        groups = {name: self.split.train[name] for name in stage.ecoregions}
+        groups, sizes = {name: self.split.train[name] for name in stage.ecoregions}, {}
         if stage.phase.data == "new_and_sample":
-            sizes = [self.training_pairs(name) for name in stage.arrived]
             known = [pair for name in stage.ecoregions if name not in stage.arrived for pair in groups[name]]
-            rng = np.random.default_rng([self.config["seed"], stage.index])
-            sample = set(rng.permutation(known)[: sum(sizes)].tolist())
-            groups |= {
-                name: tuple(pair for pair in pairs if pair in sample)
-                for name, pairs in groups.items()
-                if name not in stage.arrived
-            }
+            groups = {name: groups[name] for name in stage.arrived}
+            sizes[SAMPLE] = sum(self.training_pairs(name) for name in stage.arrived)
+            if data["old_sample"] == "once":
+                rng = np.random.default_rng([self.config["seed"], stage.index])
+                known = rng.permutation(known)[: sizes[SAMPLE]].tolist()
+            groups[SAMPLE] = tuple(known)
         return Draws(
-            groups={name: pairs for name, pairs in groups.items() if pairs},
+            groups=groups,
+            sizes=sizes,
             subsample=data["subsample"],
             draws=data["draws"],
             batch_size=self.config["batch_size"],
@@ -115,7 +115,7 @@ class Experiment:
         """Digest of everything that influences the model after a stage: equal digests, equal models."""
         flat = configuration.flatten(self.resolved)
         shared = ("seed", "batch_size", "data.", "model.", "loss.", "optimizer.", "early_stopping.")
-        elsewhere = ("dir", "new_pairs", "features_gib")
+        elsewhere = ("dir", "new_pairs", "features_gib", "old_sample")
         left_out = (
             *(f"data.{key}" for key in elsewhere),
             "optimizer.rate",
@@ -136,12 +136,14 @@ class Experiment:
                 parts.append(self.config["distillation"])
             if earlier.arrived:
                 parts.append(self.config["data"]["new_pairs"])
+            if earlier.phase.data == "new_and_sample":
+                parts.append(self.config["data"]["old_sample"])
         return _digest(parts)
 
     def autoencoder_key(self, ecoregion: str) -> str:
         """Digest of everything that influences an ecoregion's autoencoder: its own images, no other ecoregion's."""
         flat = configuration.flatten(self.resolved)
-        elsewhere = ("data.dir", "data.new_pairs", "selection.margin", *configuration.FREE)
+        elsewhere = ("data.dir", "data.new_pairs", "data.old_sample", "selection.margin", *configuration.FREE)
         parts: list[Any] = [
             SEMANTICS,
             self.source.fingerprint,

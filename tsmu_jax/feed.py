@@ -38,7 +38,9 @@ class Feed:
         draws = experiment.draws(stage)
         slots = padded(draws.batch_size)
         decoder = {
-            pair: stage.supervised.index(stage.route[name]) for name, pairs in draws.groups.items() for pair in pairs
+            pair: stage.supervised.index(stage.route[name])
+            for name in stage.ecoregions
+            for pair in experiment.split.train[name]
         }
         read = train_batches(
             experiment.examples,

@@ -20,6 +20,7 @@ class Draws:
     Attributes:
       groups: indices of the training pairs of each ecoregion.
       subsample: pairs an epoch takes from one ecoregion at most; 0 takes all.
+      sizes: the same for groups that are not one ecoregion, and have a number of their own.
       batch_size: images of a batch, of which the last of an epoch may hold fewer.
       seed: any integers that tell this run and phase from others.
     """
@@ -29,11 +30,12 @@ class Draws:
     draws: int
     batch_size: int
     seed: tuple[int, ...]
+    sizes: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def images_per_epoch(self) -> int:
         """Image pairs of an epoch, augmented: what Table IX counts."""
-        return self.draws * sum(self._taken(len(indices)) for indices in self.groups.values())
+        return self.draws * sum(self._taken(group) for group in self.groups)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -49,16 +51,16 @@ class Draws:
     def epoch(self, epoch: int) -> np.ndarray:
         """Returns i64[images_per_epoch, 2]: the index and the flip of each image, in order."""
         drawn = []
-        for ecoregion in sorted(self.groups):
-            rng = np.random.default_rng([*self.seed, epoch, zlib.crc32(ecoregion.encode())])
-            indices = np.asarray(self.groups[ecoregion])
-            chosen = rng.choice(indices, self._taken(len(indices)), replace=False)
+        for group in sorted(self.groups):
+            rng = np.random.default_rng([*self.seed, epoch, zlib.crc32(group.encode())])
+            chosen = rng.choice(np.asarray(self.groups[group]), self._taken(group), replace=False)
             flips = rng.integers(0, FLIPS, self.draws * len(chosen))
             drawn.append(np.stack([np.repeat(chosen, self.draws), flips], axis=1))
         return np.random.default_rng([*self.seed, epoch]).permutation(np.concatenate(drawn))
 
-    def _taken(self, pairs: int) -> int:
-        return min(pairs, self.subsample) if self.subsample else pairs
+    def _taken(self, group: str) -> int:
+        pairs = len(self.groups[group])
+        return min(pairs, self.sizes.get(group, self.subsample) or pairs)
 
 
 @functools.lru_cache(maxsize=4)
