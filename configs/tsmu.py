@@ -59,7 +59,9 @@ def _paper() -> config_dict.ConfigDict:
     config.distillation.form = "bce"  # "eq11": as printed; "mse": as in the authors' scripts
     config.distillation.temperature = 2.0  # T
     config.distillation.weight = 1.0  # lambda
-    config.distillation.move_statistics = False  # whether BatchNorm statistics follow the new images
+    # Whose BatchNorm statistics follow the new images: nobody's, the "new" decoder's (which then drops out as well), or
+    # those of "all" parts, which spoils the old decoders at once.
+    config.distillation.statistics = "frozen"
     config.distillation.train_old = True  # whether the old decoders' parameters are trained too
     config.distillation.drift_budget = (
         0.0  # end before an epoch whose mean drift of the old answers is above this; 0: none

@@ -53,7 +53,7 @@ def shared(**changes: Any) -> int:
         ({"data__split": "paper"}, 3),  # what "auto" means where no footprints are known
         ({"optimizer__small_rate": 2e-4}, 2),
         ({"distillation__temperature": 3.0}, 2),
-        ({"distillation__move_statistics": True}, 2),
+        ({"distillation__statistics": "all"}, 2),
         ({"data__new_pairs": 5}, 1),
         ({"epochs__freeze": 11}, 1),
         ({"data__features_gib": 0.0}, 1),

@@ -112,7 +112,7 @@ def test_joint_fine_tuning_is_by_default_what_its_record_says() -> None:
 
 
 def test_only_the_small_phases_see_options_of_distillation() -> None:
-    plain, changed = bind(), bind(move_statistics=True, train_old=False)
+    plain, changed = bind(), bind(statistics="all", train_old=False)
     assert plain[:2] == changed[:2]
     assert plain[2] != changed[2]
 
@@ -123,13 +123,13 @@ def test_dropout_of_joint_fine_tuning_is_the_new_decoders_alone() -> None:
     assert bind(dropout=True)[-1].phase.statistics == ()
 
 
-@pytest.mark.parametrize("move_statistics", [False, True])
+@pytest.mark.parametrize("statistics", ["frozen", "new", "all"])
 @pytest.mark.parametrize("train_old", [False, True])
-def test_options_of_joint_fine_tuning(move_statistics: bool, train_old: bool) -> None:
-    last = bind(move_statistics=move_statistics, train_old=train_old)[-1]
+def test_options_of_joint_fine_tuning(statistics: str, train_old: bool) -> None:
+    last = bind(statistics=statistics, train_old=train_old)[-1]
     trained = {"shared", "old", "new"} if train_old else {"shared", "new"}
     assert set(last.phase.trains) == trained
-    assert set(last.phase.statistics) == (trained if move_statistics else set())
+    assert set(last.phase.statistics) == {"frozen": set(), "new": {"new"}, "all": trained}[statistics]
     assert last.distilled == ("old",)  # held to their responses though they may not move: the encoder does
 
 

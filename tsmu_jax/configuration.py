@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.methods import METHODS
+from tsmu_jax.methods import METHODS, STATISTICS
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "method": tuple(METHODS),
@@ -21,6 +21,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "optimizer.schedule": ("constant", "cosine"),
     "loss.dice": ("image", "batch"),
     "distillation.form": ("bce", "eq11", "mse"),
+    "distillation.statistics": tuple(STATISTICS),
 }
 
 _positive = (lambda value: value > 0, "must be greater than 0")

@@ -204,7 +204,7 @@ def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> E
         config["method"],
         old,
         new,
-        move_statistics=distillation["move_statistics"],
+        statistics=distillation["statistics"],
         train_old=distillation["train_old"],
         dropout=distillation["dropout"],
     )

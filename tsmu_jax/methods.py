@@ -57,7 +57,7 @@ JOINT_FINE_TUNING = Phase(
     "joint_fine_tuning",
     data="new",
     trains=("shared", "old", "new"),
-    statistics=(),  # moved on new images alone, they spoil the old decoders at once
+    statistics=(),  # or what config.distillation.statistics says
     distils=True,
     rate="small",
 )
@@ -71,6 +71,9 @@ JOINT = Phase(
     statistics=("shared", "old", "new"),
 )
 RETRAIN_ALL = Phase("retrain_all", data="all", trains=("shared", "old"), statistics=("shared", "old"))
+
+# The parts that run in training mode while old decoders are held to their stored responses.
+STATISTICS: dict[str, tuple[Part, ...]] = {"frozen": (), "new": ("new",), "all": ("shared", "old", "new")}
 
 METHODS: dict[str, Method] = {
     "leave_one_out": Method((INITIAL,)),
@@ -134,7 +137,7 @@ def stages(
     old: Sequence[str],
     new: Sequence[str],
     *,
-    move_statistics: bool = False,
+    statistics: str = "frozen",
     train_old: bool = True,
     dropout: bool = False,
 ) -> tuple[Stage, ...]:
@@ -145,12 +148,12 @@ def stages(
     answers for it.
 
     Args:
-      move_statistics: phases that distil move the BatchNorm statistics of what they train.
+      statistics: whose BatchNorm statistics follow the new images in phases that distil: a key of STATISTICS.
       train_old: phases that distil train the old decoders too, as the paper does.
       dropout: phases that distil have the new decoder's dropout on.
     """
     plan = METHODS[method]
-    update = tuple(_configured(phase, move_statistics, train_old, dropout) for phase in plan.update)
+    update = tuple(_configured(phase, statistics, train_old, dropout) for phase in plan.update)
     first = old[0] if plan.sequential and len(old) == 1 else "old"
     known, route = tuple(old), dict.fromkeys((*old, *new), first)
     decoders: tuple[str, ...] = (first,)
@@ -168,10 +171,10 @@ def stages(
     return tuple(bound)
 
 
-def _configured(phase: Phase, move_statistics: bool, train_old: bool, dropout: bool) -> Phase:
+def _configured(phase: Phase, statistics: str, train_old: bool, dropout: bool) -> Phase:
     if not phase.distils:
         return phase
     trains = tuple(part for part in phase.trains if train_old or part != "old")
-    statistics = trains if move_statistics else phase.statistics
+    moved = tuple(part for part in trains if part in STATISTICS[statistics])
     drops: tuple[Part, ...] = ("new",) if dropout else phase.dropout
-    return dataclasses.replace(phase, trains=trains, statistics=statistics, dropout=drops)
+    return dataclasses.replace(phase, trains=trains, statistics=moved, dropout=drops)

@@ -23,6 +23,7 @@ TRIED: dict[str, tuple[Any, ...]] = {  # under config.distillation
     "average": (0.9, 0.99),
     "jitter": (0.1, 0.2),
     "dropout": (True,),
+    "statistics": ("new",),
     "drift_budget": (0.01, 0.02),
 }
 TOGETHER = {"features": 1.0, "average": 0.99, "jitter": 0.1, "dropout": True}

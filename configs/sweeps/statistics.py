@@ -1,4 +1,4 @@
-"""Do the BatchNorm statistics follow the new images, under each form of distillation?
+"""Whose BatchNorm statistics follow the new images, under each form of distillation?
 
     python -m launch.sweep --config=configs/sweeps/statistics.py:small --config.data.dir=DIR --workdir=runs/statistics
 
@@ -12,6 +12,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from launch.space import base, updates
+from tsmu_jax.methods import STATISTICS
 
 FORMS = ("bce", "eq11", "mse")
 
@@ -24,5 +25,5 @@ def get_config(variant: str = "small") -> config_dict.ConfigDict:
 def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
     """Yields the overrides of each point."""
     for update in updates(config):
-        for moved, form in itertools.product((False, True), FORMS):
-            yield {**update, "distillation.move_statistics": moved, "distillation.form": form}
+        for statistics, form in itertools.product(STATISTICS, FORMS):
+            yield {**update, "distillation.statistics": statistics, "distillation.form": form}
