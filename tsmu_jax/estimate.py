@@ -1,6 +1,5 @@
 """How long a run will take on this machine, from a few timed steps of its first phase."""
 
-import functools
 import time
 from collections.abc import Sequence
 
@@ -9,11 +8,12 @@ import jax.numpy as jnp
 
 from tsmu_jax.experiment import Experiment
 from tsmu_jax.feed import blank_batch
+from tsmu_jax.learning.costs import forward_flops
 from tsmu_jax.learning.parallel import padded, replicate, shard_whole
 from tsmu_jax.learning.state import Model, init_model
 from tsmu_jax.methods import Stage
 from tsmu_jax.reporting.progress import duration
-from tsmu_jax.stage import begin, enter, step_flops, train_step
+from tsmu_jax.stage import begin, enter, train_step
 
 STEPS = 2  # timed, after the one that compiles
 DEMO = "python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo"
@@ -29,24 +29,31 @@ def describe(experiment: Experiment, waiting: Sequence[Stage]) -> str:
 
 
 def stage_seconds(experiment: Experiment, waiting: Sequence[Stage]) -> dict[str, float]:
-    """Seconds of each waiting stage, without compilation: the first one's steps are timed.
-
-    The others' steps are scaled by their share of arithmetic, which the compiler counts without compiling.
-    """
-    model = jax.eval_shape(lambda: init_model(experiment.network, jax.random.key(0)))
-    per_flop, per_answer, seconds = 0.0, 0.0, {}
-    for stage in experiment.stages[: waiting[-1].index]:
-        model = jax.eval_shape(functools.partial(enter, experiment, stage), model)
-        if stage not in waiting:
-            continue
-        flops = step_flops(experiment, stage, model)
-        if not per_flop:
-            per_flop = _step_seconds(experiment, stage, model) / flops
-            # A third: an answer needs no gradients, which are two thirds of a step's arithmetic.
-            per_answer = per_flop * flops / (3 * padded(experiment.config["batch_size"]))
-        steps = experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch
-        seconds[stage.directory] = per_flop * flops * steps + per_answer * _answers(experiment, stage)
+    """Seconds of each waiting stage, without compilation: the first one's steps are timed, the others' scaled."""
+    batch, first = padded(experiment.config["batch_size"]), waiting[0]
+    per_flop = _step_seconds(experiment, first) / (batch * training_flops(experiment, first))
+    answer = sum(forward_flops(experiment.network, experiment.examples.size))
+    seconds = {}
+    for stage in waiting:
+        images = batch * experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch
+        work = training_flops(experiment, stage) * images + answer * _answers(experiment, stage)
+        seconds[stage.directory] = per_flop * work
     return seconds
+
+
+def training_flops(experiment: Experiment, stage: Stage) -> float:
+    """About how many floating-point operations a training step of the stage takes for each image.
+
+    A backward pass is as much work as the forward one for what gradients pass through, and once more for what is
+    trained. (Counting the step itself means to trace it, which takes longer than all that a small run waits for.)
+    """
+    encoder, decoder = forward_flops(experiment.network, experiment.examples.size)
+    trains, through = stage.phase.trains, "shared" in stage.phase.trains
+    flops = 0.0 if experiment.keeps_features(stage) else encoder * (3 if through else 1)
+    for name in {*stage.supervised, *stage.distilled}:
+        trained = ("old" if name in stage.old else "new") in trains
+        flops += decoder * (1 + (trained or through) + trained)
+    return flops
 
 
 def _answers(experiment: Experiment, stage: Stage) -> int:
@@ -57,8 +64,14 @@ def _answers(experiment: Experiment, stage: Stage) -> int:
     return validated * copies * experiment.epochs(stage) + recordings * experiment.recorded_images(stage)
 
 
-def _step_seconds(experiment: Experiment, stage: Stage, model: Model) -> float:
-    step = train_step(experiment, stage)
+def _step_seconds(experiment: Experiment, stage: Stage) -> float:
+    def entered() -> Model:
+        model = init_model(experiment.network, jax.random.key(0))
+        for earlier in experiment.stages[: stage.index]:
+            model = enter(experiment, earlier, model)
+        return model
+
+    step, model = train_step(experiment, stage), jax.eval_shape(entered)
     batch = blank_batch(experiment, stage)
     filled = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01, leaf.dtype), model)
     state = replicate(begin(experiment, stage, filled))

@@ -48,7 +48,6 @@ class Experiment:
     network: Network
     answer: Answerer
     compiled: dict[int, Any] = dataclasses.field(default_factory=dict)  # training steps by stage
-    flops: dict[int, float] = dataclasses.field(default_factory=dict)  # of one of them, likewise
 
     @functools.cached_property
     def tests(self) -> dict[str, TestSet]:

@@ -85,16 +85,14 @@ def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
 
 
 def step_flops(experiment: Experiment, stage: Stage, model: Model) -> float:
-    """FLOPs of one of the stage's training steps over all devices, counted once a process. `model`: or its shapes."""
-    if stage.index not in experiment.flops:
-        experiment.flops[stage.index] = costs.step_flops(
-            experiment.network,
-            optimizer(experiment, stage),
-            objective(experiment, stage),
-            jax.eval_shape(lambda model: begin(experiment, stage, model), model),
-            blank_batch(experiment, stage),
-        )
-    return experiment.flops[stage.index]
+    """FLOPs of one of the stage's training steps over all devices."""
+    return costs.step_flops(
+        experiment.network,
+        optimizer(experiment, stage),
+        objective(experiment, stage),
+        jax.eval_shape(lambda model: begin(experiment, stage, model), model),
+        blank_batch(experiment, stage),
+    )
 
 
 def step_memory(experiment: Experiment, stage: Stage, model: Model) -> int | None:

@@ -8,9 +8,9 @@ import pytest
 
 from tsmu_jax.batch import RESPONSES
 from tsmu_jax.learning import costs
-from tsmu_jax.learning.state import Model, start
+from tsmu_jax.learning.state import Model, add_decoder, init_model, start
 from tsmu_jax.learning.steps import Objective
-from tsmu_jax.models.tsmu import Network
+from tsmu_jax.models.tsmu import Network, make_network
 
 TX = optax.sgd(0.1)
 WHOLE = Objective(trains=("shared", "old"), training=("shared", "old"), dropout=("old",), supervised=("a",))
@@ -32,6 +32,18 @@ def test_arithmetic_grows_with_the_batch_and_shrinks_with_what_is_frozen(network
     assert flops(TAUGHT) > 1.02 * one  # once more through the encoder, which is small here
     shapes = jax.eval_shape(lambda: WHOLE.start(model, TX))
     assert costs.step_flops(network, TX, WHOLE, shapes, batch(8)) == one
+
+
+def test_a_step_is_three_forward_passes_of_what_it_trains() -> None:
+    """At a size whose kernel gradients are loops on a CPU: a loop's body counts as often as it runs."""
+    network = make_network(channels=3, width=0.5, depth=3)
+    model = add_decoder(init_model(network, jax.random.key(0)), network, jax.random.key(1), part="old", name="a")
+    encoder, decoder = costs.forward_flops(network, 64)
+    for objective, expected in ((WHOLE, 3 * (encoder + decoder)), (FROZEN, encoder + 3 * decoder)):
+        counted = costs.step_flops(
+            network, TX, objective, objective.start(model, TX), costs.blank_batch(2, 64, 3, distilled=0)
+        )
+        assert counted / 2 == pytest.approx(expected, rel=0.1)
 
 
 def test_memory_of_a_step_that_ran_is_known_without_compiling_it_again(freeze, model: Model, make_batch) -> None:

@@ -196,10 +196,9 @@ def count(params: Tree, batch_stats: Tree | None = None) -> int:
 
 def subtree_sizes(network: Network, decoders: Sequence[int] = (1, 2, 4)) -> dict[str, tuple[int, int]]:
     """(trainable, total) parameters of the encoder, a decoder and whole models, without allocating any."""
-    key = jax.random.key(0)
     sizes = {
-        "encoder": jax.eval_shape(lambda: init_encoder(network, key)),
-        "decoder": jax.eval_shape(lambda: init_decoder(network, key)),
+        "encoder": jax.eval_shape(lambda: init_encoder(network, jax.random.key(0))),
+        "decoder": jax.eval_shape(lambda: init_decoder(network, jax.random.key(0))),
     }
     parts = {name: (count(params), count(params, stats)) for name, (params, stats) in sizes.items()}
     (encoder_trainable, encoder_total), (trainable, total) = parts["encoder"], parts["decoder"]
