@@ -1,9 +1,11 @@
 """What the two ways of running points have in common: where jobs keep their files, and how one ended."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
+RULE = "-" * 22  # above and below the traceback in submitit's report
 JOBS = ".jobs"  # in the sweep's directory: logs, and what submitit hands over
 
 
@@ -23,8 +25,12 @@ def outcome(index: int, job: Any) -> Outcome:
 
 
 def reason(report: str) -> str:
-    """The one line of submitit's report on a failed job that says why: the last one of the job's own error."""
+    """The one line of submitit's report on a failed job that says why: the first one of the job's own error.
+
+    It is what follows the stack of the last traceback; notes and further lines of a long message come after it.
+    """
     if "has not produced any output" in report:
         return "ended without a result: killed, out of memory or out of time"
-    lines = [line.strip() for line in report.split("-" * 22)[1].splitlines() if line.strip()]
-    return lines[-1].removeprefix("tsmu_jax.errors.UserError: ")
+    _, _, last = report.split(RULE)[1].rpartition("Traceback (most recent call last):\n")
+    lines = itertools.dropwhile(lambda line: not line.strip() or line.startswith(" "), last.splitlines())
+    return next(lines, "no reason given").strip().removeprefix("tsmu_jax.errors.UserError: ")

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import hashlib
+import json
 import re
 import runpy
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,7 @@ from tsmu_jax.rundir import RunDirectory, code_digest
 
 Overrides = Mapping[str, Any]
 
+SWEEP = "sweep.json"  # in a sweep's directory: what its points are, and how each one stands
 KNOBS = "sweep"  # the part of a sweep's configuration that its points do not see
 _LONGEST = 180  # characters of a directory's name, of the 255 that file systems grant
 
@@ -94,6 +96,10 @@ def check(base: Mapping[str, Any], overrides: Iterable[Overrides], directory: Pa
     """
     if (directory / "config.json").exists():
         raise UserError(f"--workdir={directory}: holds a single run; name another directory for the sweep")
+    if directory.is_dir() and not _is_sweep(directory):
+        strange = [each.name for each in sorted(directory.iterdir()) if each.is_file() and each.name[0] != "."]
+        if strange:
+            raise UserError(f"--workdir={directory}: holds {strange[0]}, which no sweep wrote; name a new directory")
     base = {key: value for key, value in base.items() if key != KNOBS}
     opened: dict[str, PairSource] = {}
     points: dict[str, Point] = {}
@@ -106,6 +112,14 @@ def check(base: Mapping[str, Any], overrides: Iterable[Overrides], directory: Pa
         except UserError as error:
             raise UserError(f"point {number} ({name}): {error}") from error
     return list(points.values())
+
+
+def _is_sweep(directory: Path) -> bool:
+    """Whether a sweep wrote there before."""
+    try:
+        return "points" in json.loads((directory / SWEEP).read_text())
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _point(

@@ -8,6 +8,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from tsmu_jax import configuration
+from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import ecoregions_of
 
 CONFIG = Path(__file__).parents[1] / "configs" / "tsmu.py"
@@ -29,8 +30,15 @@ def base(variant: str, **knobs: Any) -> config_dict.ConfigDict:
 
 
 def ecoregions(config: config_dict.ConfigDict) -> tuple[str, ...]:
-    """The ecoregions that take part, in the order of `sweep.ecoregions` or else of the paper."""
-    return configuration.names(config.sweep.ecoregions) or ecoregions_of(config.to_dict())
+    """The ecoregions that take part, in the order of `sweep.ecoregions` or else of the paper.
+
+    Raises:
+      UserError: there is only one, so that none is left to begin with.
+    """
+    found = configuration.names(config.sweep.ecoregions) or ecoregions_of(config.to_dict())
+    if len(found) < 2:
+        raise UserError(f"--config.sweep.ecoregions={config.sweep.ecoregions}: one arrives after others; name two")
+    return found
 
 
 def seeds(config: config_dict.ConfigDict) -> range:

@@ -11,12 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from launch.jobs import Outcome
-from launch.points import Point
+from launch.points import SWEEP, Point
 from tsmu_jax.reporting.progress import duration
 from tsmu_jax.reporting.results import GROUPS, number, phases
 from tsmu_jax.rundir import RunDirectory, write_json
-
-FILE = "sweep.json"
 
 
 def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path, *, command: str) -> None:
@@ -26,7 +24,7 @@ def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
         | ({"error": failed[index].error, "log": str(failed[index].log)} if index in failed else {})
         for index, point in enumerate(points)
     ]
-    write_json(directory / FILE, {"schema": 1, "command": command, "points": records})
+    write_json(directory / SWEEP, {"schema": 1, "command": command, "points": records})
 
 
 def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path) -> Table:

@@ -23,7 +23,7 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.probabilities import BINS
 from tsmu_jax.experiment import prepare
 from tsmu_jax.methods import METHODS
-from tsmu_jax.reporting.runs import find_runs
+from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.train import train_and_evaluate
 
 ROOT = Path(__file__).parent.parent

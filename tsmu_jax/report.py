@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> None:
     from tsmu_jax.reporting import documents  # NumPy and SciPy: not for `--help`
     from tsmu_jax.reporting.comparison import compare
     from tsmu_jax.reporting.page.document import page
-    from tsmu_jax.reporting.runs import find_runs
+    from tsmu_jax.reporting.reading import find_runs
 
     workdirs = [Path(value) for value in _WORKDIR.value]
     output = Path(_OUTPUT.value) if _OUTPUT.value else workdirs[0] / "report"

@@ -40,6 +40,13 @@ TRACED = f"Job (task=0) failed during processing with trace:\n{RULE}\nTraceback 
     ("report", "line"),
     [
         (f"{TRACED}tsmu_jax.errors.UserError: --workdir=x: no\n\n{RULE}\nYou can check full logs", "--workdir=x: no"),
+        (
+            f"{TRACED}\nThe above exception was the direct cause of the following exception:\n\n"
+            "Traceback (most recent call last):\n  File y\n    raise\n"
+            "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: out\n  of memory\nmore of it\n--------------------\n"
+            f"For simplicity, JAX has removed its internal frames\n{RULE}\nYou can",
+            "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: out",
+        ),
         (f"{TRACED}MemoryError: Unable to allocate 3 GiB\n\n{RULE}\nYou can", "MemoryError: Unable to allocate 3 GiB"),
         (
             f"Job 3 (task: 0) with path x\nhas not produced any output (state: FINISHED)\nError stream:\n{RULE}",

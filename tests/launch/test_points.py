@@ -128,10 +128,18 @@ def test_two_points_that_are_the_same(tmp_path: Path) -> None:
     assert refusal(check, DEMO, same, tmp_path) == "points 1 and 3 of the sweep are the same: seed=0"
 
 
+def test_one_ecoregion_alone_is_no_protocol() -> None:
+    message = "--config.sweep.ecoregions=etf: one arrives after others; name two"
+    assert refusal(lambda: planned(sweep("paper"), Path(), "demo", sweep__ecoregions="etf")) == message
+
+
 def test_directories_with_something_else(tmp_path: Path) -> None:
     (tmp_path / "seed=0").mkdir()
     (tmp_path / "seed=0" / "notes.txt").write_text("mine")
     assert "holds files but no run" in refusal(check, DEMO, [{"seed": 0}], tmp_path)
+    (tmp_path / "sweep.json").write_text('{"mine": 1}')
+    message = f"--workdir={tmp_path}: holds sweep.json, which no sweep wrote; name a new directory"
+    assert refusal(check, DEMO, [{"seed": 1}], tmp_path) == message
     (tmp_path / "config.json").write_text("{}")
     message = f"--workdir={tmp_path}: holds a single run; name another directory for the sweep"
     assert refusal(check, DEMO, [{"seed": 1}], tmp_path) == message

@@ -5,7 +5,7 @@ import pytest
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.reporting.comparison import Comparison, Setting, Variant, compare
-from tsmu_jax.reporting.runs import find_runs
+from tsmu_jax.reporting.reading import find_runs
 
 PAPER = ("etf", "mwcf", "nad", "nwfm")
 
@@ -123,6 +123,27 @@ def test_configurations_are_variants_compared_with_the_chosen_one(make_run, comp
     assert chosen.counterpart(chosen.variants[0]) == comparison.variants[3]
     assert chosen.counterpart(chosen.variants[1]) == comparison.variants[3]
     assert chosen.counterpart(chosen.variants[3]) is None
+
+
+def test_the_reference_is_the_one_most_like_the_papers(make_run, compared) -> None:
+    for statistics in ("all", "frozen", "new"):
+        for form in ("eq11", "bce"):
+            changes = {"distillation.statistics": statistics, "distillation.form": form}
+            make_run(f"sweep/{statistics},{form}", "tsmu", changes=changes)
+    reference = compared().reference("tsmu")
+    assert reference is not None and reference.configuration == "form=bce, statistics=frozen"
+
+
+def test_an_average_difference_needs_seeds_that_both_have_everywhere(make_run, compared) -> None:
+    for new in ("c", "b"):
+        for seed in (0, 1):
+            make_run(f"sweep/t{new}{seed}", "tsmu", [n for n in "abc" if n != new], [new], seed=seed)
+    for new, seed in (("c", 0), ("b", 1)):
+        make_run(f"sweep/r{new}{seed}", "retraining", [n for n in "abc" if n != new], [new], seed=seed)
+    comparison = compared()
+    tsmu, other = comparison.of_method("tsmu")[0], comparison.of_method("retraining")[0]
+    assert comparison.difference(other, tsmu, "old", comparison.settings[:1]) is not None
+    assert comparison.difference(other, tsmu, "old", comparison.settings) is None
 
 
 def test_a_method_is_compared_with_tsmu_of_its_own_configuration(make_run, compared) -> None:

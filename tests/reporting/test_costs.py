@@ -12,7 +12,8 @@ from tsmu_jax.reporting.costs import (
     measured_rates,
     update_costs,
 )
-from tsmu_jax.reporting.runs import Run, find_runs
+from tsmu_jax.reporting.reading import find_runs
+from tsmu_jax.reporting.runs import Run
 
 
 @pytest.fixture

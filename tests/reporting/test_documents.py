@@ -7,7 +7,7 @@ import pytest
 from tsmu_jax.errors import UserError
 from tsmu_jax.reporting.comparison import compare
 from tsmu_jax.reporting.documents import all_tables, documents, refuse_foreign, write
-from tsmu_jax.reporting.runs import LeftOut, find_runs
+from tsmu_jax.reporting.reading import LeftOut, find_runs
 
 
 @pytest.fixture

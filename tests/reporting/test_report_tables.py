@@ -8,7 +8,7 @@ import pytest
 from tsmu_jax.evaluation.intervals import Interval, Spread
 from tsmu_jax.reporting import cost_tables, paper_tables, run_tables
 from tsmu_jax.reporting.comparison import Comparison, compare
-from tsmu_jax.reporting.runs import find_runs
+from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.reporting.table import Cell, Table
 
 PAPER = ("etf", "mwcf", "nad", "nwfm")

@@ -8,7 +8,8 @@ import pytest
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.methods import METHODS
-from tsmu_jax.reporting.runs import differing_keys, find_runs
+from tsmu_jax.reporting.reading import find_runs
+from tsmu_jax.reporting.runs import differing_keys
 
 
 def test_a_run_is_read_whole(tmp_path: Path, make_run) -> None:
@@ -117,7 +118,18 @@ def test_a_log_that_was_cut_off_is_read_as_far_as_it_goes(make_run) -> None:
     assert find_runs([path]).runs[0].phases[1].images_per_second == 45
 
 
-@pytest.mark.parametrize("content", [None, "", "[]", '{"hidden_size": 768}', '{"config": {"lr": 1}}', '{"config": 3}'])
+# Other programs' configurations.
+FOREIGN = (
+    '{"hidden_size": 768}',
+    '{"config": {"lr": 1}}',
+    '{"config": 3}',
+    '{"config": {"method": "tsmu", "seed": 0}}',
+)
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "[]", '{"hidden_size": 768}', '{"config": {"lr": 1}}', '{"config": 3}', FOREIGN]
+)
 def test_foreign_directories_are_refused(tmp_path: Path, content: str | None) -> None:
     (tmp_path / "thesis.txt").write_text("x")
     if content is not None:
@@ -136,6 +148,14 @@ def test_methods_of_other_releases_are_left_out(tmp_path: Path, make_run) -> Non
     assert found.left_out[0].reason.startswith("method 'tsmu_future' is unknown to this release")
 
 
+def test_diverged_runs_are_left_out(tmp_path: Path, make_run) -> None:
+    make_run("sweep/a", "tsmu")
+    with (make_run("sweep/b", "joint_training") / "metrics.jsonl").open("a") as file:
+        file.write('{"phase": "03_joint", "train/loss": null}\n')
+    (left_out,) = find_runs([tmp_path / "sweep"]).left_out
+    assert left_out.reason == "joint has diverged: its loss is no number; train it with a lower rate"
+
+
 def test_a_broken_record_is_named(make_run) -> None:
     path = make_run("run", "tsmu")
     for content in ("", "{}", '{"result": {}, "tests": {}, "steps": 1}', '{"result": 1, "tests": 2}'):
@@ -148,6 +168,9 @@ def test_keys_that_concern_no_two_runs_tell_nothing_apart(tmp_path: Path, make_r
     make_run("sweep/a", "tsmu", changes={"epochs.retrain": 1})
     make_run("sweep/b", "tsmu", changes={"distillation.form": "mse"})
     make_run("sweep/c", "retraining", changes={"distillation.weight": 9.0, "reuse": False})
+    make_run("sweep/d", "feature_extraction", changes={"data.old_sample": "anew"})
+    make_run("sweep/e", "leave_one_out", changes={"data.new_pairs": 5})
+    make_run("sweep/f", "tsmu", seed=1, changes={"distillation.statistics": "frozen"})  # as before there was a choice
     assert differing_keys(find_runs([tmp_path / "sweep"]).runs) == ("distillation.form",)
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,7 +59,8 @@ class Comparison:
 
     Attributes:
       keys: of the configuration, in which runs differ.
-      chosen: values that single out the reference among the variants of a method; the first one by default.
+      chosen: values that single out the reference among the variants of a method; by default it is the one with most
+        of the paper's settings, the first one of equals.
     """
 
     runs: tuple[Run, ...]
@@ -118,7 +119,7 @@ class Comparison:
         if variants and not fitting and method == REFERENCE:
             known = "; ".join(variant.configuration for variant in variants)
             raise UserError(f"--reference: no run of {method} is so configured; there are {known}")
-        return next(iter(fitting or variants), None)
+        return max(fitting or variants, key=_papers_settings, default=None)
 
     def counterpart(self, variant: Variant) -> Variant | None:
         """What a variant's differences are taken to: the reference, or where it does not agree, a TSMU that does.
@@ -151,20 +152,24 @@ class Comparison:
     ) -> Interval | None:
         """Mean IoU after the last phase minus that of a reference, on the same images of the same settings and seeds.
 
-        Where `settings` are given, both must have been run in all of them; else in one.
+        Where `settings` are given, the seeds count with which both were run in all of them; else those of each.
 
         A sequential variant knows no old and new: it is compared with the mean of the reference's runs in which the
         same ecoregions take turns at arriving.
         """
         if reference is None:
             return None
-        if settings and not all(self.runs_of(one, where) for one in (variant, reference) for where in settings):
-            return None
+        seeds: set[int] | None = None
+        if settings:
+            seeds = set.intersection(*(set(self.runs_of(v, where)) for v in (variant, reference) for where in settings))
+            if not seeds:
+                return None
         chosen = tuple(self.settings_of(variant) if settings is None else settings)
         pooled = METHODS[variant.method].sequential != METHODS[reference.method].sequential
         theirs = self._comparable(reference, chosen) if pooled else chosen
         scores, others = (
-            _samples(self, one, where, group, pooled=pooled) for one, where in ((variant, chosen), (reference, theirs))
+            _samples(self, one, where, group, seeds, pooled=pooled)
+            for one, where in ((variant, chosen), (reference, theirs))
         )
         label = repr((variant, reference, group, chosen))
         return paired_interval(scores, others, np.random.default_rng(zlib.crc32(label.encode())))
@@ -190,6 +195,10 @@ def setting_of(run: Run) -> Setting:
     )
 
 
+def _papers_settings(variant: Variant) -> int:
+    return sum(paper.SETTINGS.get(key) == value for key, value in variant.values)
+
+
 def _has(variant: Variant, key: str, value: str) -> bool:
     return any(known == key and str(one) == value for known, one in variant.values)
 
@@ -199,12 +208,24 @@ def _iou(run: Run, group: str, phase: int) -> float:
 
 
 def _samples(
-    comparison: Comparison, variant: Variant, settings: Iterable[Setting], group: str, *, pooled: bool
+    comparison: Comparison,
+    variant: Variant,
+    settings: Iterable[Setting],
+    group: str,
+    seeds: Collection[int] | None,
+    *,
+    pooled: bool,
 ) -> dict[Sample, float]:
-    """IoU of each test image after the last phase; pooled: one value a seed, the mean over settings."""
+    """IoU of each test image after the last phase; pooled: one value a seed, the mean over settings.
+
+    Args:
+      seeds: those that count; None: all.
+    """
     values: dict[Sample, list[float]] = {}
     for setting in settings:
         for seed, run in comparison.runs_of(variant, setting).items():
+            if seeds is not None and seed not in seeds:
+                continue
             for name in run.members(group):
                 test = run.phases[-1].tests[name]
                 for image, iou in zip(test.ids, test.iou.tolist(), strict=True):

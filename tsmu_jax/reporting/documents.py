@@ -8,7 +8,7 @@ from pathlib import Path
 from tsmu_jax.errors import UserError
 from tsmu_jax.reporting import cost_tables, paper_tables, run_tables
 from tsmu_jax.reporting.comparison import Comparison
-from tsmu_jax.reporting.runs import LeftOut
+from tsmu_jax.reporting.reading import LeftOut
 from tsmu_jax.reporting.table import Table
 from tsmu_jax.reporting.writers import comma_separated, escaped_markdown, latex, markdown
 

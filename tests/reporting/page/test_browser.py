@@ -10,7 +10,7 @@ import pytest
 from tsmu_jax.reporting.comparison import compare
 from tsmu_jax.reporting.documents import all_tables
 from tsmu_jax.reporting.page.document import page
-from tsmu_jax.reporting.runs import find_runs
+from tsmu_jax.reporting.reading import find_runs
 
 CASE = "document.querySelector('figure.case')"
 STYLE = Path(page.__code__.co_filename).with_name("style.css")

@@ -17,7 +17,7 @@ from tsmu_jax.reporting.comparison import compare
 from tsmu_jax.reporting.documents import all_tables
 from tsmu_jax.reporting.page import cases
 from tsmu_jax.reporting.page.document import page
-from tsmu_jax.reporting.runs import LeftOut, find_runs
+from tsmu_jax.reporting.reading import LeftOut, find_runs
 
 VOID = {"meta", "img", "input", "br"}
 EVIL = "<script>alert(1)<script>"
@@ -197,9 +197,11 @@ def test_the_choice_of_the_decoder_is_shown_where_a_run_made_it(make_pictured_ru
     assert "sends 1 to review; of the others 100.0% are right." in text
     assert "50%" in text and '<td class="number">0.400</td>' in text  # quantiles, where no margins are kept
     (path / "selection").mkdir()
-    tests = {"a": {"chosen": ["a", "b"], "margin": [0.3, 0.05]}}
+    tests = {"a": {"id": ["sure", "unsure"], "chosen": ["a", "b"], "margin": [0.3, 0.05]}}
     (path / "selection" / "selection.json").write_text(json.dumps({"tests": tests}))
-    assert "Margins; vertical line: review below 0.1. right ecoregion 1, wrong ecoregion 1" in written(path)
+    text = written(path)
+    assert "Margins; vertical line: review below 0.1. right ecoregion 1, wrong ecoregion 1" in text
+    assert "For review" in text and "unsure" in text.partition("For review")[2] and ">sure<" not in text
     (path / "results.json").write_text(json.dumps({**results, "selection": {"images": 3}}))
     with pytest.raises(
         UserError, match=r"results.json: not what a run writes \(KeyError\('margin'\)\); leave its run out"

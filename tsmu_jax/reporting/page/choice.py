@@ -69,7 +69,28 @@ def _chosen(run: Run, number: int, selection: Mapping[str, Any]) -> list[Html]:
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     texts = [[str(count) for count in row] for row in counts.tolist()]
     heats = heat_map("Test images", ("true ecoregion", list(confusion)), ("chosen ecoregion", names), share, texts)
-    return [parts.paragraph(words), parts.figures([heats, _margins(run, number, margin)]), hypertext(table)]
+    return [
+        parts.paragraph(words),
+        parts.figures([heats, _margins(run, number, margin)]),
+        hypertext(table),
+        *_for_review(run, number, float(margin["threshold"])),
+    ]
+
+
+def _for_review(run: Run, number: int, threshold: float) -> list[Html]:
+    """The images whose margin is too small, the least certain one first."""
+    file = run.path / "selection" / "selection.json"
+    if not file.exists():
+        return []
+    rows = [
+        (name, image, chosen, margin)
+        for name, one in json.loads(file.read_text())["tests"].items()
+        for image, chosen, margin in zip(one["id"], one["chosen"], one["margin"], strict=True)
+        if margin < threshold
+    ]
+    columns = (Column("ecoregion"), Column("image"), Column("taken for"), Column("margin"))
+    table = Table(f"review-{number}", "For review", columns, tuple(sorted(rows, key=lambda row: row[-1])))
+    return [hypertext(table)] if rows else []
 
 
 def _margins(run: Run, number: int, margin: Mapping[str, Any]) -> Html:

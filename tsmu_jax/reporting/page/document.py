@@ -12,7 +12,7 @@ from tsmu_jax.reporting.page.markup import Html, element
 from tsmu_jax.reporting.page.pixels import intensities_section, probabilities_section
 from tsmu_jax.reporting.page.runs import runs_section, summary_section
 from tsmu_jax.reporting.page.scores import curves_section, matrix_section, scatter_section
-from tsmu_jax.reporting.runs import LeftOut
+from tsmu_jax.reporting.reading import LeftOut
 from tsmu_jax.reporting.table import Table
 from tsmu_jax.reporting.writers import hypertext
 

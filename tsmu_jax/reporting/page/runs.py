@@ -8,7 +8,8 @@ from tsmu_jax.reporting.comparison import Comparison, setting_of
 from tsmu_jax.reporting.costs import update_costs
 from tsmu_jax.reporting.page import parts
 from tsmu_jax.reporting.page.markup import Html, element
-from tsmu_jax.reporting.runs import LeftOut, Run
+from tsmu_jax.reporting.reading import LeftOut
+from tsmu_jax.reporting.runs import Run
 from tsmu_jax.reporting.table import number
 
 _PROVENANCE = ("command", "created", "git_revision", "platform")

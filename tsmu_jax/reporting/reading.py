@@ -1,0 +1,164 @@
+"""Finds finished runs on the disk and reads them. Without JAX and Matplotlib: a report starts at once."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tsmu_jax.configuration import flatten
+from tsmu_jax.errors import UserError
+from tsmu_jax.evaluation import metrics, probabilities
+from tsmu_jax.methods import METHODS, Stage, stages
+from tsmu_jax.reporting import paper
+from tsmu_jax.reporting.runs import PhaseResult, Run, TestScores
+
+DEPTH = 2  # of run directories below a directory that is none
+
+
+class LeftOut(NamedTuple):
+    """A run that a report cannot show, and why."""
+
+    path: Path
+    reason: str
+
+
+class Found(NamedTuple):
+    """What some directories hold."""
+
+    runs: tuple[Run, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def find_runs(workdirs: Sequence[Path]) -> Found:
+    """Reads the finished runs in run directories, or up to two levels below directories of runs.
+
+    Raises:
+      UserError: a directory is missing, holds no run, or no run at all is finished.
+    """
+    paths: dict[Path, Path] = {}
+    for workdir in workdirs:
+        for path in _run_directories(workdir):
+            paths.setdefault(path.resolve(), path)
+    runs: dict[Any, Run] = {}
+    left_out = []
+    for path in paths.values():
+        run = _read(path)
+        if isinstance(run, LeftOut):
+            left_out.append(run)
+            continue
+        same = runs.setdefault(_identity(run), run)
+        if same is not run:
+            left_out.append(LeftOut(path, f"repeats {same.path}: nothing that concerns its method is different"))
+    if not runs:
+        raise UserError(f"no finished run to report on; {left_out[0].path}: {left_out[0].reason}")
+    return Found(tuple(runs.values()), tuple(left_out))
+
+
+def _identity(run: Run) -> Any:
+    config = {key: value for key, value in run.config.items() if run.concerns(key)}
+    return json.dumps([run.method, run.old, run.new, run.seed, config], sort_keys=True)
+
+
+def _run_directories(workdir: Path) -> list[Path]:
+    if not workdir.is_dir():
+        raise UserError(f"--workdir={workdir}: no such directory")
+    found = list(_beneath(workdir, DEPTH))
+    if not found:
+        raise UserError(
+            f"--workdir={workdir}: holds no run, nor do directories in it; name one that tsmu_jax.main wrote"
+        )
+    return found
+
+
+def _beneath(path: Path, depth: int) -> Iterator[Path]:
+    if _config(path) is not None:
+        yield path
+    elif depth:
+        for child in sorted(path.iterdir()):
+            if child.is_dir() and not child.name.startswith("."):
+                yield from _beneath(child, depth - 1)
+
+
+def _config(path: Path) -> Mapping[str, Any] | None:
+    """The configuration of a run; None where `config.json` is missing or another program's."""
+    try:
+        config = json.loads((path / "config.json").read_text())["config"]
+        flat = {**paper.SETTINGS, **flatten(config)}  # keys that are newer than a run had no effect on it
+        return flat if {"method", "old", "new", "seed", "data.size"} <= flat.keys() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _read(path: Path) -> Run | LeftOut:
+    config = _config(path) or {}
+    method = str(config["method"])
+    if method not in METHODS:
+        return LeftOut(path, f"method {method!r} is unknown to this release; known: {', '.join(METHODS)}")
+    old, new = (tuple(word for word in str(config[key]).split(",") if word) for key in ("old", "new"))
+    plan = stages(method, old, new)
+    finished = [stage for stage in plan if (path / "phases" / stage.directory / "phase.json").exists()]
+    results = path / "results.json"
+    if len(finished) < len(plan) or not results.exists():
+        return LeftOut(path, f"unfinished: {len(finished)} of {len(plan)} phases; its own command goes on with it")
+    log = _log(path / "metrics.jsonl")
+    diverged = [stage.phase.name for stage in plan if _diverged(log.get(stage.directory, []))]
+    if diverged:
+        return LeftOut(path, f"{diverged[0]} has diverged: its loss is no number; train it with a lower rate")
+    phases = tuple(_phase(path, stage, log.get(stage.directory, [])) for stage in plan)
+    return Run(path, method, old, new, int(config["seed"]), config, phases)
+
+
+def _log(file: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """The records of each phase; lines cut off by the end of a process are left out, as are another release's."""
+    log: dict[str, list[Mapping[str, Any]]] = {}
+    for line in file.read_text().splitlines() if file.exists() else []:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            record = json.loads(line)
+            log.setdefault(record["phase"], []).append(record)
+    return log
+
+
+def _diverged(records: Sequence[Mapping[str, Any]]) -> bool:
+    return any(record.get("train/loss", 0.0) is None for record in records)  # how a log spells NaN
+
+
+def _histogram(counts: Mapping[str, Sequence[float]] | None) -> probabilities.Histogram | None:
+    if counts is None:
+        return None
+    return probabilities.Histogram(*(np.array(counts[field]) for field in probabilities.Histogram._fields))
+
+
+def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseResult:
+    file = path / "phases" / stage.directory / "phase.json"
+    try:
+        record = json.loads(file.read_text())
+        result = record["result"]
+        tests = {
+            name: TestScores(
+                tuple(test["id"]),
+                metrics.Counts(*(np.array(test[field], np.int64) for field in metrics.Counts._fields)),
+                _histogram(test.get("probabilities")),
+            )
+            for name, test in record["tests"].items()
+        }
+        return PhaseResult(
+            directory=stage.directory,
+            name=stage.phase.name,
+            arrived=stage.arrived,
+            trained_on=stage.ecoregions,
+            tests=tests,
+            steps=record["steps"],
+            recording_seconds=result.get("recording_seconds", 0.0),
+            log=tuple(log),
+            flops=result.get("flops"),
+            peak_memory_bytes=result.get("peak_memory_bytes"),
+            **{key: result[key] for key in _COSTS},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
+
+
+_COSTS = ("epochs", "images", "seconds", "trainable_parameters", "total_parameters")
