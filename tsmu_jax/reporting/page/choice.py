@@ -83,13 +83,13 @@ def _for_review(run: Run, number: int, threshold: float) -> list[Html]:
     if not file.exists():
         return []
     rows = [
-        (name, image, chosen, margin)
+        (float(margin), name, image, chosen)
         for name, one in json.loads(file.read_text())["tests"].items()
         for image, chosen, margin in zip(one["id"], one["chosen"], one["margin"], strict=True)
         if margin < threshold
     ]
-    columns = (Column("ecoregion"), Column("image"), Column("taken for"), Column("margin"))
-    table = Table(f"review-{number}", "For review", columns, tuple(sorted(rows, key=lambda row: row[-1])))
+    columns = (Column("margin"), Column("ecoregion"), Column("image"), Column("taken for"))
+    table = Table(f"review-{number}", "For review", columns, tuple(sorted(rows)))
     return [hypertext(table)] if rows else []
 
 
