@@ -152,6 +152,7 @@ def _demo(config: config_dict.ConfigDict) -> None:
     config.model.width = 0.5
     config.model.depth = 5
     config.optimizer.rate = 1e-2
+    config.optimizer.schedule = "cosine"  # at that rate the last of so few steps would decide the result
     config.optimizer.small_rate = 1e-4
     config.epochs.initial = config.epochs.freeze = config.epochs.fine_tune = 10
     config.epochs.joint_fine_tuning = config.epochs.retrain = 5
