@@ -16,6 +16,7 @@ from ml_collections import config_dict
 
 from launch.space import base, updates
 from tsmu_jax.configuration import names
+from tsmu_jax.errors import UserError
 
 RATES = (1e-5, 1e-4)
 TRIED: dict[str, tuple[Any, ...]] = {  # under config.distillation
@@ -44,6 +45,9 @@ def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
 
 def _combinations(together: tuple[str, ...]) -> list[dict[str, Any]]:
     """TSMU as it is, each thing tried by itself, all of `together`, and all but one of them; each once."""
+    unknown = [key for key in together if key not in TOGETHER]
+    if unknown:
+        raise UserError(f"--config.sweep.together: nothing is called {unknown[0]!r}; known: {', '.join(TOGETHER)}")
     whole = {key: TOGETHER[key] for key in together}
     alone = [{key: value} for key, values in TRIED.items() for value in values]
     fewer = [{key: value for key, value in whole.items() if key != left_out} for left_out in whole]

@@ -133,6 +133,17 @@ def test_one_ecoregion_alone_is_no_protocol() -> None:
     assert refusal(lambda: planned(sweep("paper"), Path(), "demo", sweep__ecoregions="etf")) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "knob", "message"),
+    [
+        ("data_size", {"sweep__pairs": "2,a"}, "--config.sweep.pairs=2,a: must be whole numbers, such as 2,4,8,0"),
+        ("plus", {"sweep__together": "luck"}, "--config.sweep.together: nothing is called 'luck'; known: features, "),
+    ],
+)
+def test_knobs_with_wrong_values_are_named(name: str, knob: dict[str, str], message: str) -> None:
+    assert refusal(lambda: planned(sweep(name), Path(), "demo", **knob)).startswith(message)
+
+
 def test_directories_with_something_else(tmp_path: Path) -> None:
     (tmp_path / "seed=0").mkdir()
     (tmp_path / "seed=0" / "notes.txt").write_text("mine")
