@@ -55,22 +55,7 @@ def _paper() -> config_dict.ConfigDict:
     config.optimizer.weight_decay = 3e-4
     config.optimizer.clip_norm = 0.0  # 0: no gradient clipping
 
-    config.distillation = config_dict.ConfigDict()
-    config.distillation.form = "bce"  # "eq11": as printed; "mse": as in the authors' scripts
-    config.distillation.temperature = 2.0  # T
-    config.distillation.weight = 1.0  # lambda
-    # Whose BatchNorm statistics follow the new images: nobody's, the "new" decoder's (which then drops out as well), or
-    # those of "all" parts, which spoils the old decoders at once.
-    config.distillation.statistics = "frozen"
-    config.distillation.train_old = True  # whether the old decoders' parameters are trained too
-    config.distillation.drift_budget = (
-        0.0  # end before an epoch whose mean drift of the old answers is above this; 0: none
-    )
-    # Beyond the paper, and off: what joint fine-tuning may do more; the numbers at the end are worth trying.
-    config.distillation.features = 0.0  # weight of the encoder's features staying what they were: 1
-    config.distillation.average = 0.0  # decay of the moving average of the weights, which is what is kept: 0.99
-    config.distillation.jitter = 0.0  # brightness and contrast vary by so much, which counts as drift: 0.1
-    config.distillation.dropout = False  # whether the new decoder drops out, as it did in the freeze phase
+    config.distillation = _distillation()
 
     config.early_stopping = config_dict.ConfigDict()
     config.early_stopping.patience = 0  # epochs without a better validation IoU; 0: train all epochs
@@ -92,6 +77,24 @@ def _paper() -> config_dict.ConfigDict:
     config.epochs.joint = 250
     config.epochs.retrain_all = 400
     return config
+
+
+def _distillation() -> config_dict.ConfigDict:
+    distillation = config_dict.ConfigDict()
+    distillation.form = "bce"  # "eq11": as printed; "mse": as in the authors' scripts
+    distillation.temperature = 2.0  # T
+    distillation.weight = 1.0  # lambda
+    # Whose BatchNorm statistics follow the new images: nobody's, the "new" decoder's (which then drops out as well), or
+    # those of "all" parts, which spoils the old decoders at once.
+    distillation.statistics = "frozen"
+    distillation.train_old = True  # whether the old decoders' parameters are trained too
+    distillation.drift_budget = 0.0  # end before an epoch whose mean drift of the old answers is above this; 0: none
+    # Beyond the paper, and off: what joint fine-tuning may do more; the numbers at the end are worth trying.
+    distillation.features = 0.0  # weight of the encoder's features staying what they were: 1
+    distillation.average = 0.0  # decay of the moving average of the weights, which is what is kept: 0.99
+    distillation.jitter = 0.0  # brightness and contrast vary by so much, which counts as drift: 0.1
+    distillation.dropout = False  # whether the new decoder drops out, as it did in the freeze phase
+    return distillation
 
 
 def _data() -> config_dict.ConfigDict:
