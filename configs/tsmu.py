@@ -89,11 +89,13 @@ def _distillation() -> config_dict.ConfigDict:
     distillation.statistics = "frozen"
     distillation.train_old = True  # whether the old decoders' parameters are trained too
     distillation.drift_budget = 0.0  # end before an epoch whose mean drift of the old answers is above this; 0: none
-    # Beyond the paper, and off: what joint fine-tuning may do more; the numbers at the end are worth trying.
+    # Beyond the paper, and off: what joint fine-tuning may do more. The numbers at the end are worth trying, and what
+    # the methods tsmu_features, tsmu_average and so on set.
     distillation.features = 0.0  # weight of the encoder's features staying what they were: 1
     distillation.average = 0.0  # decay of the moving average of the weights, which is what is kept: 0.99
     distillation.jitter = 0.0  # brightness and contrast vary by so much, which counts as drift: 0.1
     distillation.dropout = False  # whether the new decoder drops out, as it did in the freeze phase
+    distillation.known_rate = 1.0  # rate of the encoder and the old decoders in units of the new decoder's: 0.1
     return distillation
 
 

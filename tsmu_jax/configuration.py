@@ -62,6 +62,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "distillation.features": _not_negative,
     "distillation.average": _fraction,
     "distillation.jitter": _fraction,
+    "distillation.known_rate": _not_negative,
     "early_stopping.patience": _not_negative,
     "early_stopping.min_delta": _not_negative,
     "selection.side": _positive,

@@ -75,7 +75,7 @@ RETRAIN_ALL = Phase("retrain_all", data="all", trains=("shared", "old"), statist
 # The parts that run in training mode while old decoders are held to their stored responses.
 STATISTICS: dict[str, tuple[Part, ...]] = {"frozen": (), "new": ("new",), "all": ("shared", "old", "new")}
 
-METHODS: dict[str, Method] = {
+PAPER_METHODS: dict[str, Method] = {
     "leave_one_out": Method((INITIAL,)),
     "retraining": Method((INITIAL,), update=(RETRAIN,)),
     "fine_tuning": Method((INITIAL,), update=(FINE_TUNE,)),
@@ -84,6 +84,27 @@ METHODS: dict[str, Method] = {
     "all_data": Method((INITIAL,), update=(RETRAIN_ALL,)),
     "tsmu": Method((INITIAL,), update=(FREEZE, JOINT_FINE_TUNING)),
     "sequential_tsmu": Method((INITIAL,), update=(FREEZE, JOINT_FINE_TUNING), sequential=True),
+}
+
+# Beyond the paper: TSMU with one thing more, whose ablation is TSMU itself, and with several of them, whose ablations
+# take one back each (`config.without`).
+_FURTHER: dict[str, dict[str, Any]] = {
+    "tsmu_features": {"distillation.features": 1.0},  # the encoder's features are distilled as well
+    "tsmu_average": {"distillation.average": 0.99},  # the mean of the weights along the phase is kept
+    "tsmu_jitter": {"distillation.jitter": 0.1},  # several augmentations of each stored response
+    "tsmu_dropout": {"distillation.dropout": True},  # the new decoder goes on as the freeze phase trained it
+    "tsmu_statistics": {"distillation.statistics": "new"},  # BatchNorm of the new decoder follows its ecoregion
+    "tsmu_rates": {"distillation.known_rate": 0.1},  # what was known before moves more slowly than the new decoder
+    "tsmu_drift": {"distillation.drift_budget": 0.01},  # ends when the old decoders' answers have drifted so far
+}
+_FURTHER["tsmu_combined"] = {
+    key: value
+    for name in ("tsmu_features", "tsmu_average", "tsmu_jitter", "tsmu_rates")
+    for key, value in _FURTHER[name].items()
+}
+
+METHODS: dict[str, Method] = PAPER_METHODS | {
+    name: dataclasses.replace(PAPER_METHODS["tsmu"], settings=settings) for name, settings in _FURTHER.items()
 }
 
 

@@ -57,11 +57,13 @@ def objective(experiment: Experiment, stage: Stage) -> Objective:
 def optimizer(experiment: Experiment, stage: Stage) -> Any:
     """The stage's optimiser."""
     settings = experiment.config["optimizer"]
+    known_rate = experiment.config["distillation"]["known_rate"] if stage.phase.distils else 1.0
     return make_optimizer(
         stage.phase.trains,
         rate=experiment.rate(stage),
         weight_decay=settings["weight_decay"],
         clip_norm=settings["clip_norm"],
+        known_rate=known_rate,
         decay=settings["decay"],
         schedule=settings["schedule"],
         steps_per_epoch=experiment.draws(stage).steps_per_epoch,

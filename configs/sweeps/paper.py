@@ -15,12 +15,14 @@ from ml_collections import config_dict
 
 from launch.space import base, ecoregions, seeds, updates
 from tsmu_jax.configuration import names
-from tsmu_jax.methods import METHODS
+from tsmu_jax.methods import METHODS, PAPER_METHODS
 
 
 def get_config(variant: str = "paper") -> config_dict.ConfigDict:
     """Returns the base configuration of a variant of configs/tsmu.py: "paper", "small" or "demo"."""
-    config = base(variant, methods="", seeds=1 if variant == "demo" else 3)  # methods: "tsmu,retraining"; "": all
+    config = base(
+        variant, methods="", seeds=1 if variant == "demo" else 3
+    )  # methods: "tsmu,retraining"; "": the paper's
     if variant == "demo":  # the two upper bounds take most of the time: about two thirds of their epochs
         config.epochs.joint, config.epochs.retrain_all = 8, 12
     return config
@@ -28,7 +30,7 @@ def get_config(variant: str = "paper") -> config_dict.ConfigDict:
 
 def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
     """Yields the overrides of each point."""
-    methods = names(config.sweep.methods) or tuple(METHODS)
+    methods = names(config.sweep.methods) or tuple(PAPER_METHODS)
     for update in updates(config):
         for method in methods:
             if method not in METHODS or not METHODS[method].sequential:

@@ -15,7 +15,7 @@ from launch.points import KNOBS, Point, check, directory_name, overridden, read
 from launch.space import base
 from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
-from tsmu_jax.methods import METHODS
+from tsmu_jax.methods import METHODS, PAPER_METHODS
 
 SWEEPS = sorted((Path(__file__).parents[2] / "configs" / "sweeps").glob("*.py"))
 VARIANTS = ("paper", "small", "demo")
@@ -55,13 +55,25 @@ def test_the_paper_sweep_is_every_method_on_every_held_out_ecoregion(tmp_path: P
     points = planned(sweep("paper"), tmp_path, "demo", sweep__seeds=2)
     runs = {(point.config["method"], point.config["new"], point.config["seed"]) for point in points}
     regions = ("etf", "mwcf", "nad", "nwfm")
-    bifurcated = [name for name, method in METHODS.items() if not method.sequential]
+    bifurcated = [name for name, method in PAPER_METHODS.items() if not method.sequential]
     expected = {(method, new, seed) for method in bifurcated for new in regions for seed in (0, 1)}
     assert runs == expected | {("sequential_tsmu", "mwcf,nad,nwfm", seed) for seed in (0, 1)}
     # One initial training for each held-out ecoregion and seed, and those of sequential TSMU.
     assert len({point.keys[0] for point in points}) == 2 * (4 + 1)
     freezing = [point for point in points if point.config["method"] in ("feature_extraction", "joint_training", "tsmu")]
     assert len({point.keys[1] for point in freezing}) == 2 * 4
+
+
+def test_the_plus_sweep_tries_every_further_method_and_takes_back_one_thing_of_several(tmp_path: Path) -> None:
+    points = planned(sweep("plus"), tmp_path, "demo", sweep__held_out="etf", sweep__rates="1e-4")
+    tried = [(point.config["method"], point.config["without"]) for point in points]
+    further = [name for name in METHODS if name not in PAPER_METHODS]
+    assert [method for method, without in tried if not without] == ["tsmu", *further]
+    taken_back = [(method, without) for method, without in tried if without]
+    several = [name for name in further if len(METHODS[name].settings) > 1]
+    assert several and taken_back == [(name, key) for name in several for key in METHODS[name].settings]
+    assert len({point.keys[1] for point in points}) == 1  # they differ in joint fine-tuning alone
+    assert len({point.keys[2] for point in points}) == len(points)
 
 
 def test_the_paper_sweep_can_be_narrowed(tmp_path: Path) -> None:
@@ -137,7 +149,7 @@ def test_one_ecoregion_alone_is_no_protocol() -> None:
     ("name", "knob", "message"),
     [
         ("data_size", {"sweep__pairs": "2,a"}, "--config.sweep.pairs=2,a: must be whole numbers, such as 2,4,8,0"),
-        ("plus", {"sweep__together": "luck"}, "--config.sweep.together: nothing is called 'luck'; known: features, "),
+        ("plus", {"sweep__rates": "1e-4;1"}, "--config.sweep.rates=1e-4;1: must be numbers, such as 1e-5,1e-4"),
     ],
 )
 def test_knobs_with_wrong_values_are_named(name: str, knob: dict[str, str], message: str) -> None:

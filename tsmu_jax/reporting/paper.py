@@ -21,6 +21,7 @@ SETTINGS: dict[str, Any] = {
     "distillation.average": 0.0,
     "distillation.jitter": 0.0,
     "distillation.dropout": False,
+    "distillation.known_rate": 1.0,
 }
 
 
