@@ -1,12 +1,15 @@
 """The tables of a report, from hand-made runs: every cell that was run, a dash for every one that was not."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tsmu_jax.evaluation.intervals import Interval, Spread
+from tsmu_jax.evaluation.selection import WAYS
 from tsmu_jax.reporting import cost_tables, paper_tables, run_tables
+from tsmu_jax.reporting.choice_table import choice_table
 from tsmu_jax.reporting.comparison import Comparison, compare
 from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.reporting.table import Cell, Table
@@ -258,3 +261,33 @@ def test_runs_are_listed_with_what_tells_them_apart(make_run, compared) -> None:
     table = run_tables.runs_table(compared())
     assert [column.title for column in table.columns] == ["method", "old", "new", "seed", "data.dir", "directory"]
     assert [row[4] for row in table.rows] == ['""', "images"]
+
+
+def test_the_choice_of_the_decoder_is_averaged_over_seeds_and_ecoregions_held_out(make_run, compared) -> None:
+    def chosen(path: Path, right: float, review: int) -> None:
+        scores = {
+            "images": 10,
+            "accuracy": right,
+            "decoder_accuracy": 1.0,
+            "iou": dict.fromkeys(WAYS, 0.5) | {"chosen": right},
+        }
+        rest = None if review == 10 else 1.0
+        margin = {"threshold": 0.1, "quantiles": {}, "review": review, "accuracy_of_rest": rest}
+        selection = {**scores, "confusion": {"a": {"a": 10}}, "margin": {**margin, "decoder_accuracy_of_rest": rest}}
+        file = path / "results.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "selection": {**selection, "ecoregions": {}}}))
+
+    make_run("sweep/none", "feature_extraction")
+    assert choice_table(compared()) is None
+    for new, seed, right, review in (("c", 0, 0.8, 2), ("c", 1, 0.6, 10), ("d", 0, 0.5, 1)):
+        chosen(make_run(f"sweep/{new}{seed}", "tsmu", new=[new], seed=seed), right, review)
+    table = choice_table(compared())
+    assert table is not None
+    assert [row[:3] for row in table.rows] == [("tsmu", "c", 2), ("tsmu", "d", 1), ("tsmu", "average", 1)]
+    first, _, average = (cells(table, row) for row in range(3))
+    said = "share of the test images: "
+    assert first[said + "right ecoregion"] == pytest.approx(Spread(0.7, np.std([0.8, 0.6], ddof=1), 2))
+    assert mean(first[said + "for review"]) == pytest.approx(0.6)
+    assert first[said + "right decoder of the rest"] == pytest.approx(Spread(1.0, np.nan, 1), nan_ok=True)
+    assert mean(average[said + "right ecoregion"]) == pytest.approx(0.65)  # seed 0, run in both
+    assert mean(average["mean IoU by the decoder that answers: chosen"]) == pytest.approx(0.65)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.reporting import cost_tables, paper_tables, run_tables
+from tsmu_jax.reporting.choice_table import choice_table
 from tsmu_jax.reporting.comparison import Comparison
 from tsmu_jax.reporting.reading import LeftOut
 from tsmu_jax.reporting.table import Table
@@ -17,7 +18,7 @@ MANIFEST = "report.json"  # names the files of a report; nothing else is replace
 
 def all_tables(comparison: Comparison) -> tuple[Table, ...]:
     """What a report shows, in its order."""
-    ablation = run_tables.ablation_table(comparison)
+    ablation, choice = run_tables.ablation_table(comparison), choice_table(comparison)
     tables = [
         run_tables.runs_table(comparison),
         *paper_tables.transfer_tables(comparison),
@@ -26,6 +27,7 @@ def all_tables(comparison: Comparison) -> tuple[Table, ...]:
         paper_tables.differences_table(comparison),
         *([ablation] if ablation else []),
         cost_tables.cumulative_table(comparison),
+        *([choice] if choice else []),
         run_tables.transfer_table(comparison),
         run_tables.matrix_table(comparison),
     ]

@@ -11,9 +11,10 @@ import numpy as np
 from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics, probabilities
+from tsmu_jax.evaluation.selection import WAYS
 from tsmu_jax.methods import METHODS, Stage, stages
 from tsmu_jax.reporting import paper
-from tsmu_jax.reporting.runs import PhaseResult, Run, TestScores
+from tsmu_jax.reporting.runs import Choice, ChoiceScores, PhaseResult, Run, TestScores
 
 DEPTH = 2  # of run directories below a directory that is none
 
@@ -108,7 +109,28 @@ def _read(path: Path) -> Run | LeftOut:
     if diverged:
         return LeftOut(path, f"{diverged[0]} has diverged: its loss is no number; train it with a lower rate")
     phases = tuple(_phase(path, stage, log.get(stage.directory, [])) for stage in plan)
-    return Run(path, method, old, new, int(config["seed"]), config, phases)
+    return Run(path, method, old, new, int(config["seed"]), config, phases, _choice(results))
+
+
+def _choice(file: Path) -> Choice | None:
+    try:
+        selection = json.loads(file.read_text()).get("selection")
+        if not selection:
+            return None
+        margin = selection["margin"]
+        return Choice(
+            _choice_scores(selection),
+            {name: _choice_scores(one) for name, one in selection["ecoregions"].items()},
+            {name: dict(row) for name, row in selection["confusion"].items()},
+            **{key: margin[key] for key in _MARGIN},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
+
+
+def _choice_scores(record: Mapping[str, Any]) -> ChoiceScores:
+    iou = {way: record["iou"][way] for way in WAYS}
+    return ChoiceScores(record["images"], record["accuracy"], record["decoder_accuracy"], iou)
 
 
 def _log(file: Path) -> dict[str, list[Mapping[str, Any]]]:
@@ -161,4 +183,5 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
         raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
 
 
+_MARGIN = ("threshold", "quantiles", "review", "accuracy_of_rest", "decoder_accuracy_of_rest")
 _COSTS = ("epochs", "images", "seconds", "trainable_parameters", "total_parameters")

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,9 +77,51 @@ class PhaseResult:
         return float(np.concatenate([self.tests[name].iou for name in ecoregions]).mean())
 
 
+class ChoiceScores(NamedTuple):
+    """How well decoders were chosen for some test images: shares in [0, 1].
+
+    Attributes:
+      accuracy: whose ecoregion was named.
+      decoder_accuracy: whose decoder is that of their ecoregion.
+      iou: mean IoU by who answers, `selection.WAYS`.
+    """
+
+    images: int
+    accuracy: float
+    decoder_accuracy: float
+    iou: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Choice:
+    """The decoders that the autoencoders chose for the test images (section V-E).
+
+    Attributes:
+      together: scores of all test images; `ecoregions`: of each true ecoregion's.
+      confusion: true ecoregion -> chosen ecoregion -> images.
+      threshold: of the margin, below which an image goes to review; `review`: how many do.
+      quantiles: share of the images -> the margin that they stay below.
+      accuracy_of_rest: of those that do not go to review; None if all do. Likewise `decoder_accuracy_of_rest`.
+    """
+
+    together: ChoiceScores
+    ecoregions: Mapping[str, ChoiceScores]
+    confusion: Mapping[str, Mapping[str, int]]
+    threshold: float
+    quantiles: Mapping[str, float]
+    review: int
+    accuracy_of_rest: float | None
+    decoder_accuracy_of_rest: float | None
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """A finished run. `config` is flat: {"data.size": 64}."""
+    """A finished run.
+
+    Attributes:
+      config: flat, {"data.size": 64}.
+      choice: of the decoders by the autoencoders; None in runs that did not choose.
+    """
 
     path: Path
     method: str
@@ -88,6 +130,7 @@ class Run:
     seed: int
     config: Mapping[str, Any]
     phases: tuple[PhaseResult, ...]
+    choice: Choice | None = None
 
     @property
     def ecoregions(self) -> tuple[str, ...]:

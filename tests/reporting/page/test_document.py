@@ -195,6 +195,7 @@ def test_the_choice_of_the_decoder_is_shown_where_a_run_made_it(make_pictured_ru
     text = written(path)
     assert "The right ecoregion for 80.0% of 5 images, the right decoder for 100.0%." in text
     assert "sends 1 to review; of the others 100.0% are right." in text
+    assert "Choice of the decoder</h3>" in text
     assert "50%" in text and '<td class="number">0.400</td>' in text  # quantiles, where no margins are kept
     (path / "selection").mkdir()
     tests = {"a": {"id": ["sure", "unsure"], "chosen": ["a", "b"], "margin": [0.3, 0.05]}}
@@ -202,6 +203,11 @@ def test_the_choice_of_the_decoder_is_shown_where_a_run_made_it(make_pictured_ru
     text = written(path)
     assert "Margins; vertical line: review below 0.1. right ecoregion 1, wrong ecoregion 1" in text
     assert "For review" in text and "unsure" in text.partition("For review")[2] and ">sure<" not in text
+    (path / "selection" / "selection.json").write_text('{"tests": {"a": {"id": ["sure"]}}}')
+    with pytest.raises(
+        UserError, match=r"selection.json: not what a run writes \(KeyError\('chosen'\)\); leave its run"
+    ):
+        written(path)
     (path / "results.json").write_text(json.dumps({**results, "selection": {"images": 3}}))
     with pytest.raises(
         UserError, match=r"results.json: not what a run writes \(KeyError\('margin'\)\); leave its run out"
