@@ -328,6 +328,12 @@ def files(phase: PhaseDirectory) -> dict[str, str]:
     }
 
 
+def copied(phase: PhaseDirectory) -> dict[str, str]:
+    """What a copy of a phase's files holds: its record says where they are from."""
+    record = json.dumps({"trained_in": "other", "key": "k"}, indent=1) + "\n"
+    return {**files(phase), "phase.json": record}
+
+
 def test_copies_hold_everything_and_replace_what_is_there(tmp_path: Path, finished: PhaseDirectory) -> None:
     phase = claim(tmp_path / "own").phase("01_initial")
     for folder in (phase.path, phase.predictions):
@@ -337,10 +343,12 @@ def test_copies_hold_everything_and_replace_what_is_there(tmp_path: Path, finish
         (folder.with_name("01_initial.partial") / "stale").touch()
     before = files(finished)
     phase.copy_from(finished)
-    assert files(phase) == files(finished) == before
+    assert files(finished) == before and files(phase) == copied(finished)
     assert set(before) == {"phase.json", "checkpoint/arrays", "etf/0.png"}
     assert [path.name for path in phase.path.parent.iterdir()] == ["01_initial"]
-    assert phase.record() == {"key": "k"}
+    third = claim(tmp_path / "third").phase("01_initial")
+    third.copy_from(phase)
+    assert files(third) == files(phase)  # a copy of a copy names the run that has trained it
 
 
 @pytest.mark.parametrize("copies", [0, 1])
@@ -371,4 +379,4 @@ def test_an_interrupted_copy_does_not_read_as_finished(
             phase.copy_from(finished)
     assert phase.record() is None
     phase.copy_from(finished)
-    assert files(phase) == files(finished)
+    assert files(phase) == copied(finished)

@@ -201,6 +201,9 @@ def test_a_finished_prefix_is_taken_from_a_run_beside(
     assert shorter["phases"] == results["phases"][:2]
     assert "copied from there" in capfd.readouterr().err
     assert_same_model(workdir, beside, "freeze")
+    for name in ("01_initial", "02_freeze"):
+        own, copy = (json.loads((path / "phases" / name / "phase.json").read_text()) for path in (workdir, beside))
+        assert copy == {"trained_in": workdir.name, **own} and "trained_in" not in own
     assert records(beside) == [line for line in records(workdir) if line["phase"] != "03_joint_fine_tuning"]
     shutil.rmtree(beside)
 

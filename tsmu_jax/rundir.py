@@ -178,12 +178,18 @@ class PhaseDirectory:
         return Model(params, stats)
 
     def copy_from(self, other: "PhaseDirectory") -> None:
-        """Takes over a finished phase of another run; an interrupted copy leaves nothing that reads as finished."""
+        """Takes over a finished phase of another run; an interrupted copy leaves nothing that reads as finished.
+
+        The record names the run that has trained it.
+        """
+        record = other.record() or {}
         for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
             partial = target.with_name(target.name + PARTIAL)
             shutil.rmtree(partial, ignore_errors=True)
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, partial, copy_function=_link)
+            if target == self.path:
+                write_json(partial / "phase.json", {"trained_in": other.path.parents[1].name, **record})
             partial.replace(target)
 
 

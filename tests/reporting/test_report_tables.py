@@ -259,8 +259,21 @@ def test_runs_are_listed_with_what_tells_them_apart(make_run, compared) -> None:
     make_run("sweep/a", "tsmu", changes={"data.dir": "", "distillation.weight": 2.0})
     make_run("sweep/b", "tsmu", changes={"data.dir": "images", "distillation.weight": 2.0})
     table = run_tables.runs_table(compared())
-    assert [column.title for column in table.columns] == ["method", "old", "new", "seed", "data.dir", "directory"]
+    sharing = ["copied phases", "seconds of training in the run"]
+    titles = ["method", "old", "new", "seed", "data.dir", *sharing, "directory"]
+    assert [column.title for column in table.columns] == titles
     assert [row[4] for row in table.rows] == ['""', "images"]
+
+
+def test_phases_that_other_runs_have_trained_are_told(make_run, compared) -> None:
+    make_run("sweep/first", "feature_extraction")
+    second = make_run("sweep/second", "tsmu")
+    for phase in ("01_initial", "02_freeze"):
+        file = second / "phases" / phase / "phase.json"
+        file.write_text(json.dumps({"trained_in": "first", **json.loads(file.read_text())}))
+    table = run_tables.runs_table(compared())
+    assert [row[4:6] for row in table.rows] == [(None, 120), ("01_initial, 02_freeze", 60)]
+    assert table.notes[0].startswith("3 of 5 phases were trained, in 3:00 of 5:00; ")
 
 
 def test_the_choice_of_the_decoder_is_averaged_over_seeds_and_ecoregions_held_out(make_run, compared) -> None:

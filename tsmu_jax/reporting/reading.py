@@ -174,6 +174,7 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
             tests=tests,
             steps=record["steps"],
             recording_seconds=result.get("recording_seconds", 0.0),
+            trained_in=record.get("trained_in"),
             log=tuple(log),
             flops=result.get("flops"),
             peak_memory_bytes=result.get("peak_memory_bytes"),

@@ -6,18 +6,25 @@ from tsmu_jax.evaluation.continual import backward_transfer, forgetting, forward
 from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting.comparison import METHOD_ORDER, Comparison, Setting, Variant
 from tsmu_jax.reporting.paper_tables import INTERVALS, SPREADS
+from tsmu_jax.reporting.progress import duration
 from tsmu_jax.reporting.runs import Run
 from tsmu_jax.reporting.table import Cell, Column, Table
 
 
 def runs_table(comparison: Comparison) -> Table:
-    """Every run, with the configuration keys in which the runs differ."""
-    columns = (*_COLUMNS, *(Column(key, digits=None) for key in comparison.keys), Column("directory"))
+    """Every run, with the configuration keys in which the runs differ, and which phases others have trained for it."""
+    columns = (*_COLUMNS, *(Column(key, digits=None) for key in comparison.keys), *_SHARING, Column("directory"))
     lines = [
-        (*_named(run), *(_value(run.config.get(key)) for key in comparison.keys), str(run.path))
+        (*_named(run), *(_value(run.config.get(key)) for key in comparison.keys), *_sharing(run), str(run.path))
         for run in comparison.runs
     ]
-    return Table("runs", "Runs", columns, tuple(lines))
+    phases = [phase for run in comparison.runs for phase in run.phases]
+    trained = [phase for phase in phases if phase.trained_in is None]
+    notes = (
+        f"{len(trained)} of {len(phases)} phases were trained, in {duration(sum(one.seconds for one in trained))} of "
+        f"{duration(sum(one.seconds for one in phases))}; the others were copied from the run that had trained them.",
+    )
+    return Table("runs", "Runs", columns, tuple(lines), notes)
 
 
 def matrix_table(comparison: Comparison) -> Table:
@@ -83,6 +90,14 @@ def ablation_table(comparison: Comparison) -> Table | None:
         INTERVALS.replace("to TSMU", "to it"),
     )
     return Table("ablation", "Configurations", tuple(columns), tuple(lines), notes)
+
+
+_SHARING = (Column("copied phases"), Column("seconds of training in the run", digits=None))
+
+
+def _sharing(run: Run) -> list[Cell]:
+    copied = [phase.directory for phase in run.phases if phase.trained_in is not None]
+    return [", ".join(copied) or None, sum(phase.seconds for phase in run.phases if phase.trained_in is None)]
 
 
 _COLUMNS = (Column("method"), Column("old"), Column("new"), Column("seed", digits=None))

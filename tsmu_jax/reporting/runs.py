@@ -42,6 +42,7 @@ class PhaseResult:
       images: of an epoch.
       seconds: of training, compilation and validation, and of recording responses where the phase does.
       recording_seconds: the latter alone.
+      trained_in: the run directory that it was copied from; None where the run has trained it itself.
       log: its lines of `metrics.jsonl`, one an epoch.
       flops: of all training steps; None in runs that did not count them.
       peak_memory_bytes: of a training step, on each device; None likewise.
@@ -61,6 +62,7 @@ class PhaseResult:
     total_parameters: int
     flops: float | None
     peak_memory_bytes: int | None
+    trained_in: str | None
     log: tuple[Mapping[str, Any], ...]
 
     @property
