@@ -15,9 +15,9 @@ from tsmu_jax.learning.steps import Objective, make_answer_step, make_train_step
 from tsmu_jax.models.tsmu import PARTS, Network, make_network
 
 
-def train_step(size: int, batch: int, dtype: str = "float32") -> Job:
+def train_step(size: int, batch: int, dtype: str = "float32", rematerialise: bool = False) -> Job:
     """A step of initial training, from u8 images on the devices to new parameters."""
-    network, model = _model(dtype, {"old": 1})
+    network, model = _model(dtype, {"old": 1}, rematerialise=rematerialise)
     parts = ("shared", "old")
     objective = Objective(trains=parts, training=parts, dropout=parts, supervised=("old0",))
     return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=0))
@@ -48,9 +48,9 @@ def inference(size: int, batch: int, dtype: str = "float32") -> Job:
     return Job(run)
 
 
-def _model(dtype: str, decoders: Mapping[str, int]) -> tuple[Network, Model]:
+def _model(dtype: str, decoders: Mapping[str, int], *, rematerialise: bool = False) -> tuple[Network, Model]:
     """The network of Table IX and a model with decoders old0, old1, ..., new0."""
-    network = make_network(dtype=dtype, axis_name=AXIS)
+    network = make_network(dtype=dtype, axis_name=AXIS, rematerialise=rematerialise)
     key = jax.random.key(0)
     model = init_model(network, key)
     for part, number in decoders.items():

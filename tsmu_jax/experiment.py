@@ -220,6 +220,7 @@ def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> E
         momentum=model["bn_momentum"],
         dtype=model["dtype"],
         axis_name=AXIS,
+        rematerialise=model["rematerialise"],
     )
     examples = Examples(source, size=data["size"], channels=data["channels"], cache_gib=data["cache_gib"])
     answer = Answerer(network, batch_size=config["batch_size"])

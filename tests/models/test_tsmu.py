@@ -266,3 +266,31 @@ def test_find_decoder(model) -> None:
 def test_forward_names_an_unknown_decoder(network, model, images) -> None:
     with pytest.raises(KeyError, match="no decoder called 'etf'"):
         run_forward(network, model, images, {"etf": ONES})
+
+
+@pytest.mark.parametrize("variant", ["table_ix", "text"])
+def test_rematerialisation_changes_what_is_kept_and_nothing_else(variant: str) -> None:
+    shape = {"channels": 3, "width": 0.25, "depth": 3, "dropout": 0.3}
+    plain, saving = make_network(variant, **shape), make_network(variant, **shape, rematerialise=True)
+    key = jax.random.key(3)
+    (shared, shared_stats), (new, new_stats) = init_encoder(plain, key), init_decoder(plain, key)
+    jax.tree.map(
+        np.testing.assert_array_equal, (shared, new), (init_encoder(saving, key)[0], init_decoder(saving, key)[0])
+    )
+    stats = {"shared": shared_stats, "old": {}, "new": {"c": new_stats}}
+    images = jax.random.uniform(key, (2, 16, 16, 3))
+
+    def loss(network: Network, params: Mapping) -> tuple[jax.Array, Mapping]:
+        everything = {"training": ("shared", "new"), "dropout": ("new",), "keys": jax.random.split(key, 2)}
+        logits, moved, _ = forward(network, params, stats, images, {"c": np.ones(2, np.float32)}, **everything)
+        return (logits["c"] ** 2).mean(), moved
+
+    params = {"shared": shared, "old": {}, "new": {"c": new}}
+    found = {}
+    for name, network in {"plain": plain, "saving": saving}.items():
+        gradient = jax.value_and_grad(functools.partial(loss, network), has_aux=True)
+        found[name] = jax.jit(gradient)(params)
+        checkpoints = str(jax.make_jaxpr(gradient)(params)).count("prevent_cse=True")
+        assert checkpoints == (0 if name == "plain" else {"table_ix": 5, "text": 16}[variant] + 3 + 2)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
+    jax.tree.map(close, found["saving"], found["plain"])

@@ -7,7 +7,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from tsmu_jax.models.layers import BatchNorm, ConvTranspose, Dropout, Dtype, Pointwise, conv3x3, kernel_init
+from tsmu_jax.models.layers import (
+    BatchNorm,
+    ConvTranspose,
+    Dropout,
+    Dtype,
+    Pointwise,
+    conv3x3,
+    kernel_init,
+    rematerialised,
+)
 
 
 class Decoder(nn.Module):
@@ -28,26 +37,37 @@ class Decoder(nn.Module):
     momentum: float = 0.9
     dtype: Dtype = jnp.float32
     axis_name: str | None = None
+    rematerialise: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool, keys: jax.Array | None = None) -> jax.Array:
         """Args: x: f[b, h, w, c] features; weight: f32[b]; keys: key[b], for dropout. Returns logits f32[b, h, w]."""
+        contract = rematerialised(Decoder._contracted, self.rematerialise, static=(3, 4))
+        expand = rematerialised(Decoder._expanded, self.rematerialise, static=(5, 6))
         skips = []
         for level, width in enumerate(self.widths):
-            x = self._norm_relu(self._contracting_conv(x, width), weight, train)
+            x = contract(self, x, weight, width, train)
             if level + 1 < len(self.widths):
                 skips.append(x)
                 x = nn.max_pool(x, (2, 2), strides=(2, 2))
                 if self.separable:
                     x = Dropout(self.dropout, spatial=True)(x, keys)
         for width, skip in zip(reversed(self.widths[:-1]), reversed(skips), strict=True):
-            x = jnp.concatenate([self._doubled(x, width), skip], axis=-1)
-            if not self.separable:
-                x = Dropout(self.dropout)(x, keys)
-            x = self._norm_relu(conv3x3(width, self.dtype)(x), weight, train)
+            x = expand(self, x, skip, weight, keys, width, train)
         prior = nn.initializers.constant(math.log(self.prior / (1 - self.prior)))
         logits = Pointwise(1, self.dtype, kernel_init=nn.initializers.lecun_normal(), bias_init=prior)(x)
         return logits[..., 0].astype(jnp.float32)
+
+    def _contracted(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
+        return self._norm_relu(self._contracting_conv(x, width), weight, train)
+
+    def _expanded(
+        self, x: jax.Array, skip: jax.Array, weight: jax.Array, keys: jax.Array | None, width: int, train: bool
+    ) -> jax.Array:
+        x = jnp.concatenate([self._doubled(x, width), skip], axis=-1)
+        if not self.separable:
+            x = Dropout(self.dropout)(x, keys)
+        return self._norm_relu(conv3x3(width, self.dtype)(x), weight, train)
 
     def _contracting_conv(self, x: jax.Array, width: int) -> jax.Array:
         if not self.separable:

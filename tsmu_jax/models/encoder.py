@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, conv3x3
+from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, conv3x3, rematerialised
 
 
 class TableIXEncoder(nn.Module):
@@ -19,19 +19,24 @@ class TableIXEncoder(nn.Module):
     momentum: float = 0.9
     dtype: Dtype = jnp.float32
     axis_name: str | None = None
+    rematerialise: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
         """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, 2 * widths[-1]]."""
+        block = rematerialised(TableIXEncoder._block, self.rematerialise, static=(3, 4))
         x = x.astype(self.dtype)
         for width in self.widths:
-            shortcut = Pointwise(2 * width, self.dtype)(x)
-            path = nn.relu(Pointwise(width, self.dtype)(x))
-            path = nn.relu(conv3x3(width, self.dtype)(path))
-            path = Pointwise(2 * width, self.dtype)(path)
-            norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)
-            x = nn.relu(norm(shortcut + path, weight, train=train))
+            x = block(self, x, weight, width, train)
         return x
+
+    def _block(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
+        shortcut = Pointwise(2 * width, self.dtype)(x)
+        path = nn.relu(Pointwise(width, self.dtype)(x))
+        path = nn.relu(conv3x3(width, self.dtype)(path))
+        path = Pointwise(2 * width, self.dtype)(path)
+        norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)
+        return nn.relu(norm(shortcut + path, weight, train=train))
 
 
 class ResNet34Encoder(nn.Module):
@@ -43,19 +48,24 @@ class ResNet34Encoder(nn.Module):
     momentum: float = 0.9
     dtype: Dtype = jnp.float32
     axis_name: str | None = None
+    rematerialise: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
         """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, widths[-1]]."""
-
-        def conv_norm(x: jax.Array, width: int) -> jax.Array:
-            x = conv3x3(width, self.dtype, use_bias=False)(x)
-            return BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)(x, weight, train=train)
-
-        x = nn.relu(conv_norm(x.astype(self.dtype), self.stem))
+        block = rematerialised(ResNet34Encoder._block, self.rematerialise, static=(3, 4))
+        x = nn.relu(self._conv_norm(x.astype(self.dtype), weight, self.stem, train))
         for width, count in zip(self.widths, self.blocks, strict=True):
             for _ in range(count):
-                path = conv_norm(nn.relu(conv_norm(x, width)), width)
-                shortcut = x if x.shape[-1] == width else Pointwise(width, self.dtype)(x)
-                x = nn.relu(shortcut + path)
+                x = block(self, x, weight, width, train)
         return x
+
+    def _block(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
+        path = nn.relu(self._conv_norm(x, weight, width, train))
+        path = self._conv_norm(path, weight, width, train)
+        shortcut = x if x.shape[-1] == width else Pointwise(width, self.dtype)(x)
+        return nn.relu(shortcut + path)
+
+    def _conv_norm(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
+        x = conv3x3(width, self.dtype, use_bias=False)(x)
+        return BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)(x, weight, train=train)

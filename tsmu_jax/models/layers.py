@@ -27,6 +27,20 @@ def conv3x3(features: int, dtype: Dtype = jnp.float32, *, use_bias: bool = True)
     )
 
 
+def rematerialised(
+    block: Callable[..., jax.Array], wanted: bool, *, static: tuple[int, ...]
+) -> Callable[..., jax.Array]:
+    """A module's method whose inner values a gradient computes again instead of keeping them.
+
+    Memory for time: of each block its inputs alone are kept.
+
+    Args:
+      wanted: else the method stays as it is.
+      static: which of its arguments, counted from 1, are no arrays.
+    """
+    return nn.remat(block, static_argnums=static) if wanted else block
+
+
 class ConvTranspose(nn.Module):
     """3x3 transposed convolution that doubles the sides of the image."""
 

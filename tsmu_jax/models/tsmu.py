@@ -41,6 +41,7 @@ def make_network(
     momentum: float = 0.9,
     dtype: str = "float32",
     axis_name: str | None = None,
+    rematerialise: bool = False,
 ) -> Network:
     """Builds the network of Table IX (`table_ix`) or of section V-C (`text`).
 
@@ -51,6 +52,7 @@ def make_network(
       prior: probability of landslide that a new decoder starts from.
       dtype: of the computation, "float32" or "bfloat16"; parameters and statistics are always float32.
       axis_name: the mapped axis over which batch statistics are gathered.
+      rematerialise: compute the values inside each block again in the backward pass instead of keeping them.
 
     Raises:
       ValueError: for an unknown variant.
@@ -61,7 +63,12 @@ def make_network(
     def scaled(widths: Iterable[int]) -> tuple[int, ...]:
         return tuple(max(1, round(w * width)) for w in widths)
 
-    common: dict[str, Any] = {"momentum": momentum, "dtype": jnp.dtype(dtype), "axis_name": axis_name}
+    common: dict[str, Any] = {
+        "momentum": momentum,
+        "dtype": jnp.dtype(dtype),
+        "axis_name": axis_name,
+        "rematerialise": rematerialise,
+    }
     encoder: nn.Module
     if variant == "table_ix":
         encoder = TableIXEncoder(scaled((8, 16, 32, 64, 128)), **common)
