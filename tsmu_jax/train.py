@@ -13,7 +13,7 @@ from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.state import init_model
 from tsmu_jax.methods import Stage
-from tsmu_jax.reporting import metrics_log, summary
+from tsmu_jax.reporting import metrics_log
 from tsmu_jax.reporting.tables import results_markdown, results_table
 from tsmu_jax.rundir import RunDirectory, code_digest, command_line, write_json
 from tsmu_jax.stage import run_stage
@@ -81,6 +81,8 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
 
 def _conclude(experiment: Experiment, results: dict[str, Any], run: RunDirectory, console: Console) -> None:
     """Prints the closing table, draws the pictures, and writes the table: then the run is complete."""
+    from tsmu_jax.reporting import summary  # Matplotlib: not before the first training step
+
     console.print(results_table(results))
     summary.write_figures(
         experiment.source,

@@ -7,11 +7,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-from tensorboardX import SummaryWriter
+from typing import TYPE_CHECKING, Any, Self
 
 from tsmu_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
 
 FILE = "metrics.jsonl"
 EVENTS = "tensorboard"
@@ -140,8 +141,10 @@ def _parsed(line: bytes) -> Record | None:
     return record if isinstance(record, dict) and {"phase", "step"} <= set(record) else None
 
 
-def _events(directory: Path, purge_step: int) -> SummaryWriter:
+def _events(directory: Path, purge_step: int) -> "SummaryWriter":
     """A new event file after those that are there, even within the second that names it."""
+    from tensorboardX import SummaryWriter  # it imports PyTorch where that is: seconds, not before the first step
+
     number = len(list(directory.iterdir())) if directory.exists() else 0
     return SummaryWriter(str(directory), purge_step=purge_step if number else None, filename_suffix=f".{number:03d}")
 
