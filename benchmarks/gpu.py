@@ -38,7 +38,7 @@ def _both(size: int, batch: int, dtype: str, repetitions: int) -> tuple[Measured
     setting = {"size": size, "batch": batch, "dtype": dtype}
     sides = [
         Candidate("ours", "benchmarks.ours:train_step", setting),
-        Candidate("torch.compile", "benchmarks.peer:train_step", {**setting, "compiled": True}),
+        Candidate("torch.compile", "benchmarks.peer:train_step", {**setting, "compiled": True}, environment={}),
     ]
     ours, theirs = interleaved(sides, repetitions=repetitions).values()
     return ours, theirs

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tsmu_jax import large_pages
 from tsmu_jax.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -32,13 +33,14 @@ class Candidate:
       name: in the table.
       make: "module:function", which returns a `worker.Job`.
       arguments: of that function, plain values.
-      environment: variables that its process gets beside those of this one.
+      environment: variables that its process gets beside those of this one; by default those that our programs start
+        themselves with.
     """
 
     name: str
     make: str
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=large_pages.environment)
 
 
 @dataclasses.dataclass

@@ -45,7 +45,7 @@ def inference(size: int, batch: int, dtype: str = "float32") -> Job:
     def run() -> None:
         jax.block_until_ready(step(params, stats, sent))
 
-    return Job(run)
+    return Job(run, warmup=2, lead=2)
 
 
 def _model(dtype: str, decoders: Mapping[str, int], *, rematerialise: bool = False) -> tuple[Network, Model]:
@@ -73,7 +73,7 @@ def _training(network: Network, model: Model, objective: Objective, blank: Mappi
     def plan() -> dict[str, int | None]:
         return {"planned_bytes": costs.step_memory(step, state, blank, key)}
 
-    return Job(run, warmup=2, facts=plan)
+    return Job(run, warmup=2, facts=plan, lead=2)
 
 
 def _drawn(blank: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -207,7 +207,7 @@ def train_step(size: int, batch: int, dtype: str = "float32", compiled: bool = F
         optimizer.step()
         setting.wait()
 
-    return Job(run, warmup=3)
+    return Job(run, warmup=3, lead=2)
 
 
 def inference(size: int, batch: int, dtype: str = "float32", compiled: bool = False) -> Job:
@@ -221,4 +221,4 @@ def inference(size: int, batch: int, dtype: str = "float32", compiled: bool = Fa
             called(setting.images)
         setting.wait()
 
-    return Job(run, warmup=3)
+    return Job(run, warmup=3, lead=2)

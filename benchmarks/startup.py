@@ -52,7 +52,7 @@ def demo(kept: bool) -> Job:
 def rows(*, repetitions: int = 5) -> Sequence[Row]:
     """Help beside importing JAX, which is what it must not wait for; the first step with and without a cache."""
     programs = {name: ["-m", name, "--help"] for name in entry_points()} | {IMPORT: ["-c", IMPORT]}
-    sides = [Candidate(name, "benchmarks.startup:program", {"words": words}) for name, words in programs.items()]
+    sides = [Candidate(name, "benchmarks.startup:program", {"words": words}, {}) for name, words in programs.items()]
     *found, importing = interleaved(sides, repetitions=repetitions).values()
     table = [
         Row(f"{each.name} --help", "s", each.median, importing.median, IMPORT, limit=HELP_SECONDS, note=spread(each))

@@ -20,6 +20,7 @@ class Job:
     Attributes:
       run: returns when the work is done, accelerators included; or how many seconds count, if not all of them.
       warmup: runs before the time is steady: the first one compiles.
+      lead: runs right before each one that counts: the steps of a training follow one another.
       facts: plain values to hand over at the end.
       close: clears away what the job wrote.
     """
@@ -28,6 +29,7 @@ class Job:
     warmup: int = 1
     facts: Callable[[], Mapping[str, Any]] = dict
     close: Callable[[], object] = dict  # nothing to do
+    lead: int = 0
 
 
 def timed(run: Callable[[], float | None]) -> float:
@@ -61,6 +63,8 @@ def serve(make: str, arguments: Mapping[str, Any], reply: Callable[[Mapping[str,
             if line.strip() == "end":
                 reply({"peak_bytes": peak_bytes(), "facts": dict(job.facts())})  # before the facts take any
             else:
+                for _ in range(job.lead):
+                    job.run()
                 reply({"seconds": timed(job.run)})
     finally:
         job.close()

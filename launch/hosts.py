@@ -19,7 +19,7 @@ from typing import Any
 from absl import flags
 
 from launch.member import LOST
-from tsmu_jax import cli
+from tsmu_jax import cli, large_pages
 from tsmu_jax.errors import UserError
 
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of the first process, a free port there.")
@@ -74,6 +74,7 @@ def _how(code: int) -> str:
 
 
 if __name__ == "__main__":
+    large_pages.restart()  # the processes that it starts get them, too
     split = [*sys.argv, "--"].index("--")
     sys.argv, training = sys.argv[:split], sys.argv[split + 1 :]
     cli.run(lambda argv: main(training), __doc__ or "")

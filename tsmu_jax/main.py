@@ -15,7 +15,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from tsmu_jax import cli
+from tsmu_jax import cli, large_pages
 from tsmu_jax.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, with :VARIANT if it has some.")
@@ -44,4 +44,5 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    large_pages.restart()
     cli.run(main, __doc__ or "")

@@ -8,12 +8,12 @@ from pathlib import Path
 from benchmarks.worker import Job
 
 
-def writing(path: str, word: str, warmup: int = 1) -> Job:
+def writing(path: str, word: str, warmup: int = 1, lead: int = 0) -> Job:
     def run() -> None:
         with Path(path).open("a") as file:
             file.write(f"{word} ")
 
-    return Job(run, warmup, facts=lambda: {"word": word, "level": os.environ.get("LEVEL")})
+    return Job(run, warmup, facts=lambda: {"word": word, "level": os.environ.get("LEVEL")}, lead=lead)
 
 
 def sleeping(seconds: float) -> Job:

@@ -29,6 +29,15 @@ def test_candidates_warm_up_first_and_then_run_in_turn_back_and_forth(tmp_path: 
     assert measured["second"].facts["word"] == "b"
 
 
+def test_runs_that_lead_up_to_one_that_counts_are_not_timed(tmp_path: Path) -> None:
+    path = str(tmp_path / "order")
+    first = candidate("first", "writing", path=path, word="a", warmup=0, lead=2)
+    second = candidate("second", "writing", path=path, word="b", warmup=0)
+    measured = interleaved([first, second], repetitions=1)
+    assert (tmp_path / "order").read_text().split() == ["a", "a", "a", "b"]
+    assert [len(each.seconds) for each in measured.values()] == [1, 1]
+
+
 def test_the_time_is_that_of_the_run_or_what_the_run_says() -> None:
     assert measure("sleeping", repetitions=3, seconds=0.05).median >= 0.05
     assert measure("counting", seconds=123.0).seconds == [123.0]
