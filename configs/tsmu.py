@@ -89,9 +89,9 @@ def _distillation() -> config_dict.ConfigDict:
     # those of "all" parts, which spoils the old decoders at once.
     distillation.statistics = "frozen"
     distillation.train_old = True  # whether the old decoders' parameters are trained too
-    distillation.drift_budget = 0.0  # end before an epoch whose mean drift of the old answers is above this; 0: none
-    # Beyond the paper, and off: what joint fine-tuning may do more. The numbers at the end are worth trying, and what
-    # the methods tsmu_features, tsmu_average and so on set.
+    # Beyond the paper, and off: what joint fine-tuning may do more. The numbers at the end are worth trying; methods
+    # of their names (tsmu_drift, tsmu_features, ...) set them.
+    distillation.drift_budget = 0.0  # end before an epoch whose mean drift of the old answers is above this: 0.01
     distillation.features = 0.0  # weight of the encoder's features staying what they were: 1
     distillation.average = 0.0  # decay of the moving average of the weights, which is what is kept: 0.99
     distillation.jitter = 0.0  # brightness and contrast vary by so much, which counts as drift: 0.1

@@ -4,16 +4,18 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import pytest
 
+from tsmu_jax import configuration, stage
 from tsmu_jax.experiment import ecoregions_of, prepare
 
-CONFIG = Path(__file__).parents[1] / "configs" / "tsmu.py"
+get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs" / "tsmu.py"))["get_config"]
 
 
 def keys(**changes: Any) -> list[str]:
     """The digests of a method's phases, first to last."""
-    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    config = get_config("demo")
     config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
     experiment = prepare(config.to_dict())
     return [experiment.stage_key(stage) for stage in experiment.stages]
@@ -21,7 +23,7 @@ def keys(**changes: Any) -> list[str]:
 
 def joint_epochs(old_sample: str) -> tuple[dict[str, set[int]], list[list[int]]]:
     """The training pairs of each ecoregion, and the pairs of each epoch of joint training, with repetitions."""
-    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    config = get_config("demo")
     config.method, config.new, config.data.old_sample = "joint_training", "nwfm", old_sample
     experiment = prepare(config.to_dict())
     draws = experiment.draws(experiment.stages[-1])
@@ -54,6 +56,8 @@ def shared(**changes: Any) -> int:
         ({"optimizer__small_rate": 2e-4}, 2),
         ({"distillation__temperature": 3.0}, 2),
         ({"distillation__statistics": "all"}, 2),
+        ({"distillation__known_rate": 0.5}, 2),
+        ({"model__rematerialise": True}, 3),
         ({"data__new_pairs": 5}, 1),
         ({"epochs__freeze": 11}, 1),
         ({"data__features_gib": 0.0}, 1),
@@ -68,6 +72,28 @@ def test_phases_before_a_difference_are_shared(changes: dict[str, Any], phases: 
     assert shared(**changes) == phases
 
 
+def test_keys_that_came_later_leave_the_digests_of_earlier_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = configuration.flatten(get_config("demo").to_dict())
+    assert {key: flat[key] for key in configuration.NEWER} == configuration.NEWER  # by default nothing changes
+    now = keys()
+    monkeypatch.setattr(configuration, "NEWER", {})
+    assert keys()[:2] == now[:2] and keys()[2] != now[2]
+
+
+def test_what_was_known_moves_at_its_own_rate_in_joint_fine_tuning_alone() -> None:
+    config = get_config("demo")
+    config.distillation.known_rate, config.model.rematerialise = 0.5, True
+    experiment = prepare(config.to_dict())
+    assert experiment.network.encoder.rematerialise and experiment.network.decoder.rematerialise
+    params = {part: {"x": jnp.ones((1, 1))} for part in ("shared", "old", "new")}
+    for given in experiment.stages:
+        tx = stage.optimizer(experiment, given)
+        updates, _ = tx.update(params, tx.init(params), params)
+        moved = {part: abs(float(updates[part]["x"][0, 0])) / experiment.rate(given) for part in given.phase.trains}
+        known = 0.5 if given.phase.distils else 1.0
+        assert moved == pytest.approx({part: 1.0 if part == "new" else known for part in moved}, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("changes", "kept"),
     [
@@ -80,7 +106,7 @@ def test_phases_before_a_difference_are_shared(changes: dict[str, Any], phases: 
 def test_features_are_kept_where_the_encoder_is_frozen_and_it_is_worth_it(
     changes: dict[str, Any], kept: list[bool]
 ) -> None:
-    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    config = get_config("demo")
     config.update_from_flattened_dict(changes)
     experiment = prepare(config.to_dict())
     assert [experiment.keeps_features(stage) for stage in experiment.stages] == kept
@@ -92,7 +118,7 @@ def test_the_old_sample_is_drawn_after_all_other_phases() -> None:
 
 
 def test_a_number_of_pairs_reaches_only_what_arrives() -> None:
-    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    config = get_config("demo")
     config.data.new_pairs = 5
     split = prepare(config.to_dict()).split
     assert {name: len(pairs) for name, pairs in split.train.items()} == {"etf": 14, "mwcf": 14, "nad": 14, "nwfm": 5}
@@ -108,7 +134,7 @@ def test_orders_of_arrival_share_what_comes_before_they_part() -> None:
 
 
 def test_ecoregions_in_the_order_of_the_paper() -> None:
-    config = runpy.run_path(str(CONFIG))["get_config"]("demo")
+    config = get_config("demo")
     assert ecoregions_of(config.to_dict()) == ("etf", "mwcf", "nad", "nwfm")
     config.data.synthetic.pairs = "nwfm=9,etf=9"
     assert ecoregions_of(config.to_dict()) == ("etf", "nwfm")

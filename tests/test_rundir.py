@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tsmu_jax import rundir
-from tsmu_jax.configuration import FREE
+from tsmu_jax.configuration import FREE, NEWER
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
 from tsmu_jax.learning.state import Model
@@ -111,6 +111,15 @@ def test_the_same_configuration_takes_a_run_up_and_leaves_its_record(tmp_path: P
     run = RunDirectory.claim(tmp_path, CONFIG, command="another command")
     assert run.config_path.read_bytes() == before
     assert visible(tmp_path) == ["config.json", "metrics.jsonl", "phases"]
+
+
+def test_a_run_from_before_a_key_goes_on_with_the_value_that_means_the_same(tmp_path: Path) -> None:
+    claim(tmp_path)
+    for key, value in NEWER.items():
+        section, _, leaf = key.rpartition(".")
+        claim(tmp_path, {**CONFIG, section: {leaf: value}})
+        message = refusal(tmp_path, {**CONFIG, section: {leaf: 0.5}})
+        assert f"{key} (was {value}, is 0.5)" in message
 
 
 def test_another_configuration_is_refused_with_the_keys_that_differ(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "loss.dice": ("image", "batch"),
     "distillation.form": ("bce", "eq11", "mse"),
     "distillation.statistics": tuple(STATISTICS),
+    "distillation.dropout": (False, True),
+    "distillation.train_old": (False, True),
+    "model.rematerialise": (False, True),
 }
 
 _positive = (lambda value: value > 0, "must be greater than 0")
@@ -62,7 +65,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "distillation.features": _not_negative,
     "distillation.average": _fraction,
     "distillation.jitter": _fraction,
-    "distillation.known_rate": _not_negative,
+    "distillation.known_rate": _positive,
     "early_stopping.patience": _not_negative,
     "early_stopping.min_delta": _not_negative,
     "selection.side": _positive,
@@ -72,8 +75,11 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "selection.margin": _fraction,
 }
 
-# What may differ between the runs that share a directory: none of it changes a number.
-FREE = ("reuse", "checkpoint_minutes", "profile", "data.workers", "data.cache_gib")
+# What may differ between the runs that share a directory: none of it changes a number, but for rounding.
+FREE = ("reuse", "checkpoint_minutes", "profile", "data.workers", "data.cache_gib", "model.rematerialise")
+
+# Keys that came after the first runs, and the values that mean what these did: old runs go on, and compare with new.
+NEWER: dict[str, Any] = {"distillation.known_rate": 1.0}
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -112,7 +112,8 @@ class Experiment:
 
     def stage_key(self, stage: Stage) -> str:
         """Digest of everything that influences the model after a stage: equal digests, equal models."""
-        flat = configuration.flatten(self.resolved)
+        newer, flat = configuration.NEWER, configuration.flatten(self.resolved)
+        flat = {key: value for key, value in flat.items() if key not in newer or value != newer[key]}
         shared = ("seed", "batch_size", "data.", "model.", "loss.", "optimizer.", "early_stopping.")
         elsewhere = ("dir", "new_pairs", "features_gib", "old_sample")
         left_out = (
@@ -132,7 +133,7 @@ class Experiment:
             parts.append([dataclasses.asdict(earlier), self.epochs(earlier), self.rate(earlier)])
             parts.append(self.keeps_features(earlier))
             if earlier.phase.distils:
-                parts.append(self.config["distillation"])
+                parts.append({key: value for key, value in flat.items() if key.startswith("distillation.")})
             if earlier.arrived:
                 parts.append(self.config["data"]["new_pairs"])
             if earlier.phase.data == "new_and_sample":

@@ -1,4 +1,7 @@
-"""The ways of updating a model with a new ecoregion (section V-D, Fig. 7), each a tuple of phases: data, no code."""
+"""The ways of updating a model with a new ecoregion, each a tuple of phases: data, no code.
+
+Those of the paper (section V-D, Fig. 7), and some that go beyond it.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -87,11 +90,11 @@ PAPER_METHODS: dict[str, Method] = {
 }
 
 # Beyond the paper: TSMU with one thing more, whose ablation is TSMU itself, and with several of them, whose ablations
-# take one back each (`config.without`).
+# take one back each (`config.without`). New statistics bring dropout with them: tsmu_dropout is an ablation of theirs.
 _FURTHER: dict[str, dict[str, Any]] = {
     "tsmu_features": {"distillation.features": 1.0},  # the encoder's features are distilled as well
     "tsmu_average": {"distillation.average": 0.99},  # the mean of the weights along the phase is kept
-    "tsmu_jitter": {"distillation.jitter": 0.1},  # several augmentations of each stored response
+    "tsmu_jitter": {"distillation.jitter": 0.1},  # a stored response holds for other brightness and contrast, too
     "tsmu_dropout": {"distillation.dropout": True},  # the new decoder goes on as the freeze phase trained it
     "tsmu_statistics": {"distillation.statistics": "new"},  # BatchNorm of the new decoder follows its ecoregion
     "tsmu_rates": {"distillation.known_rate": 0.1},  # what was known before moves more slowly than the new decoder

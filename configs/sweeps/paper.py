@@ -20,9 +20,8 @@ from tsmu_jax.methods import METHODS, PAPER_METHODS
 
 def get_config(variant: str = "paper") -> config_dict.ConfigDict:
     """Returns the base configuration of a variant of configs/tsmu.py: "paper", "small" or "demo"."""
-    config = base(
-        variant, methods="", seeds=1 if variant == "demo" else 3
-    )  # methods: "tsmu,retraining"; "": the paper's
+    # methods: "tsmu,retraining"; "": those of the paper
+    config = base(variant, methods="", seeds=1 if variant == "demo" else 3)
     if variant == "demo":  # the two upper bounds take most of the time: about two thirds of their epochs
         config.epochs.joint, config.epochs.retrain_all = 8, 12
     return config

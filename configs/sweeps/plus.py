@@ -5,7 +5,7 @@
 
 Choose by some of the ecoregions and report on the others: `sweep.held_out` names those that arrive. What may be worth
 its place lets the larger rate keep the old ecoregions, so everything is tried at both. A point costs its joint
-fine-tuning alone.
+fine-tuning alone. `sweep.methods` names fewer methods, `sweep.rates` other rates in place of `optimizer.small_rate`.
 """
 
 import itertools

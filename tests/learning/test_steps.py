@@ -81,6 +81,16 @@ def test_two_devices_equal_one_on_the_whole_batch(one_device, two_devices, model
     assert split[0].step == 2
 
 
+def test_rematerialised_blocks_gather_their_statistics_from_all_devices(
+    network, two_devices, model, make_batch
+) -> None:
+    encoder, decoder = (dataclasses.replace(each, rematerialise=True) for each in (network.encoder, network.decoder))
+    saving = dataclasses.replace(network, encoder=encoder, decoder=decoder)
+    step = pmap_train(make_train_step(saving, SGD, TWO_OLD, axis_name=AXIS))
+    batches = [routed(make_batch(seed), 0, 1, 1, 0) for seed in range(2)]
+    assert_close(run(step, model, batches, devices=2), run(two_devices, model, batches, devices=2))
+
+
 def test_padding_leaves_no_trace(one_device, two_devices, model, make_batch, identical) -> None:
     three = [routed(make_batch(seed, images=3), 0, 1, 0) for seed in range(2)]
     padded = [pad(batch, 4) for batch in three]

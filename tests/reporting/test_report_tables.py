@@ -267,13 +267,14 @@ def test_runs_are_listed_with_what_tells_them_apart(make_run, compared) -> None:
 
 def test_phases_that_other_runs_have_trained_are_told(make_run, compared) -> None:
     make_run("sweep/first", "feature_extraction")
+    assert run_tables.runs_table(compared()).notes == ()
     second = make_run("sweep/second", "tsmu")
     for phase in ("01_initial", "02_freeze"):
         file = second / "phases" / phase / "phase.json"
         file.write_text(json.dumps({"trained_in": "first", **json.loads(file.read_text())}))
     table = run_tables.runs_table(compared())
     assert [row[4:6] for row in table.rows] == [(None, 120), ("01_initial, 02_freeze", 60)]
-    assert table.notes[0].startswith("3 of 5 phases were trained, in 3:00 of 5:00; ")
+    assert table.notes[0].startswith("3 of 5 phases were trained here, in 3:00 of 5:00; ")
 
 
 def test_the_choice_of_the_decoder_is_averaged_over_seeds_and_ecoregions_held_out(make_run, compared) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tsmu_jax.evaluation.intervals import Spread, spread
+from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting.comparison import Comparison, Setting, Variant
 from tsmu_jax.reporting.runs import Choice
 from tsmu_jax.reporting.table import Cell, Column, Table
 
-WAYS = {"oracle": "true", "chosen": "chosen", "mean": "mean of all", "fallback": "chosen, mean if unsure"}
+TITLES = {"oracle": "true", "chosen": "chosen", "mean": "mean of all", "fallback": "chosen, mean if unsure"}
 
 _SHARES: dict[str, Callable[[Choice], float | None]] = {
     "right ecoregion": lambda choice: choice.together.accuracy,
@@ -20,22 +21,29 @@ _SHARES: dict[str, Callable[[Choice], float | None]] = {
 
 
 def choice_table(comparison: Comparison) -> Table | None:
-    """A row for each method and ecoregion held out, and their average; None where no run chose."""
+    """A row for each method and ecoregion held out, and their average; None where no run chose.
+
+    Methods that end with a single decoder, which leave nothing to choose, have none.
+    """
     lines: list[tuple[Cell, ...]] = []
     for variant in comparison.variants:
+        if not any(phase.creates == "new" for phase in METHODS[variant.method].update):
+            continue
         settings = [one for one in comparison.settings_of(variant) if _chosen(comparison, variant, one)]
         rows = [(" + ".join(one.new), [one]) for one in settings]
-        rows += [("average", settings)] if len(settings) > 1 else []
+        rows += [("average", settings)] if len(settings) > 1 and set(settings) >= set(comparison.settings) else []
         lines += [(variant.label, label, *_cells(comparison, variant, members)) for label, members in rows]
     columns = (
         *(Column("method"), Column("new"), Column("seeds", digits=None)),
         *(Column(title, "share of the test images") for title in _SHARES),
-        *(Column(title, "mean IoU by the decoder that answers") for title in WAYS.values()),
+        *(Column(title, "mean IoU by the decoder that answers") for title in TITLES.values()),
     )
     notes = (
         "Each ecoregion's autoencoder reconstructs a test image; the smallest error names the ecoregion, and so the "
         "decoder. For review: images whose margin, (second - smallest error) / second, is below selection.margin; "
-        "the last column asks the mean of all decoders for these. Means over seeds, ± their standard deviation.",
+        "of the rest the decoder is right for the share beside it (seeds that leave no rest do not count). The last "
+        "column asks the mean of all decoders for images for review. Means over seeds, ± their standard deviation; "
+        "averages of methods that were run on all ecoregions that any was run on.",
     )
     return Table("choice", "Choice of the decoder", columns, tuple(lines), notes) if lines else None
 
@@ -53,9 +61,9 @@ def _cells(comparison: Comparison, variant: Variant, settings: Sequence[Setting]
     def over_seeds(value: Callable[[Choice], float | None]) -> Spread | None:
         """Seeds of which it cannot be said, since all images of a run are for review, are left out."""
         each = [[value(choices[seed]) for choices in by_setting] for seed in seeds]
-        means = [float(np.mean([one for one in row if one is not None])) for row in each if None not in row]
+        means = [float(np.mean(row)) for row in each if None not in row]  # type: ignore[arg-type]
         return spread(means) if means else None
 
     shares = [over_seeds(value) for value in _SHARES.values()]
-    scores = [over_seeds(lambda choice, way=way: choice.together.iou[way]) for way in WAYS]  # type: ignore[misc]
+    scores = [over_seeds(lambda choice, way=way: choice.together.iou[way]) for way in TITLES]  # type: ignore[misc]
     return [len(seeds) or None, *shares, *scores]

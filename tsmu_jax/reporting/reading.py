@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.configuration import flatten
+from tsmu_jax.configuration import NEWER, flatten
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.selection import WAYS
@@ -87,7 +87,7 @@ def _config(path: Path) -> Mapping[str, Any] | None:
     """The configuration of a run; None where `config.json` is missing or another program's."""
     try:
         config = json.loads((path / "config.json").read_text())["config"]
-        flat = {**paper.SETTINGS, **flatten(config)}  # keys that are newer than a run had no effect on it
+        flat = NEWER | paper.SETTINGS | flatten(config)  # keys that are newer than a run had no effect on it
         return flat if {"method", "old", "new", "seed", "data.size"} <= flat.keys() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -117,11 +117,12 @@ def _choice(file: Path) -> Choice | None:
         selection = json.loads(file.read_text()).get("selection")
         if not selection:
             return None
-        margin = selection["margin"]
+        margin, known = selection["margin"], list(next(iter(selection["confusion"].values())))
         return Choice(
             _choice_scores(selection),
             {name: _choice_scores(one) for name, one in selection["ecoregions"].items()},
-            {name: dict(row) for name, row in selection["confusion"].items()},
+            {name: {other: row[other] for other in known} for name, row in selection["confusion"].items()},
+            quantiles={float(share): value for share, value in margin["quantiles"].items()},
             **{key: margin[key] for key in _MARGIN},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -184,5 +185,5 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
         raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
 
 
-_MARGIN = ("threshold", "quantiles", "review", "accuracy_of_rest", "decoder_accuracy_of_rest")
+_MARGIN = ("threshold", "review", "accuracy_of_rest", "decoder_accuracy_of_rest")
 _COSTS = ("epochs", "images", "seconds", "trainable_parameters", "total_parameters")

@@ -1,6 +1,7 @@
 """Tables of single runs: what they are, R[i, j] and transfer; and what a sweep's configurations make of a method."""
 
 import math
+from collections.abc import Sequence
 
 from tsmu_jax.evaluation.continual import backward_transfer, forgetting, forward_transfer
 from tsmu_jax.methods import METHODS
@@ -18,13 +19,7 @@ def runs_table(comparison: Comparison) -> Table:
         (*_named(run), *(_value(run.config.get(key)) for key in comparison.keys), *_sharing(run), str(run.path))
         for run in comparison.runs
     ]
-    phases = [phase for run in comparison.runs for phase in run.phases]
-    trained = [phase for phase in phases if phase.trained_in is None]
-    notes = (
-        f"{len(trained)} of {len(phases)} phases were trained, in {duration(sum(one.seconds for one in trained))} of "
-        f"{duration(sum(one.seconds for one in phases))}; the others were copied from the run that had trained them.",
-    )
-    return Table("runs", "Runs", columns, tuple(lines), notes)
+    return Table("runs", "Runs", columns, tuple(lines), _sharing_notes(comparison.runs))
 
 
 def matrix_table(comparison: Comparison) -> Table:
@@ -93,6 +88,19 @@ def ablation_table(comparison: Comparison) -> Table | None:
 
 
 _SHARING = (Column("copied phases"), Column("seconds of training in the run", digits=None))
+
+
+def _sharing_notes(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What was trained of what the runs consist of; nothing where no phase was copied."""
+    phases = [phase for run in runs for phase in run.phases]
+    trained = [phase for phase in phases if phase.trained_in is None]
+    if len(trained) == len(phases):
+        return ()
+    spent, whole = (duration(sum(phase.seconds for phase in some)) for some in (trained, phases))
+    return (
+        f"{len(trained)} of {len(phases)} phases were trained here, in {spent} of {whole}; the others were copied from "
+        "runs that had trained them. Copies of releases that did not note them count as trained.",
+    )
 
 
 def _sharing(run: Run) -> list[Cell]:

@@ -42,7 +42,7 @@ class PhaseResult:
       images: of an epoch.
       seconds: of training, compilation and validation, and of recording responses where the phase does.
       recording_seconds: the latter alone.
-      trained_in: the run directory that it was copied from; None where the run has trained it itself.
+      trained_in: name of the run that has trained it, of a copy; None where this run has.
       log: its lines of `metrics.jsonl`, one an epoch.
       flops: of all training steps; None in runs that did not count them.
       peak_memory_bytes: of a training step, on each device; None likewise.
@@ -110,7 +110,7 @@ class Choice:
     ecoregions: Mapping[str, ChoiceScores]
     confusion: Mapping[str, Mapping[str, int]]
     threshold: float
-    quantiles: Mapping[str, float]
+    quantiles: Mapping[float, float]
     review: int
     accuracy_of_rest: float | None
     decoder_accuracy_of_rest: float | None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.reporting.choice_table import WAYS
+from tsmu_jax.reporting.choice_table import TITLES
 from tsmu_jax.reporting.comparison import Comparison, setting_of
 from tsmu_jax.reporting.page import parts
 from tsmu_jax.reporting.page.charts import Axis, Entry, Plane, figure
@@ -51,10 +51,10 @@ def _chosen(run: Run, number: int, choice: Choice) -> list[Html]:
             Column("images", digits=None),
             Column("right ecoregion"),
             Column("right decoder"),
-            *(Column(title, "IoU") for title in WAYS.values()),
+            *(Column(title, "IoU") for title in TITLES.values()),
         ),
         tuple(
-            (name, one.images, one.accuracy, one.decoder_accuracy, *(one.iou[way] for way in WAYS))
+            (name, one.images, one.accuracy, one.decoder_accuracy, *(one.iou[way] for way in TITLES))
             for name, one in rows
         ),
     )
@@ -102,7 +102,7 @@ def _for_review(images: Sequence[_Chosen], number: int, threshold: float) -> lis
 
 
 def _quantiles(number: int, choice: Choice) -> Html:
-    rows = tuple((f"{float(share):.0%}", value) for share, value in choice.quantiles.items())
+    rows = tuple((f"{share:.0%}", value) for share, value in choice.quantiles.items())
     return hypertext(Table(f"margins-{number}", "Margins", (Column("quantile"), Column("margin")), rows))
 
 
