@@ -141,8 +141,9 @@ def test_keys_that_came_or_went_differ_too(tmp_path: Path) -> None:
 def test_what_changes_no_number_may_differ(tmp_path: Path) -> None:
     claim(tmp_path)
     others = changed(reuse=False, checkpoint_minutes=0.5, profile=True, data__workers=1, data__cache_gib=0.0)
+    others["model"] = {"rematerialise": True}
     claim(tmp_path, others)
-    tried = {"reuse", "checkpoint_minutes", "profile", "data.workers", "data.cache_gib"}
+    tried = {"reuse", "checkpoint_minutes", "profile", "data.workers", "data.cache_gib", "model.rematerialise"}
     assert set(FREE) == tried
 
 
