@@ -32,13 +32,15 @@ def stage_seconds(experiment: Experiment, waiting: Sequence[Stage]) -> dict[str,
     """Seconds of each waiting stage, without compilation: the first one's steps are timed, the others' scaled."""
     batch, first = padded(experiment.config["batch_size"]), waiting[0]
     per_flop = _step_seconds(experiment, first) / (batch * training_flops(experiment, first))
+    return {stage.directory: per_flop * stage_flops(experiment, stage) for stage in waiting}
+
+
+def stage_flops(experiment: Experiment, stage: Stage) -> float:
+    """About how many floating-point operations a stage takes: training, validation and recordings."""
+    batch = padded(experiment.config["batch_size"])
+    images = batch * experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch
     answer = sum(forward_flops(experiment.network, experiment.examples.size))
-    seconds = {}
-    for stage in waiting:
-        images = batch * experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch
-        work = training_flops(experiment, stage) * images + answer * _answers(experiment, stage)
-        seconds[stage.directory] = per_flop * work
-    return seconds
+    return training_flops(experiment, stage) * images + answer * _answers(experiment, stage)
 
 
 def training_flops(experiment: Experiment, stage: Stage) -> float:
