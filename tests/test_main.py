@@ -208,7 +208,7 @@ def test_the_folder_itself_is_accepted(workdir: Path, entry: Entry, capsys: pyte
 
 # changes of the configuration: beginning of the message, what else it holds
 BAD_VALUES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "missing directory": ({"data__dir": "/nowhere/images"}, "/nowhere/images: no such directory", ""),
+    "missing directory": ({"data__dir": "/nowhere/images"}, "--config.data.dir=/nowhere/images: no such directory", ""),
     "fewer pairs than the test set needs": (
         {"data__test_pairs": 5},
         "ecoregion 'etf' has 5 pairs, none left for training beside 5 test pairs",

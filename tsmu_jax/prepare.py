@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> None:
     try:
         _prepare(Path(_DATA_DIR.value))
     except UserError as error:  # the readers name the flags of tsmu_jax.main
-        raise UserError(str(error).replace("--config.data.", "--")) from error
+        message = str(error).replace("--config.data.dir=", "--input=").replace("--config.data.", "--")
+        raise UserError(message) from error
 
 
 def _prepare(data_dir: Path) -> None:

@@ -186,7 +186,7 @@ def test_all_bad_files_are_counted(two_pairs: Path, write_pair: Write) -> None:
 
 
 def test_directories_that_cannot_be(tmp_path: Path, write_pair: Write) -> None:
-    with pytest.raises(UserError, match="nowhere: no such directory"):
+    with pytest.raises(UserError, match=r"--config.data.dir=.*nowhere: no such directory"):
         open_folder(tmp_path / "nowhere")
     with pytest.raises(UserError, match="no ecoregions in it"):
         open_folder(tmp_path)

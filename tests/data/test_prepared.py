@@ -95,6 +95,8 @@ def test_folder_round_trip_and_threads(tmp_path: Path, write_pair: Write) -> Non
         np.testing.assert_array_equal(post, folder[index].post)
     with pytest.raises(UserError, match="not tiled again"):
         open_source(tmp_path / "out", require_pre=True, tile=8)
+    with pytest.raises(UserError, match="holds masks, no labels; give --labels to tsmu_jax.prepare"):
+        open_source(tmp_path / "out", require_pre=True, labels=["scarp"])
 
 
 def test_a_part_of_the_ecoregions(tmp_path: Path, source: Listed) -> None:

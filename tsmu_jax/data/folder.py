@@ -96,7 +96,7 @@ class FolderSource:
 
 def _known_ecoregions(directory: Path) -> list[str]:
     if not directory.is_dir():
-        raise UserError(f"{directory}: no such directory")
+        raise UserError(f"--config.data.dir={directory}: no such directory")
     folders = (path for path in directory.iterdir() if path.is_dir())
     known = sorted(folder.name for folder in folders if not folder.name.startswith("."))
     if not known:

@@ -11,6 +11,7 @@ from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
 
+LANDSLIDE = ("landslide",)  # the LabelMe label that means it
 _PAPER_COUNTS = {region.key: region.pairs for region in ECOREGIONS.values()}
 
 
@@ -18,7 +19,7 @@ def open_source(
     directory: str | os.PathLike[str] | None,
     *,
     ecoregions: Sequence[str] | None = None,
-    labels: Sequence[str] = ("landslide",),
+    labels: Sequence[str] = LANDSLIDE,
     tile: Mapping[str, int] | int | None = None,
     on_bad_file: str = "error",
     require_pre: bool,
@@ -52,6 +53,10 @@ def open_source(
 
         if tile:
             raise UserError(f"{directory}: a prepared dataset is not tiled again; give --tile to tsmu_jax.prepare")
+        if tuple(labels) != LANDSLIDE:
+            raise UserError(
+                f"{directory}: a prepared dataset holds masks, no labels; give --labels to tsmu_jax.prepare"
+            )
         return PreparedSource(directory, ecoregions=ecoregions, require_pre=require_pre)
     return FolderSource(
         directory,
