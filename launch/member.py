@@ -1,4 +1,4 @@
-"""One process of a training over several hosts, started by `launch.hosts`."""
+"""One process of a training over several hosts. `python -m launch.hosts` starts it; nobody types this one."""
 
 import json
 import os
@@ -45,6 +45,11 @@ def main(launcher: int, cluster: dict[str, Any], training: list[str]) -> None:
 def _join(cluster: dict[str, Any]) -> None:
     import jax
 
+    from tsmu_jax.learning.parallel import CPU_OPTIONS
+
+    if jax.config.values["jax_platforms"] == "cpu":  # what one process tells the compiler, several can by its flags alone
+        flags = (f"--{name}={value}" for name, value in CPU_OPTIONS.items())
+        os.environ["XLA_FLAGS"] = " ".join([*flags, os.environ.get("XLA_FLAGS", "")])
     jax.config.update("jax_enable_preemption_service", False)  # it would keep SIGTERM from ending the process
     try:
         jax.distributed.initialize(**cluster, heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
@@ -67,4 +72,7 @@ def _leave(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3 or not sys.argv[1].isdigit():
+        print(__doc__)
+        sys.exit(0 if "--help" in sys.argv else 2)
     main(int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:])

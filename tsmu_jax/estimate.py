@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from tsmu_jax.experiment import Experiment
 from tsmu_jax.feed import blank_batch
@@ -75,7 +75,8 @@ def _step_seconds(experiment: Experiment, stage: Stage) -> float:
 
     step, model = train_step(experiment, stage), jax.eval_shape(entered)
     batch = blank_batch(experiment, stage)
-    filled = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01, leaf.dtype), model)
+    # Arrays of the host: those of the device would compile a program for each shape.
+    filled = jax.tree.map(lambda leaf: np.full(leaf.shape, 0.01, leaf.dtype), model)
     state = replicate(begin(experiment, stage, filled))
     times = []
     for _ in range(1 + STEPS):

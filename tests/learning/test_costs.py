@@ -48,15 +48,16 @@ def test_a_step_is_three_forward_passes_of_what_it_trains() -> None:
 
 def test_memory_of_a_step_that_ran_is_known_without_compiling_it_again(freeze, model: Model, make_batch) -> None:
     freeze.run(jax.tree.map(jnp.array, model), [make_batch(0)])
+    state = start(model, freeze.tx)
     compiled: list[str] = []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, seconds, **_: compiled.append(event) if "backend_compile" in event else None
     )
-    needed = costs.step_memory(freeze.mapped, start(model, freeze.tx), batch(4), jax.random.key(1))
+    needed = costs.step_memory(freeze.mapped, state, batch(4), jax.random.key(1))
     assert compiled == []
     jax.jit(lambda x: 3 * x + needed % 7)(np.ones(5))
     assert compiled  # the listener listens
-    held = sum(leaf.nbytes for leaf in jax.tree.leaves(start(model, freeze.tx)))
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     assert needed is not None and held < needed < 1000 * held
 
 

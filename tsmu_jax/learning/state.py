@@ -73,7 +73,7 @@ def start(
         jnp.zeros((), jnp.int32),
         model.params,
         model.batch_stats,
-        tx.init(model.params),
+        jax.jit(tx.init)(model.params),  # one program instead of one for each shape
         teacher={"params": model.params["shared"], "batch_stats": model.batch_stats["shared"]} if teacher else {},
         average={part: model.params[part] for part in averaged},
     )

@@ -11,17 +11,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 BLOCK_PIXELS = 1024  # of one matrix product of a kernel's gradient; more channels, fewer pixels
 BLOCK_VALUES = 1 << 16  # of the gradient in a block: 9 shifted copies of them in float32 fill two L2 caches
 FEW_PIXELS = 64  # of a batch: the weights outweigh the neighbourhoods by far
 LAYOUT = ("NHWC", "HWIO", "NHWC")
-
-# The taps of a 3x3 kernel by the neighbour they multiply (before, at) and the output they give (even, odd), along one
-# axis of a stride-2 transposed convolution; tap 3 is none.
-TRANSPOSED_TAPS = np.array([[0, 3], [2, 1]])
 
 
 def conv_general_dilated(x: jax.Array, kernel: jax.Array, *_: Any, **settings: Any) -> jax.Array:
@@ -67,16 +62,24 @@ def _conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _conv_transpose_by_products(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Each 2x2 neighbourhood gives a square of 2x2 outputs."""
+    """One product with all nine taps, whose results are laid over one another.
+
+    Along each axis an even output sees tap 2 of its own input and tap 0 of the one before, an odd output tap 1.
+    """
     batch, height, width, channels = x.shape
     features = kernel.shape[-1]
-    padded = jnp.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)))
-    near = _neighbours(padded, [(i, j) for i in range(2) for j in range(2)], height, width)
-    taps = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
-    taps = taps[TRANSPOSED_TAPS[:, None, :, None], TRANSPOSED_TAPS[None, :, None, :]]  # [2, 2, 2, 2, c, d]
-    product = _multiply(near, taps.transpose(0, 1, 4, 2, 3, 5).reshape(4 * channels, 4 * features))
-    squares = product.reshape(batch, height, width, 2, 2, features).transpose(0, 1, 3, 2, 4, 5)
-    return squares.reshape(batch, 2 * height, 2 * width, features)
+    product = _multiply(x, kernel.transpose(2, 0, 1, 3).reshape(channels, -1))
+    taps = product.reshape(batch, height, width, 3, 3, features)
+    return _interleave(_interleave(taps, axis=1), axis=2)
+
+
+def _interleave(taps: jax.Array, axis: int) -> jax.Array:
+    """[..., n, ..., 3, ...] becomes [..., 2n, ...]. Args: axis: that of size n; that of the taps is axis 3."""
+    first, middle, last = (lax.index_in_dim(taps, tap, 3, keepdims=False) for tap in range(3))
+    one = [int(a == axis) for a in range(first.ndim)]
+    before = lax.pad(first, jnp.zeros((), first.dtype), [(step, -step, 0) for step in one])
+    pairs = jnp.stack([before + last, middle], axis + 1)
+    return pairs.reshape(*first.shape[:axis], 2 * first.shape[axis], *first.shape[axis + 1 :])
 
 
 def _convolve_few_pixels(x: jax.Array, kernel: jax.Array) -> jax.Array:
