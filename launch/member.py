@@ -47,7 +47,7 @@ def _join(cluster: dict[str, Any]) -> None:
 
     from tsmu_jax.learning.parallel import CPU_OPTIONS
 
-    if jax.config.values["jax_platforms"] == "cpu":  # what one process tells the compiler, several can by its flags alone
+    if jax.config.values["jax_platforms"] == "cpu":  # what one process tells the compiler itself
         flags = (f"--{name}={value}" for name, value in CPU_OPTIONS.items())
         os.environ["XLA_FLAGS"] = " ".join([*flags, os.environ.get("XLA_FLAGS", "")])
     jax.config.update("jax_enable_preemption_service", False)  # it would keep SIGTERM from ending the process
