@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from benchmarks import command
 from benchmarks.measure import Candidate, interleaved
 from benchmarks.rows import Row
+from tsmu_jax import large_pages
 
 TARGETS = {"joint_training": 0.25, "all_data": 0.20}
 PAPER = {"joint_training": 3.3 / 7.1, "all_data": 3.3 / 13.8}  # Table IX, hours
@@ -22,6 +23,7 @@ def rows(*, scale: int = 50, size: int = 64, repetitions: int = 1) -> Sequence[R
     """Wall-clock of the updates, in turn."""
     with tempfile.TemporaryDirectory() as cache:
         kept = {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        kept |= large_pages.environment()
         sides = [
             Candidate(method, "benchmarks.runs:update", {"method": method, "scale": scale, "size": size}, kept)
             for method in ("tsmu", *TARGETS)
