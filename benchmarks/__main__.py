@@ -28,6 +28,7 @@ ALL = (
     "memory",
     "roofline",
     "scaling",
+    "data_parallel",
     "gpu",
 )
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks.worker import Job
 from tsmu_jax.batch import FLIP, IMAGE, MASK
+from tsmu_jax.compilation import return_memory
 from tsmu_jax.learning import costs
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, padded, pmap_answer, pmap_train, replicate, shard
@@ -60,6 +61,7 @@ def _model(dtype: str, decoders: Mapping[str, int], *, rematerialise: bool = Fal
 
 
 def _training(network: Network, model: Model, objective: Objective, blank: Mapping[str, np.ndarray]) -> Job:
+    return_memory()
     tx = make_optimizer(objective.trains, rate=1e-3)
     step = pmap_train(make_train_step(network, tx, objective, axis_name=AXIS))
     state = objective.start(model, tx)

@@ -1,4 +1,4 @@
-"""How cost grows: with ecoregions, pairs and image side, fitted exponents and a picture; two devices beside one.
+"""How cost grows: with ecoregions, pairs, image side and scene size; fitted exponents and a picture.
 
 python -m benchmarks.scaling --picture=benchmarks/scaling.png
 """
@@ -12,8 +12,6 @@ import numpy as np
 from benchmarks import command
 from benchmarks.measure import Candidate, interleaved
 from benchmarks.rows import Row
-
-DEVICES = "--xla_force_host_platform_device_count"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +51,12 @@ def curves(largest: int) -> list[Curve]:
         ),
         Curve("training step of a pair", "side in pixels", points(sides, "ours:train_step", "size", batch=1), 2.0),
         Curve("answer to a pair", "side in pixels", points(sides, "ours:inference", "size", batch=1), 2.0),
+        Curve(
+            "scene, from files to answers",
+            "side in pixels, in tiles of 128",
+            points([2 * side for side in sides], "runs:scene", "side", tile=128, batch=4),
+            2.0,
+        ),
     ]
 
 
@@ -63,7 +67,7 @@ def exponent(seconds: Mapping[int, float], tail: int) -> float:
 
 
 def rows(*, largest: int = 1024, repetitions: int = 3, picture: str = "") -> Sequence[Row]:
-    """An exponent for each curve, and what a second device does to a step of the same batch."""
+    """An exponent for each curve."""
     found, table = [], []
     for curve in curves(largest):
         # One point at a time: large images need the memory for themselves.
@@ -77,32 +81,25 @@ def rows(*, largest: int = 1024, repetitions: int = 3, picture: str = "") -> Seq
         table.append(Row(name, "", grown, curve.exponent, "proportional" if curve.exponent == 1 else "area", note=note))
     if picture:
         draw(found, Path(picture))
-    return [*table, two_devices(repetitions)]
-
-
-def two_devices(repetitions: int) -> Row:
-    """Data parallelism's overhead where two devices share the cores of one."""
-    setting = {"size": 64, "batch": 4}
-    flags = {f"devices: {number}": {"XLA_FLAGS": f"{DEVICES}={number}"} for number in (1, 2)}
-    sides = [Candidate(name, "benchmarks.ours:train_step", setting, each) for name, each in flags.items()]
-    one, two = interleaved(sides, repetitions=repetitions).values()
-    name = "training step, 64 x 64, batch 4, on two devices of the same cores"
-    return Row(name, "s", two.median, one.median, "one device")
+    return table
 
 
 def draw(found: Sequence[tuple[Curve, Mapping[int, float]]], path: Path) -> None:
-    """A panel for each curve, double logarithmic, with its fitted line."""
+    """A panel for each curve, double logarithmic, with the line that its exponent says."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4 * len(found), 3.2), layout="constrained")
+    figure = Figure(figsize=(3.2 * len(found), 3.2), layout="constrained")
     for axes, (curve, seconds) in zip(np.atleast_1d(figure.subplots(1, len(found))), found, strict=True):
-        grown = exponent(seconds, curve.tail)
-        last = max(seconds)
-        x = np.array(sorted(seconds)[-curve.tail :])
-        axes.loglog(list(seconds), list(seconds.values()), "o", color="black")
-        axes.loglog(x, seconds[last] * (x / last) ** grown, color="tab:red", label=f"exponent {grown:.2f}")
+        x = np.array(sorted(seconds))
+        axes.loglog(x, [seconds[value] for value in x], "o", color="black")
+        if len(x) > 1:
+            grown, tail = exponent(seconds, curve.tail), x[-curve.tail :]
+            line = seconds[x[-1]] * (tail / x[-1]) ** grown
+            axes.loglog(tail, line, color="tab:red", label=f"exponent {grown:.2f}")
+            axes.legend(frameon=False)
         axes.set(title=curve.work, xlabel=curve.quantity, ylabel="seconds")
-        axes.legend()
+        axes.set_xticks(x, labels=[f"{value:,}" for value in x], rotation=30)
+        axes.minorticks_off()
     figure.savefig(path, dpi=120)
 
 

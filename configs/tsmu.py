@@ -40,7 +40,7 @@ def _paper() -> config_dict.ConfigDict:
     config.model.dropout = 0.1
     config.model.prior = 0.5  # what a new decoder answers at first; lower: few steps to learn that landslides are rare
     config.model.bn_momentum = 0.9  # of the moving statistics
-    config.model.rematerialise = False  # on accelerators: less memory, more time, since blocks are computed twice
+    config.model.rematerialise = False  # less memory, more time: blocks are computed twice
     config.model.dtype = "float32"  # of the computation; "bfloat16" on GPUs
 
     config.loss = config_dict.ConfigDict()

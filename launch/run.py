@@ -30,8 +30,9 @@ class Run(Checkpointable):
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)  # submitit hides all GPUs from local jobs
             if self.gpus is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus
-        from tsmu_jax.compilation import keep_compiled  # JAX reads the variable later, when it looks for devices
+        from tsmu_jax import compilation  # JAX reads the variable later, when it looks for devices
         from tsmu_jax.train import train_and_evaluate
 
-        keep_compiled()  # the points of a sweep run much the same programs
+        compilation.keep_compiled()  # the points of a sweep run much the same programs
+        compilation.return_memory()
         train_and_evaluate(config, workdir, command=self.command)

@@ -1,16 +1,18 @@
 """Programs that are kept from one run to the next: where, and that they compute the same."""
 
+import ctypes
 import os
 import runpy
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import pytest
 
-from tsmu_jax.compilation import keep_compiled
+from tsmu_jax.compilation import COMPILED, keep_compiled, return_memory
 
 ROOT = Path(__file__).parent.parent
 assert_same_model = runpy.run_path(str(ROOT / "tests" / "test_train.py"))["assert_same_model"]
@@ -81,3 +83,19 @@ def test_a_run_with_kept_programs_ends_with_the_same_bits_traced_or_not(tmp_path
     ]
     assert [len(found) for found in profiles] == [0, 1]
     assert_same_model(tmp_path / "runs" / "first", tmp_path / "runs" / "second", "initial")
+
+
+def test_memory_is_given_back_after_long_compilations_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed: list[int] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: types.SimpleNamespace(malloc_trim=trimmed.append))
+    return_memory.__wrapped__()  # the listener stays for the other tests, and harms none
+    for seconds in (0.5, 2.0):
+        jax.monitoring.record_event_duration_secs(COMPILED, seconds)
+    assert trimmed == [0]
+
+
+def test_the_event_is_the_one_that_jax_reports() -> None:
+    events: list[str] = []
+    jax.monitoring.register_event_duration_secs_listener(lambda event, duration, **_: events.append(event))
+    jax.jit(lambda x: x * 3.25)(1.0)
+    assert COMPILED in events

@@ -36,10 +36,11 @@ def main(argv: Sequence[str]) -> None:
         return
     if not _WORKDIR.value:
         raise UserError("--workdir is missing; for a first look: --workdir=runs/demo")
-    from tsmu_jax.compilation import keep_compiled  # slow to import: after what can go wrong at once
+    from tsmu_jax import compilation  # slow to import: after what can go wrong at once
     from tsmu_jax.train import train_and_evaluate
 
-    keep_compiled()
+    compilation.keep_compiled()
+    compilation.return_memory()
     train_and_evaluate(config, Path(_WORKDIR.value))
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ours, runs, scaling, startup
+from benchmarks import data_parallel, ours, runs, scaling, startup
 from benchmarks.worker import Job
+from tsmu_jax.errors import UserError
 
 
 def times(job: Job, runs: int) -> list[float | None]:
@@ -40,6 +41,20 @@ def test_opening_takes_the_pairs_that_are_asked_for() -> None:
     assert times(runs.opening(10), 1) == [None]
 
 
+def test_a_scene_is_answered_tile_by_tile() -> None:
+    assert times(runs.scene(side=100, tile=64, batch=2), 1) == [None]
+
+
+def test_two_processes_train_and_say_how_long_a_step_takes() -> None:
+    (seconds,) = times(data_parallel.training(processes=2, devices=1, size=64, batch=2, pairs=2), 1)
+    assert seconds is not None and 0 < seconds < 60
+
+
+def test_what_a_training_says_when_it_fails_is_passed_on() -> None:
+    with pytest.raises(UserError, match="data.size"):
+        times(data_parallel.training(processes=1, devices=1, size=65, batch=2, pairs=2), 1)
+
+
 def test_entry_points_are_the_programs() -> None:
     names = startup.entry_points()
     assert {"tsmu_jax.main", "tsmu_jax.prepare", "tsmu_jax.report"} <= set(names)
@@ -61,4 +76,4 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
     curves = scaling.curves(largest=256)
     scaling.draw([(curve, {x: 0.1 * x for x in curve.points}) for curve in curves], tmp_path / "scaling.png")
     assert (tmp_path / "scaling.png").stat().st_size > 10_000
-    assert list(curves[-1].points) == [64, 128, 256]
+    assert list(curves[-1].points) == [128, 256, 512]

@@ -4,7 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tsmu_jax.models.layers import BatchNorm, Dropout, Pointwise
+from tsmu_jax.learning.parallel import CPU_OPTIONS
+from tsmu_jax.models.layers import BatchNorm, Dropout, Pointwise, relu
+from tsmu_jax.models.tsmu import encode, init_encoder, make_network
 
 SHAPE = (4, 5, 3, 2)
 WEIGHT = np.array([1, 0, 1, 1], np.float32)  # the second image is padding
@@ -184,3 +186,26 @@ def test_two_layers_draw_different_masks() -> None:
     first, second = Pair().apply({}, np.ones((1, 16, 16, 4), np.float32), keys(0))
     different = np.mean(np.asarray(first) != np.asarray(second))
     assert abs(different - 0.5) < 0.1  # as independent masks do
+
+
+def test_relu_is_flaxs_with_its_gradient(x) -> None:
+    target = jnp.asarray(np.random.default_rng(1).normal(size=x.shape), x.dtype)
+    (ours, pull), (flaxs, flaxs_pull) = (jax.vjp(each, x - x.mean()) for each in (relu, nn.relu))
+    np.testing.assert_array_equal(ours, flaxs)
+    np.testing.assert_array_equal(pull(target)[0], flaxs_pull(target)[0])
+    assert (np.asarray(ours) == 0).any() and (np.asarray(pull(target)[0]) == 0).any()
+
+
+def test_the_compiler_keeps_less_where_blocks_are_rematerialised() -> None:
+    def planned(rematerialise: bool) -> int:
+        network = make_network(rematerialise=rematerialise)
+        params, stats = jax.eval_shape(lambda: init_encoder(network, jax.random.key(0)))
+
+        def loss(params, stats, images):
+            return encode(network, params, stats, images, jnp.ones(1), train=True)[0].sum()
+
+        images = jax.ShapeDtypeStruct((1, 64, 64, 6), jnp.float32)
+        compiled = jax.jit(jax.grad(loss)).lower(params, stats, images).compile(compiler_options=CPU_OPTIONS)
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert planned(True) < 0.9 * planned(False)

