@@ -34,7 +34,7 @@ def training(processes: int, devices: int, size: int, batch: int, pairs: int) ->
     """
     changes = {**synthetic(size, batch, pairs), "method": "leave_one_out", "epochs.initial": 2, "reuse": False}
     settings = [f"--config.{name}={value}" for name, value in changes.items()]
-    flags = f"{DEVICES}={devices} {os.environ.get('XLA_FLAGS', '')}"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {DEVICES}={devices}"  # the last one counts
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     scratch = tempfile.TemporaryDirectory()
 

@@ -12,13 +12,23 @@ from collections.abc import Sequence
 from benchmarks import command
 from benchmarks.measure import Candidate, interleaved
 from benchmarks.rows import Row
+from tsmu_jax.errors import UserError
 
 TARGETS = {"joint_training": 0.25, "all_data": 0.20}
 PAPER = {"joint_training": 3.3 / 7.1, "all_data": 3.3 / 13.8}  # Table IX, hours
 
 
 def rows(*, size: int = 64, epochs: int = 3, repetitions: int = 1) -> Sequence[Row]:
-    """The updates, in turn. Args: epochs: trained of each phase, 2 or more."""
+    """The updates, in turn.
+
+    Args:
+      epochs: trained of each phase.
+
+    Raises:
+      UserError: there would be no epoch after the first one.
+    """
+    if epochs < 2:
+        raise UserError(f"--epochs={epochs}: the first one compiles and does not count; 2 or more are needed")
     setting = {"size": size, "epochs": epochs}
     sides = [
         Candidate(method, "benchmarks.runs:update", {"method": method, **setting}) for method in ("tsmu", *TARGETS)
