@@ -102,7 +102,7 @@ class Experiment:
         if "shared" in (*stage.phase.trains, *stage.phase.statistics):
             return False
         side, images = self.examples.size, self.recorded_images(stage)
-        needed = features.gibibytes(images, side, features.channels(self.network, side))
+        needed = features.gibibytes(images, side, self.network.encoder.features)
         drawn = self.epochs(stage) * self.draws(stage).images_per_epoch
         return needed <= self.config["data"]["features_gib"] and images < drawn
 

@@ -101,6 +101,6 @@ def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     slots, examples = padded(experiment.config["batch_size"]), experiment.examples
     batch = costs.blank_batch(slots, examples.size, examples.channels, distilled=len(stage.distilled))
     if experiment.keeps_features(stage):
-        channels = features.channels(experiment.network, examples.size)
-        batch[FEATURES] = np.zeros((slots, examples.size, examples.size, channels), np.float16)
+        shape = (slots, examples.size, examples.size, experiment.network.encoder.features)
+        batch[FEATURES] = np.zeros(shape, np.float16)
     return batch

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 from PIL import Image
 
@@ -86,21 +85,14 @@ def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
     return experiment.compiled[stage.index]
 
 
-def step_flops(experiment: Experiment, stage: Stage, model: Model) -> float:
-    """FLOPs of one of the stage's training steps over all devices."""
-    return costs.step_flops(
-        experiment.network,
-        optimizer(experiment, stage),
-        objective(experiment, stage),
-        jax.eval_shape(lambda model: begin(experiment, stage, model), model),
-        blank_batch(experiment, stage),
-    )
+def step_costs(experiment: Experiment, stage: Stage, model: Model) -> tuple[int, int | None]:
+    """FLOPs of one of the stage's training steps over all devices, and the bytes that it needs on each.
 
-
-def step_memory(experiment: Experiment, stage: Stage, model: Model) -> int | None:
-    """Bytes that one of the stage's training steps needs on each device; asked after training, it costs nothing."""
-    state, batch = begin(experiment, stage, model), blank_batch(experiment, stage)
-    return costs.step_memory(train_step(experiment, stage), state, batch, experiment.key("costs"))
+    Asked after training, when nothing is traced or compiled for it.
+    """
+    step, state = train_step(experiment, stage), begin(experiment, stage, model)
+    arguments = (step, state, blank_batch(experiment, stage), experiment.key("costs"))
+    return costs.step_flops(*arguments), costs.step_memory(*arguments)
 
 
 def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
@@ -213,6 +205,7 @@ def _record(
     recording_seconds: float,
 ) -> dict[str, Any]:
     params, stats = fitted.model.params, fitted.model.batch_stats
+    flops, memory = step_costs(experiment, stage, fitted.model)
     return {
         "key": experiment.stage_key(stage),
         "code": code_digest(),
@@ -235,8 +228,8 @@ def _record(
             "recording_seconds": round(recording_seconds, 3),
             "trainable_parameters": sum(count(params[part]) for part in stage.phase.trains),
             "total_parameters": count(params, stats),
-            "flops": fitted.steps * step_flops(experiment, stage, fitted.model),  # of training steps alone
-            "peak_memory_bytes": step_memory(experiment, stage, fitted.model),
+            "flops": fitted.steps * flops,  # of training steps alone
+            "peak_memory_bytes": memory,
             **scored(outcomes, experiment.old, experiment.new),
         },
     }

@@ -1,6 +1,7 @@
 """Walks a method's phases: takes what is finished, trains the rest, evaluates after each."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from tsmu_jax import choice, configuration, estimate
 from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import Experiment, prepare
 from tsmu_jax.learning import processes
+from tsmu_jax.learning.costs import forward_flops
 from tsmu_jax.learning.fit import interrupted_at
-from tsmu_jax.learning.state import init_model
+from tsmu_jax.learning.state import Model, add_decoder, init_model
 from tsmu_jax.methods import Stage
 from tsmu_jax.reporting import metrics_log
 from tsmu_jax.reporting.tables import results_markdown, results_table
@@ -52,9 +54,11 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
         "phases": [],
     }
     found = _found(experiment, run)
-    _announce(experiment, run, [stage for stage in experiment.stages if found[stage.index] is None], console)
-    model = init_model(experiment.network, experiment.key("encoder"))
-    steps = 0
+    waiting = [stage for stage in experiment.stages if found[stage.index] is None]
+    with ThreadPoolExecutor(1) as beside:
+        begun = beside.submit(_begin, experiment)
+        _announce(experiment, run, waiting, console)
+    model, steps = begun.result(), 0
     with metrics_log.MetricsLog(run.path if processes.first() else processes.scratch()) as log:
         for stage in experiment.stages:
             choice.arrive(experiment, run, stage.arrived)
@@ -77,6 +81,18 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
         _conclude(experiment, results, run, console)
     processes.meet()  # nobody leaves before the first one has written all
     return results
+
+
+def _begin(experiment: Experiment) -> Model:
+    """The model before the first phase. What compiles or traces here can do so while the first training step compiles.
+
+    That takes one core most of the time, and longer than all of this; later calls find it done.
+    """
+    network = experiment.network
+    model = init_model(network, experiment.key("encoder"))
+    add_decoder(model, network, experiment.key("decoder"), part="new", name="none")
+    forward_flops(network, experiment.examples.size)
+    return model
 
 
 def _conclude(experiment: Experiment, results: dict[str, Any], run: RunDirectory, console: Console) -> None:

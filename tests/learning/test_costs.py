@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +9,9 @@ import pytest
 
 from tsmu_jax.batch import RESPONSES
 from tsmu_jax.learning import costs
+from tsmu_jax.learning.parallel import AXIS, padded, pmap_train
 from tsmu_jax.learning.state import Model, add_decoder, init_model, start
-from tsmu_jax.learning.steps import Objective
+from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.models.tsmu import Network, make_network
 
 TX = optax.sgd(0.1)
@@ -18,32 +20,64 @@ FROZEN = dataclasses.replace(WHOLE, trains=("old",), training=("old",))
 TAUGHT = dataclasses.replace(WHOLE, features=1.0)
 
 
+def step_flops(network: Network, model: Model, objective: Objective, blank: dict[str, np.ndarray]) -> int:
+    step = pmap_train(make_train_step(network, TX, objective, axis_name=AXIS))
+    return costs.step_flops(step, objective.start(model, TX), blank, jax.random.key(0))
+
+
 def batch(slots: int) -> dict[str, np.ndarray]:
     return costs.blank_batch(slots, 8, 3, distilled=0)
 
 
 def test_arithmetic_grows_with_the_batch_and_shrinks_with_what_is_frozen(network: Network, model: Model) -> None:
-    def flops(objective: Objective, slots: int = 8) -> float:
-        return costs.step_flops(network, TX, objective, objective.start(model, TX), batch(slots))
+    def flops(objective: Objective, slots: int = 8) -> int:
+        return step_flops(network, model, objective, batch(slots))
 
-    one, two = flops(WHOLE), flops(WHOLE, 16)
-    assert 1.9 < two / one < 2.0  # the optimiser's part does not grow
-    assert flops(FROZEN) < 0.9 * one
+    one = flops(WHOLE)
+    assert flops(WHOLE, 16) == 2 * one
+    assert flops(FROZEN) < 0.95 * one
     assert flops(TAUGHT) > 1.02 * one  # once more through the encoder, which is small here
-    shapes = jax.eval_shape(lambda: WHOLE.start(model, TX))
-    assert costs.step_flops(network, TX, WHOLE, shapes, batch(8)) == one
 
 
 def test_a_step_is_three_forward_passes_of_what_it_trains() -> None:
     """At a size whose kernel gradients are loops on a CPU: a loop's body counts as often as it runs."""
-    network = make_network(channels=3, width=0.5, depth=3)
+    network = make_network(channels=3, width=0.5, depth=3, axis_name=AXIS)
     model = add_decoder(init_model(network, jax.random.key(0)), network, jax.random.key(1), part="old", name="a")
     encoder, decoder = costs.forward_flops(network, 64)
     for objective, expected in ((WHOLE, 3 * (encoder + decoder)), (FROZEN, encoder + 3 * decoder)):
-        counted = costs.step_flops(
-            network, TX, objective, objective.start(model, TX), costs.blank_batch(2, 64, 3, distilled=0)
-        )
-        assert counted / 2 == pytest.approx(expected, rel=0.1)
+        slots = padded(2)
+        counted = step_flops(network, model, objective, costs.blank_batch(slots, 64, 3, distilled=0))
+        assert counted / slots == pytest.approx(expected, rel=0.01)  # of the images themselves no gradient is needed
+
+
+@pytest.mark.parametrize(
+    ("function", "flops"),
+    [
+        (lambda x, y: x @ y, 2 * 4 * 6 * 5),
+        (lambda x, y: jnp.einsum("bij,bjk->bik", x[None], y[None]) + 1, 2 * 4 * 6 * 5),
+        (lambda x, y: jax.lax.scan(lambda total, row: (total + row @ y, None), jnp.zeros(5), x)[0], 2 * 4 * 6 * 5),
+        (jax.value_and_grad(lambda x, y: jax.jit(jnp.matmul)(x, y).sum(), argnums=(0, 1)), 3 * 2 * 4 * 6 * 5),
+    ],
+)
+def test_products_are_counted_wherever_they_are(function: Callable[..., jax.Array], flops: int) -> None:
+    assert costs.count_flops(jax.make_jaxpr(function)(jnp.ones((4, 6)), jnp.ones((6, 5)))) == flops
+
+
+@pytest.mark.parametrize(
+    ("image", "kernel", "settings", "flops"),
+    [
+        ((2, 8, 8, 3), (3, 3, 3, 5), {}, 2 * 2 * 64 * 9 * 3 * 5),
+        ((2, 8, 8, 4), (3, 3, 1, 4), {"feature_group_count": 4}, 2 * 2 * 64 * 9 * 4),
+        # transposed: each pixel meets each tap once, the frame apart
+        ((2, 8, 8, 3), (2, 2, 3, 5), {"lhs_dilation": (2, 2), "padding": ((1, 1), (1, 1))}, 2 * 2 * 64 * 4 * 3 * 5),
+    ],
+)
+def test_convolutions_are_counted_by_what_is_multiplied(image, kernel, settings, flops: int) -> None:
+    def convolution(x: jax.Array, y: jax.Array) -> jax.Array:
+        given = {"padding": "SAME", "dimension_numbers": ("NHWC", "HWIO", "NHWC"), **settings}
+        return jax.lax.conv_general_dilated(x, y, (1, 1), **given)
+
+    assert costs.count_flops(jax.make_jaxpr(convolution)(jnp.ones(image), jnp.ones(kernel))) == flops
 
 
 def test_memory_of_a_step_that_ran_is_known_without_compiling_it_again(freeze, model: Model, make_batch) -> None:

@@ -67,7 +67,7 @@ def test_training_on_features_equals_training_on_images(freeze, network, model, 
 
 def test_memory_is_counted_before_it_is_taken(network, model, images) -> None:
     kept = features.record(network, model, images.__getitem__, pairs=PAIRS, batch_size=4)
-    wide = features.channels(network, 8)
+    wide = network.encoder.features
     assert wide == 4  # two times the width of the encoder's last block
     assert features.gibibytes(20, 8, wide) * 2**30 == 20 * 8 * 8 * wide * 2
     assert kept.attach(shard({ROW: np.zeros(2, np.int32)}))[FEATURES].shape == (2, 1, 8, 8, wide)

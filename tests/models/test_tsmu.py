@@ -112,7 +112,7 @@ def test_encoder_never_samples_down_and_the_decoder_returns_every_pixel(
         return encoded, logits["new"]
 
     encoded, logits = jax.eval_shape(run)
-    assert encoded.shape == (2, 64, 128, features)
+    assert encoded.shape == (2, 64, 128, network.encoder.features) == (2, 64, 128, features)
     assert (logits.shape, logits.dtype) == ((2, 64, 128), jnp.float32)
 
 

@@ -1,6 +1,5 @@
 """Recorded features: what a frozen encoder makes of each (pair, flip), computed once and kept on the devices."""
 
-import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -37,17 +36,6 @@ def gibibytes(images: int, side: int, channels: int) -> float:
     return images * side * side * channels * BYTES / 2**30
 
 
-@functools.cache
-def channels(network: Network, side: int) -> int:
-    """Channels of the encoder's features."""
-    images = jax.ShapeDtypeStruct((1, side, side, network.channels), jnp.float32)
-    encoder = network.encoder.clone(axis_name=None)
-    shape, _ = jax.eval_shape(
-        lambda images: encoder.init_with_output(jax.random.key(0), images, jnp.ones(1), train=False), images
-    )
-    return int(shape.shape[-1])
-
-
 def record(
     network: Network,
     model: Model,
@@ -70,7 +58,7 @@ def record(
     slots = padded(at_a_time * FLIPS)
     # Whole batches: the rows behind the last pair are never taken.
     rows = -(-len(pairs) // at_a_time) * at_a_time * FLIPS + slots - at_a_time * FLIPS
-    shape = (rows, side, side, channels(network, side))
+    shape = (rows, side, side, network.encoder.features)
     table = replicate(jnp.zeros(shape, jnp.float16))
     encoder = replicate((model.params["shared"], model.batch_stats["shared"]))
     fill = pmap_fill(make_encode_step(network))

@@ -44,6 +44,12 @@ def pmap_train(step: Callable[..., Any]) -> Callable[..., Any]:
     return _pmap(step, (None, 0, None), donates_first=True)
 
 
+def jaxpr_of(step: Callable[..., Any], *arguments: Any) -> Any:
+    """What a mapped step does on one of its devices, as JAX traced it."""
+    trace = getattr(step, "trace", None)  # what `pmap` returns has none
+    return jax.make_jaxpr(step)(*arguments).jaxpr if trace is None else trace(*arguments).jaxpr
+
+
 def pmap_answer(step: Callable[..., Any]) -> Callable[..., Any]:
     """Maps step(params, batch_stats, batch) over the devices; every process gets all answers."""
 

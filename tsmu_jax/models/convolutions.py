@@ -36,7 +36,7 @@ def conv_general_dilated(x: jax.Array, kernel: jax.Array, *_: Any, **settings: A
         raise ValueError("groups are not computed here: leave such a layer its own conv_general_dilated")
     if x.shape[0] * x.shape[1] * x.shape[2] > FEW_PIXELS:
         return _convolve(x, kernel)
-    return lax.platform_dependent(x, kernel, cpu=_convolve_few_pixels, default=_forward)
+    return _convolve_few_pixels(x, kernel) if _on_cpu() else _forward(x, kernel)
 
 
 def dot_general(x: jax.Array, kernel: jax.Array, *_: Any, **__: Any) -> jax.Array:
@@ -54,11 +54,14 @@ def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
       f[b, 2h, 2w, d].
     """
-    return lax.platform_dependent(x, kernel, cpu=_conv_transpose_by_products, default=_conv_transpose)
-
-
-def _conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    if _on_cpu():
+        return _conv_transpose_by_products(x, kernel)
     return lax.conv_transpose(x, kernel, (2, 2), "SAME", dimension_numbers=LAYOUT)
+
+
+def _on_cpu() -> bool:
+    """Asked while tracing: `lax.platform_dependent` would trace either form, a fifth of a training step's tracing."""
+    return jax.default_backend() == "cpu"
 
 
 def _conv_transpose_by_products(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -134,14 +137,8 @@ _multiply.defvjp(_multiply_forward, _multiply_backward)
 
 
 def _kernel_gradient(x: jax.Array, gradient: jax.Array, side: int) -> jax.Array:
-    if x.shape[0] * x.shape[1] * x.shape[2] <= BLOCK_PIXELS:
-        return at_once(x, gradient, side)
-    return lax.platform_dependent(
-        x,
-        gradient,
-        cpu=lambda x, gradient: by_blocks(x, gradient, side),
-        default=lambda x, gradient: at_once(x, gradient, side),
-    )
+    few = x.shape[0] * x.shape[1] * x.shape[2] <= BLOCK_PIXELS
+    return by_blocks(x, gradient, side) if _on_cpu() and not few else at_once(x, gradient, side)
 
 
 def at_once(x: jax.Array, gradient: jax.Array, side: int) -> jax.Array:

@@ -21,9 +21,14 @@ class TableIXEncoder(nn.Module):
     axis_name: str | None = None
     rematerialise: bool = False
 
+    @property
+    def features(self) -> int:
+        """Channels of what it returns."""
+        return 2 * self.widths[-1]
+
     @nn.compact
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
-        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, 2 * widths[-1]]."""
+        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, features]."""
         block = rematerialised(TableIXEncoder._block, self.rematerialise, static=(3, 4))
         x = x.astype(self.dtype)
         for width in self.widths:
@@ -50,9 +55,14 @@ class ResNet34Encoder(nn.Module):
     axis_name: str | None = None
     rematerialise: bool = False
 
+    @property
+    def features(self) -> int:
+        """Channels of what it returns."""
+        return self.widths[-1]
+
     @nn.compact
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
-        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, widths[-1]]."""
+        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, features]."""
         block = rematerialised(ResNet34Encoder._block, self.rematerialise, static=(3, 4))
         x = relu(self._conv_norm(x.astype(self.dtype), weight, self.stem, train))
         for width, count in zip(self.widths, self.blocks, strict=True):

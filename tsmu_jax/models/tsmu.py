@@ -86,13 +86,7 @@ def init_encoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
 
 def init_decoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
     """Randomly initialises one decoder (Algorithm 1, phase 2). Returns (parameters, batch statistics)."""
-
-    def features() -> jax.Array:
-        images = jnp.zeros((1, network.stride, network.stride, network.channels))
-        output, _ = network.encoder.init_with_output(key, images, jnp.ones(1), train=False)
-        return output
-
-    return _init(network.decoder, network.stride, jax.eval_shape(features).shape[-1], key)
+    return _init(network.decoder, network.stride, network.encoder.features, key)
 
 
 def _init(module: nn.Module, side: int, channels: int, key: jax.Array) -> tuple[Tree, Tree]:
@@ -101,7 +95,11 @@ def _init(module: nn.Module, side: int, channels: int, key: jax.Array) -> tuple[
     return _compiled_initialiser(module, side, channels)(key)
 
 
+@functools.lru_cache(maxsize=8)
 def _initialiser(module: nn.Module, side: int, channels: int) -> Callable[[jax.Array], tuple[Tree, Tree]]:
+    """Once for all decoders: what is traced, for its shapes or to compile it, is kept with the function."""
+
+    @jax.jit
     def init(key: jax.Array) -> tuple[Tree, Tree]:
         variables = module.init(key, jnp.zeros((1, side, side, channels)), jnp.ones(1), train=False)
         return variables["params"], variables["batch_stats"]
@@ -111,8 +109,8 @@ def _initialiser(module: nn.Module, side: int, channels: int) -> Callable[[jax.A
 
 @functools.lru_cache(maxsize=8)
 def _compiled_initialiser(module: nn.Module, side: int, channels: int) -> Callable[[jax.Array], tuple[Tree, Tree]]:
-    """Once for all decoders, and without optimisation: it runs a few times, and would take longer to compile."""
-    lowered = jax.jit(_initialiser(module, side, channels)).lower(jax.random.key(0))
+    """Without optimisation: it runs a few times, and would take longer to compile."""
+    lowered = _initialiser(module, side, channels).lower(jax.random.key(0))  # type: ignore[attr-defined]
     options: dict[str, Any] = {"xla_backend_optimization_level": 0}
     return lowered.compile(compiler_options=options)
 
