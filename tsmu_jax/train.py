@@ -56,9 +56,9 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
     found = _found(experiment, run)
     waiting = [stage for stage in experiment.stages if found[stage.index] is None]
     with ThreadPoolExecutor(1) as beside:
-        begun = beside.submit(_begin, experiment)
+        begun = beside.submit(_begin, experiment) if waiting else None
         _announce(experiment, run, waiting, console)
-    model, steps = begun.result(), 0
+    model, steps = begun.result() if begun else Model({}, {}), 0  # finished phases bring their own
     with metrics_log.MetricsLog(run.path if processes.first() else processes.scratch()) as log:
         for stage in experiment.stages:
             choice.arrive(experiment, run, stage.arrived)
