@@ -81,7 +81,7 @@ def entry(folder: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setattr(app, "run", lambda function, **_: function([]))
     monkeypatch.setattr(main, "_SUMMARIZE", SimpleNamespace(value=False))
     monkeypatch.setattr(train, "run_stage", begin)
-    monkeypatch.setattr(train, "init_model", lambda *_: None)
+    monkeypatch.setattr(train, "first_model", lambda _: None)
     monkeypatch.setattr(train.estimate, "describe", lambda *_: "a while")
     verbosity = logging.get_verbosity()
     yield call

@@ -56,7 +56,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
     found = _found(experiment, run)
     waiting = [stage for stage in experiment.stages if found[stage.index] is None]
     with ThreadPoolExecutor(1) as beside:
-        begun = beside.submit(_begin, experiment) if waiting else None
+        begun = beside.submit(first_model, experiment) if waiting else None
         _announce(experiment, run, waiting, console)
     model, steps = begun.result() if begun else Model({}, {}), 0  # finished phases bring their own
     with metrics_log.MetricsLog(run.path if processes.first() else processes.scratch()) as log:
@@ -83,7 +83,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
     return results
 
 
-def _begin(experiment: Experiment) -> Model:
+def first_model(experiment: Experiment) -> Model:
     """The model before the first phase. What compiles or traces here can do so while the first training step compiles.
 
     That takes one core most of the time, and longer than all of this; later calls find it done.
