@@ -39,8 +39,9 @@ _NOTES = (
     "recording of responses are. Time includes compilation and validation. Means over seeds, ± their standard "
     "deviation where there are several.",
     "Images are those of an epoch, augmented draws and all. Sequential methods: the sum of all their updates.",
-    "Arithmetic is the compiler's own count for one training step, times the steps; peak memory its plan for one step: "
-    "arguments, results and what lies between. Validation and recorded responses are left out of both.",
+    "Arithmetic counts the products and convolutions of one training step, two for each multiplication and its "
+    "addition, times the steps; peak memory is the compiler's plan for one step: arguments, results and what lies "
+    "between. Validation and recorded responses are left out of both.",
 )
 _PAPER = (
     "The paper's times are hours on an RTX 2080 Ti, printed to a tenth; its trainable parameters are all parameters of "
