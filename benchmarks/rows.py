@@ -117,7 +117,9 @@ def regressions(rows: Iterable[Row], recorded: Path) -> list[str]:
 
 
 def record(rows: Iterable[Row], recorded: Path) -> None:
-    """Makes these rows what later ones are compared with; recorded rows of other work stay."""
+    """Makes these rows what later ones are compared with; those of other work, and of what failed now, stay."""
     before = {entry["name"]: entry for entry in json.loads(recorded.read_text())} if recorded.exists() else {}
-    entries = before | {entry["name"]: entry for entry in as_json(rows)}
+    known = {name for name, entry in before.items() if entry["ratio"] is not None}
+    measured = [row for row in rows if row.ours is not None and (row.ratio is not None or row.name not in known)]
+    entries = before | {entry["name"]: entry for entry in as_json(measured)}
     recorded.write_text(json.dumps(list(entries.values()), indent=1, allow_nan=False) + "\n")

@@ -97,6 +97,8 @@ def draw(found: Sequence[tuple[Curve, Mapping[int, float]]], path: Path) -> None
             line = seconds[x[-1]] * (tail / x[-1]) ** grown
             axes.loglog(tail, line, color="tab:red", label=f"exponent {grown:.2f}")
             axes.legend(frameon=False)
+            ends = [min(seconds.values()), max(seconds.values())]
+            axes.set_yticks(ends, labels=[f"{end:.2g}" for end in ends])
         axes.set(title=curve.work, xlabel=curve.quantity, ylabel="seconds")
         axes.set_xticks(x, labels=[f"{value:,}" for value in x], rotation=30)
         axes.minorticks_off()

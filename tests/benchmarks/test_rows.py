@@ -63,6 +63,10 @@ def test_recording_replaces_what_was_measured_again_and_keeps_the_rest(tmp_path:
     record([at(0.4)], table)
     entries = {entry["name"]: entry for entry in json.loads(table.read_text())}
     assert entries["step"]["ratio"] == pytest.approx(0.4) and entries["help"]["ours"] == 0.1
+    kept = table.read_text()
+    without_peer = dataclasses.replace(at(0.4), peer=None)
+    record([without_peer, dataclasses.replace(at(0.4), ours=None), Row("gpu", "", None, note="not measured")], table)
+    assert table.read_text() == kept
 
 
 @pytest.fixture
