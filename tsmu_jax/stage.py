@@ -88,7 +88,7 @@ def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
 def step_costs(experiment: Experiment, stage: Stage, model: Model) -> tuple[int, int | None]:
     """FLOPs of one of the stage's training steps over all devices, and the bytes that it needs on each.
 
-    Asked after training, when nothing is traced or compiled for it.
+    Asked after training, when nothing is compiled for it.
     """
     step, state = train_step(experiment, stage), begin(experiment, stage, model)
     arguments = (step, state, blank_batch(experiment, stage), experiment.key("costs"))

@@ -9,7 +9,7 @@ import pytest
 
 from tsmu_jax.batch import RESPONSES
 from tsmu_jax.learning import costs
-from tsmu_jax.learning.parallel import AXIS, padded, pmap_train
+from tsmu_jax.learning.parallel import AXIS, jaxpr_of, padded, pmap_train
 from tsmu_jax.learning.state import Model, add_decoder, init_model, start
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.models.tsmu import Network, make_network
@@ -61,6 +61,14 @@ def test_a_step_is_three_forward_passes_of_what_it_trains() -> None:
 )
 def test_products_are_counted_wherever_they_are(function: Callable[..., jax.Array], flops: int) -> None:
     assert costs.count_flops(jax.make_jaxpr(function)(jnp.ones((4, 6)), jnp.ones((6, 5)))) == flops
+
+
+@pytest.mark.parametrize("wrap", [lambda mapped: mapped, lambda mapped: jax.jit(lambda *given: mapped(*given))])
+def test_a_mapped_step_is_counted_on_one_device_in_either_form(wrap: Callable[..., Callable[..., jax.Array]]) -> None:
+    """Several processes, and accelerators, have `pmap` alone."""
+    mapped = jax.pmap(lambda x, y: jax.lax.psum(x @ y, AXIS), axis_name=AXIS, in_axes=(0, None), out_axes=None)
+    x, y = jnp.ones((jax.device_count(), 4, 6)), jnp.ones((6, 5))
+    assert costs.count_flops(jaxpr_of(wrap(mapped), x, y)) == 2 * 4 * 6 * 5
 
 
 @pytest.mark.parametrize(
