@@ -39,8 +39,7 @@ def stage_flops(experiment: Experiment, stage: Stage) -> float:
     """About how many floating-point operations a stage takes: training, validation and recordings."""
     batch = padded(experiment.config["batch_size"])
     images = batch * experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch
-    answer = sum(forward_flops(experiment.network, experiment.examples.size))
-    return training_flops(experiment, stage) * images + answer * _answers(experiment, stage)
+    return training_flops(experiment, stage) * images + _answering_flops(experiment, stage)
 
 
 def training_flops(experiment: Experiment, stage: Stage) -> float:
@@ -58,12 +57,13 @@ def training_flops(experiment: Experiment, stage: Stage) -> float:
     return flops
 
 
-def _answers(experiment: Experiment, stage: Stage) -> int:
-    """Images that decoders answer beside training: validation after each epoch, and recordings."""
-    validated = sum(experiment.validation_pairs(name) for name in stage.ecoregions)
-    copies = experiment.config["data"]["validation_copies"]
-    recordings = len(stage.distilled) + experiment.keeps_features(stage)
-    return validated * copies * experiment.epochs(stage) + recordings * experiment.recorded_images(stage)
+def _answering_flops(experiment: Experiment, stage: Stage) -> float:
+    """Likewise of all answers beside training: validation after each epoch, and recordings."""
+    encoder, decoder = forward_flops(experiment.network, experiment.examples.size)
+    validated = experiment.epochs(stage) * experiment.validated_images(stage)
+    if experiment.keeps_features(stage):
+        return encoder * experiment.encoded_images(stage) + decoder * validated
+    return (encoder + decoder) * (validated + len(stage.distilled) * experiment.recorded_images(stage))
 
 
 def _step_seconds(experiment: Experiment, stage: Stage) -> float:

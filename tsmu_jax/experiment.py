@@ -94,16 +94,24 @@ class Experiment:
         )
 
     def recorded_images(self, stage: Stage) -> int:
-        """Images, flipped ones among them, that a recording of the stage looks at."""
+        """Training images of a stage, flipped ones among them, that its old decoders' responses are recorded for."""
         return FLIPS * sum(len(self.split.train[name]) for name in stage.ecoregions)
+
+    def validated_images(self, stage: Stage) -> int:
+        """Images that a stage validates on after each epoch."""
+        return self.config["data"]["validation_copies"] * sum(map(self.validation_pairs, stage.ecoregions))
+
+    def encoded_images(self, stage: Stage) -> int:
+        """All images of a stage, for which a frozen encoder's features are recorded."""
+        return self.recorded_images(stage) + self.validated_images(stage)
 
     def keeps_features(self, stage: Stage) -> bool:
         """Whether a stage's encoder is frozen, its features fit in memory, and computing them once is less work."""
         if "shared" in (*stage.phase.trains, *stage.phase.statistics):
             return False
-        side, images = self.examples.size, self.recorded_images(stage)
+        side, images = self.examples.size, self.encoded_images(stage)
         needed = features.gibibytes(images, side, self.network.encoder.features)
-        drawn = self.epochs(stage) * self.draws(stage).images_per_epoch
+        drawn = self.epochs(stage) * (self.draws(stage).images_per_epoch + self.validated_images(stage))
         return needed <= self.config["data"]["features_gib"] and images < drawn
 
     def key(self, purpose: str) -> jax.Array:

@@ -49,7 +49,7 @@ class Feed:
             share=share(slots),
             decoder=decoder,
             responses=self.responses,
-            rows=self.features.rows if self.features else None,
+            rows=self.features.pairs if self.features else None,
             start=first,
             stop=end,
             workers=experiment.config["data"]["workers"],
@@ -84,12 +84,14 @@ def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseD
                 progress=progress.update,
             )
     if experiment.keeps_features(stage):
-        with PhaseProgress("features", len(pairs), images_per_step=1, console=console) as progress:
+        images = experiment.encoded_images(stage)
+        with PhaseProgress("features", images, images_per_step=1, console=console) as progress:
             kept = features.record(
                 experiment.network,
                 model,
                 image,
                 pairs=pairs,
+                validation={name: experiment.validation(name).images for name in stage.ecoregions},
                 batch_size=experiment.config["batch_size"],
                 progress=progress.update,
             )

@@ -164,7 +164,7 @@ def training_loop(
     return Loop(
         step=train_step(experiment, stage),
         batches=feed.batches,
-        validate=_validator(experiment, stage),
+        validate=_validator(experiment, feed),
         on_epoch=on_epoch,
         on_step=lambda done, latest: progress.update(done, loss=latest["loss"]),
         directory=directory.periodic,
@@ -181,13 +181,17 @@ def training_loop(
     )
 
 
-def _validator(experiment: Experiment, stage: Stage) -> Any:
+def _validator(experiment: Experiment, feed: Feed) -> Any:
     """Model -> micro IoU of each of the stage's ecoregions, answered by its own decoder, and their mean."""
-    sets = {name: experiment.validation(name) for name in stage.ecoregions}
+    route = feed.stage.route
+    sets = {name: experiment.validation(name) for name in feed.stage.ecoregions}
 
     def validate(model: Model) -> dict[str, float]:
-        outcomes = evaluate(lambda decoder, images: experiment.answer(model, decoder, images), sets, stage.route)
-        each = {name: metrics.micro_iou(outcome.counts) for name, outcome in outcomes.items()}
+        each = {}
+        for name, held in sets.items():
+            recorded = (feed.features, feed.features.validation[name]) if feed.features else None
+            logits = experiment.answer(model, route[name], held.images, recorded=recorded)
+            each[name] = metrics.micro_iou(metrics.count(logits > 0, held.masks))
         # Not the mean over images: where most masks are empty, that rewards calling nothing a landslide.
         return {
             "validation/micro_iou": float(np.mean(list(each.values()))),

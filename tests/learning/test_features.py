@@ -11,6 +11,7 @@ from tsmu_jax.learning.steps import flip, to_unit
 from tsmu_jax.models.tsmu import encode
 
 PAIRS = (7, 3, 11, 5, 2)
+NONE: dict[str, np.ndarray] = {}  # no images to validate on
 
 
 @pytest.fixture(scope="module")
@@ -18,15 +19,23 @@ def images(make_batch) -> np.ndarray:
     return make_batch(0, images=12)[IMAGE]
 
 
-@pytest.mark.parametrize("batch_size", [2, 3, 8])  # slots of 4, 4 and 8: four flips fill one to two batches
+@pytest.mark.parametrize("batch_size", [2, 3, 8])
 def test_every_row_holds_the_encoders_own_features(network, network_of_one_device, model, images, batch_size) -> None:
     heard: list[int] = []
     kept = features.record(
-        network, model, images.__getitem__, pairs=PAIRS, batch_size=batch_size, progress=heard.append
+        network,
+        model,
+        images.__getitem__,
+        pairs=PAIRS,
+        validation={"a": images[:3], "b": images[8:9]},
+        batch_size=batch_size,
+        progress=heard.append,
     )
-    assert heard[-1] == len(PAIRS) and heard == sorted(heard) and kept.seconds > 0
+    assert heard[-1] == len(PAIRS) * FLIPS + 4 and heard == sorted(heard) and kept.seconds > 0
     wanted = [(pair, code) for pair in PAIRS for code in range(FLIPS)]
-    batch = {ROW: np.array([kept.rows[pair] * FLIPS + code for pair, code in wanted], np.int32)}
+    rows = [kept.pairs[pair] * FLIPS + code for pair, code in wanted]
+    wanted += [(0, 0), (1, 0), (2, 0), (8, 0)]
+    batch = {ROW: np.array([*rows, *kept.validation["a"], *kept.validation["b"]], np.int32)}
     sent = kept.attach(shard(batch))
     assert ROW not in sent
     found = unshard(sent[FEATURES])
@@ -38,14 +47,23 @@ def test_every_row_holds_the_encoders_own_features(network, network_of_one_devic
     np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-4)
 
 
+def test_answers_from_features_equal_those_to_images(network, model, answer, images) -> None:
+    validation = {"a": images[:3], "b": images[3:]}
+    kept = features.record(network, model, images.__getitem__, pairs=PAIRS, validation=validation, batch_size=4)
+    for name, shown in validation.items():
+        # The images go along, but blank: nothing may look at them.
+        found = answer(model, "b", np.zeros_like(shown), recorded=(kept, kept.validation[name]))
+        np.testing.assert_allclose(found, answer(model, "b", shown), rtol=0.01, atol=0.01)
+
+
 def test_training_on_features_equals_training_on_images(freeze, network, model, images, make_batch) -> None:
-    kept = features.record(network, model, images.__getitem__, pairs=PAIRS, batch_size=4)
+    kept = features.record(network, model, images.__getitem__, pairs=PAIRS, validation=NONE, batch_size=4)
     batches = []
     for seed in range(3):
         batch = make_batch(seed)
         pairs = np.random.default_rng(seed).choice(PAIRS, len(batch[FLIP]))
         batch[IMAGE] = images[pairs]
-        batches.append((batch, [kept.rows[pair] * FLIPS + code for pair, code in zip(pairs, batch[FLIP], strict=True)]))
+        batches.append((batch, [kept.pairs[pair] * FLIPS + code for pair, code in zip(pairs, batch[FLIP], strict=True)]))
     expected, history = freeze.run(model, [batch for batch, _ in batches])
     state, on_features = freeze.start(model), []
     for batch, rows in batches:
@@ -66,7 +84,7 @@ def test_training_on_features_equals_training_on_images(freeze, network, model, 
 
 
 def test_memory_is_counted_before_it_is_taken(network, model, images) -> None:
-    kept = features.record(network, model, images.__getitem__, pairs=PAIRS, batch_size=4)
+    kept = features.record(network, model, images.__getitem__, pairs=PAIRS, validation=NONE, batch_size=4)
     wide = network.encoder.features
     assert wide == 4  # two times the width of the encoder's last block
     assert features.gibibytes(20, 8, wide) * 2**30 == 20 * 8 * 8 * wide * 2

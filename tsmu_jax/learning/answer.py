@@ -1,11 +1,13 @@
 """What a decoder answers, for any number of images: shared by validation, evaluation, responses and analysis."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
 
-from tsmu_jax.batch import FLIP, IMAGE
+from tsmu_jax.batch import FLIP, IMAGE, ROW
+from tsmu_jax.learning.features import Features
 from tsmu_jax.learning.parallel import padded, pmap_answer, shard_whole, unshard
 from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.steps import make_answer_step
@@ -20,13 +22,20 @@ class Answerer:
         self._slots = padded(batch_size)
 
     def batches(
-        self, model: Model, decoder: str, images: np.ndarray, flips: np.ndarray | None = None
+        self,
+        model: Model,
+        decoder: str,
+        images: np.ndarray,
+        flips: np.ndarray | None = None,
+        *,
+        recorded: tuple[Features, np.ndarray] | None = None,
     ) -> Iterator[np.ndarray]:
         """Yields logits f32[<= batch, s, s] of all images in order.
 
         Args:
           images: u8[n, s, s, c].
           flips: i32[n], applied to the images first; the logits are those of the flipped images.
+          recorded: features and i32[n], the row of each image among them; then the encoder does not run.
         """
         flips = np.zeros(len(images), np.int32) if flips is None else flips
         part, params = find_decoder(model.params, decoder)
@@ -42,8 +51,13 @@ class Answerer:
                 IMAGE: np.pad(images[chunk], ((0, missing), (0, 0), (0, 0), (0, 0))),
                 FLIP: np.pad(flips[chunk], (0, missing)),
             }
-            yield unshard(self._step(*trees, shard_whole(batch)))[:number]
+            if recorded is None:
+                sent = shard_whole(batch)
+            else:
+                features, rows = recorded
+                sent = features.attach(shard_whole(batch | {ROW: np.pad(rows[chunk], (0, missing))}))
+            yield unshard(self._step(*trees, sent))[:number]
 
-    def __call__(self, model: Model, decoder: str, images: np.ndarray, flips: np.ndarray | None = None) -> np.ndarray:
+    def __call__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         """Returns logits f32[n, s, s]; arguments as for `batches`."""
-        return np.concatenate(list(self.batches(model, decoder, images, flips)))
+        return np.concatenate(list(self.batches(*args, **kwargs)))

@@ -1,7 +1,8 @@
-"""Recorded features: what a frozen encoder makes of each (pair, flip), computed once and kept on the devices."""
+"""Recorded features: what a frozen encoder makes of each image, computed once and kept on the devices."""
 
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +18,22 @@ BYTES = 2  # of a float16
 
 
 class Features:
-    """A table f16[pairs * flips, s, s, k] on every device: the frozen encoder never runs during training."""
+    """A table f16[rows, s, s, k] on every device: the frozen encoder runs neither to train nor to validate.
 
-    def __init__(self, table: jax.Array, pairs: Sequence[int], seconds: float):
-        self.rows = {pair: row for row, pair in enumerate(pairs)}
-        self.seconds = seconds  # that the recording took
+    Attributes:
+      pairs: training pair -> its place: its flips take the rows FLIPS * place and following.
+      validation: ecoregion -> i32[n], the rows of its validation images.
+      seconds: that the recording took.
+    """
+
+    def __init__(self, table: jax.Array, pairs: Sequence[int], validation: Mapping[str, int], seconds: float):
+        self.pairs = {pair: place for place, pair in enumerate(pairs)}
+        self.validation: dict[str, np.ndarray] = {}
+        first = FLIPS * len(pairs)
+        for name, images in validation.items():
+            self.validation[name] = np.arange(first, first + images, dtype=np.int32)
+            first += images
+        self.seconds = seconds
         self._table = table
         self._take = pmap_take()
 
@@ -42,35 +54,41 @@ def record(
     image: Callable[[int], np.ndarray],
     *,
     pairs: Sequence[int],
+    validation: Mapping[str, np.ndarray],
     batch_size: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Features:
-    """Computes the features of every (pair, flip).
+    """Computes the features of every (pair, flip), and of the validation images.
 
     Args:
       image: pair -> u8[s, s, c].
+      validation: ecoregion -> u8[n, s, s, c], which are not flipped.
       batch_size: images at a time, over all devices.
-      progress: called with the number of pairs so far.
+      progress: called with the number of images so far.
     """
     started = time.perf_counter()
-    at_a_time = max(1, padded(batch_size) // FLIPS)
-    side = len(image(pairs[0]))
-    slots = padded(at_a_time * FLIPS)
-    # Whole batches: the rows behind the last pair are never taken.
-    rows = -(-len(pairs) // at_a_time) * at_a_time * FLIPS + slots - at_a_time * FLIPS
-    shape = (rows, side, side, network.encoder.features)
-    table = replicate(jnp.zeros(shape, jnp.float16))
+
+    def flipped() -> Iterator[tuple[np.ndarray, int]]:
+        for pair in pairs:
+            yield from ((image(pair), code) for code in range(FLIPS))
+        for images in validation.values():
+            yield from ((each, 0) for each in images)
+
+    numbers = {name: len(images) for name, images in validation.items()}
+    rows, slots, left = FLIPS * len(pairs) + sum(numbers.values()), padded(batch_size), flipped()
+    # Whole batches: the rows behind the last image are never taken.
+    side, whole = len(image(pairs[0])), -(-rows // slots) * slots
+    table = replicate(jnp.zeros((whole, side, side, network.encoder.features), jnp.float16))
     encoder = replicate((model.params["shared"], model.batch_stats["shared"]))
     fill = pmap_fill(make_encode_step(network))
-    for start in range(0, len(pairs), at_a_time):
-        images = np.stack([image(pair) for pair in pairs[start : start + at_a_time]]).repeat(FLIPS, axis=0)
-        flips = np.tile(np.arange(FLIPS, dtype=np.int32), len(images) // FLIPS)
+    for start in range(0, rows, slots):
+        images, flips = zip(*itertools.islice(left, slots), strict=True)
         missing = slots - len(images)
         batch = {
-            IMAGE: np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))),
-            FLIP: np.pad(flips, (0, missing)),
+            IMAGE: np.pad(np.stack(images), ((0, missing), (0, 0), (0, 0), (0, 0))),
+            FLIP: np.pad(np.array(flips, np.int32), (0, missing)),
         }
-        table = fill(table, np.int32(start * FLIPS), *encoder, shard_whole(batch))
-        progress(min(start + at_a_time, len(pairs)))
+        table = fill(table, np.int32(start), *encoder, shard_whole(batch))
+        progress(min(start + slots, rows))
     jax.block_until_ready(table)
-    return Features(table, pairs, time.perf_counter() - started)
+    return Features(table, pairs, numbers, time.perf_counter() - started)

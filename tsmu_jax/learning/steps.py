@@ -212,7 +212,8 @@ def _distillation(
 def make_answer_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Array]:
     """Returns step({"shared", "decoder"} parameters, likewise statistics, batch) -> logits f32[b, h, w].
 
-    It records responses, validates and predicts. Any decoder passes through the same compiled function.
+    It records responses, validates and predicts. Any decoder passes through the same compiled function, and there is
+    one more for batches that bring recorded features.
     """
 
     def step(params: Tree, batch_stats: Tree, batch: Batch) -> jax.Array:
@@ -223,6 +224,7 @@ def make_answer_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Arra
             {"shared": batch_stats["shared"], "old": {"decoder": batch_stats["decoder"]}, "new": {}},
             images,
             {"decoder": jnp.ones(len(images))},
+            features=batch.get(FEATURES),
         )
         return logits["decoder"]
 

@@ -1,5 +1,6 @@
 """Layers that both variants of the network share."""
 
+import math
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend.random import threefry_2x32
 
 from tsmu_jax.models.convolutions import conv_general_dilated, conv_transpose, dot_general
 
@@ -163,5 +165,22 @@ class Dropout(nn.Module):
             return x
         salt = zlib.crc32("/".join(self.path).encode())  # two layers of one decoder draw different masks
         shape = (1, 1, x.shape[-1]) if self.spatial else x.shape[1:]
-        draw = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, salt), 1 - self.rate, shape))
-        return jnp.where(draw(keys), x / (1 - self.rate), 0).astype(x.dtype)
+        kept = jax.vmap(lambda key: bernoulli(jax.random.fold_in(key, salt), 1 - self.rate, shape))
+        return jnp.where(kept(keys), x / (1 - self.rate), 0).astype(x.dtype)
+
+
+def bernoulli(key: jax.Array, probability: float, shape: tuple[int, ...]) -> jax.Array:
+    """`jax.random.bernoulli` from 16 random bits a value, which makes two of its masks' three quarters cheaper.
+
+    Args:
+      key: of one image.
+      probability: of True, which is met to 1 / 2**17.
+
+    Returns:
+      bool[shape].
+    """
+    values = math.prod(shape)
+    first, second, *_ = jax.random.key_data(key)
+    words = threefry_2x32((first, second), lax.iota(jnp.uint32, -(-values // 2)))
+    halves = lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:values]
+    return (halves.astype(jnp.int32) < round(probability * 2**16)).reshape(shape)
