@@ -63,7 +63,9 @@ def test_training_on_features_equals_training_on_images(freeze, network, model, 
         batch = make_batch(seed)
         pairs = np.random.default_rng(seed).choice(PAIRS, len(batch[FLIP]))
         batch[IMAGE] = images[pairs]
-        batches.append((batch, [kept.pairs[pair] * FLIPS + code for pair, code in zip(pairs, batch[FLIP], strict=True)]))
+        batches.append(
+            (batch, [kept.pairs[pair] * FLIPS + code for pair, code in zip(pairs, batch[FLIP], strict=True)])
+        )
     expected, history = freeze.run(model, [batch for batch, _ in batches])
     state, on_features = freeze.start(model), []
     for batch, rows in batches:

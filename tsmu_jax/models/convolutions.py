@@ -1,9 +1,9 @@
 """Convolutions in the form that suits the backend; what they compute is what XLA's own do.
 
-On a CPU, XLA's gradient of a convolution's kernel reaches a quarter of the speed of its forward convolution, that of a
-1x1 kernel transposes the whole full-resolution gradient first, and convolutions of few pixels and transposed ones are
-slow both ways. Here they are matrix products: kernel gradients a sum over blocks of image rows that stay in the cache,
-the others products of gathered neighbourhoods. Other backends keep XLA's.
+On a CPU, XLA's gradient of a convolution's kernel reaches a quarter of the speed of its forward convolution, and
+convolutions of few pixels and transposed ones are slow both ways. Here they are matrix products: kernel gradients a sum
+over blocks of image rows that stay in the cache, the others products of gathered neighbourhoods. Other backends keep
+XLA's.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ def conv_general_dilated(x: jax.Array, kernel: jax.Array, *_: Any, **settings: A
 
 
 def dot_general(x: jax.Array, kernel: jax.Array, *_: Any, **__: Any) -> jax.Array:
-    """For `nn.Dense(dot_general=...)`. Args: x: f[b, h, w, c]; kernel: f[c, d]. Returns f[b, h, w, d]."""
+    """For `nn.Dense(dot_general=...)`. Args: x: f[..., c]; kernel: f[c, d]. Returns f[..., d]."""
     return _multiply(x, kernel)
 
 
@@ -113,7 +113,8 @@ def _convolve_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple
 def _convolve_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
     mirrored = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)  # the gradient of x is a forward convolution again
-    return _forward(gradient, mirrored), _kernel_gradient(x, gradient, kernel.shape[0])
+    of_kernel, gradient = _one_by_one(_kernel_gradient(x, gradient), gradient)
+    return _forward(gradient, mirrored), of_kernel
 
 
 _convolve.defvjp(_convolve_forward, _convolve_backward)
@@ -130,48 +131,52 @@ def _multiply_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple
 
 def _multiply_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
-    return gradient @ kernel.T, _kernel_gradient(x, gradient, 1)[0, 0]
+    pixels, of_pixels = (each.reshape(-1, each.shape[-1]) for each in (x, gradient))  # nothing to transpose
+    of_kernel, gradient = _one_by_one(pixels.T @ of_pixels, gradient)
+    return gradient @ kernel.T, of_kernel
 
 
 _multiply.defvjp(_multiply_forward, _multiply_backward)
 
 
-def _kernel_gradient(x: jax.Array, gradient: jax.Array, side: int) -> jax.Array:
+def _one_by_one(of_kernel: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Lets the kernel's gradient come first: x, of which it is the last use, can go before its own gradient comes."""
+    return lax.optimization_barrier((of_kernel, gradient))
+
+
+def _kernel_gradient(x: jax.Array, gradient: jax.Array) -> jax.Array:
     few = x.shape[0] * x.shape[1] * x.shape[2] <= BLOCK_PIXELS
-    return by_blocks(x, gradient, side) if _on_cpu() and not few else at_once(x, gradient, side)
+    return by_blocks(x, gradient) if _on_cpu() and not few else at_once(x, gradient)
 
 
-def at_once(x: jax.Array, gradient: jax.Array, side: int) -> jax.Array:
+def at_once(x: jax.Array, gradient: jax.Array) -> jax.Array:
     """XLA's own gradient of the kernel. Arguments and result: see `by_blocks`."""
-    if side == 1:
-        return jnp.einsum("bhwc,bhwd->cd", x, gradient)[None, None]
-    kernel = jax.ShapeDtypeStruct((side, side, x.shape[-1], gradient.shape[-1]), x.dtype)
+    kernel = jax.ShapeDtypeStruct((3, 3, x.shape[-1], gradient.shape[-1]), x.dtype)
     (result,) = jax.linear_transpose(lambda kernel: _forward(x, kernel), kernel)(gradient)
     return result
 
 
-def by_blocks(x: jax.Array, gradient: jax.Array, side: int) -> jax.Array:
+def by_blocks(x: jax.Array, gradient: jax.Array) -> jax.Array:
     """Gradient of a convolution's kernel, one matrix product for each block of image rows.
 
     Args:
       x: f[b, h, w, c], the convolution's input.
       gradient: f[b, h, w, d], of its output.
-      side: of the kernel, odd.
 
     Returns:
-      f[side, side, c, d].
+      f[3, 3, c, d].
     """
     batch, height, width, channels = x.shape
-    features, edge = gradient.shape[-1], side // 2
+    features = gradient.shape[-1]
     rows = _rows(height, width, features)
-    framed = jnp.pad(gradient, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+    framed = jnp.pad(gradient, ((0, 0), (1, 1), (1, 1), (0, 0)))
     # x at a pixel meets the gradient at the pixel less the kernel's offset.
-    offsets = [(side - 1 - i, side - 1 - j) for i in range(side) for j in range(side)]
+    offsets = [(2 - i, 2 - j) for i in range(3) for j in range(3)]
 
     def add_block(total: jax.Array, index: jax.Array) -> tuple[jax.Array, None]:
         image, row = index // (height // rows), index % (height // rows) * rows
         pixels = lax.dynamic_slice(x, (image, row, 0, 0), (1, rows, width, channels)).reshape(-1, channels)
-        around = lax.dynamic_slice(framed, (image, row, 0, 0), (1, rows + side - 1, framed.shape[2], features))
+        around = lax.dynamic_slice(framed, (image, row, 0, 0), (1, rows + 2, framed.shape[2], features))
         shifted = _neighbours(around[0], offsets, rows, width)
         product = lax.dot_general(
             pixels,
@@ -183,7 +188,7 @@ def by_blocks(x: jax.Array, gradient: jax.Array, side: int) -> jax.Array:
 
     start = jnp.zeros((channels, len(offsets) * features), jnp.float32)
     total, _ = lax.scan(add_block, start, jnp.arange(batch * (height // rows)))
-    return total.reshape(channels, side, side, features).transpose(1, 2, 0, 3).astype(x.dtype)
+    return total.reshape(channels, 3, 3, features).transpose(1, 2, 0, 3).astype(x.dtype)
 
 
 def _rows(height: int, width: int, features: int) -> int:

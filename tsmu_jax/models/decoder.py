@@ -15,7 +15,7 @@ from tsmu_jax.models.layers import (
     Pointwise,
     conv3x3,
     kernel_init,
-    relu,
+    norm_relu,
     rematerialised,
 )
 
@@ -86,4 +86,4 @@ class Decoder(nn.Module):
 
     def _norm_relu(self, x: jax.Array, weight: jax.Array, train: bool) -> jax.Array:
         norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)
-        return relu(norm(x, weight, train=train))
+        return norm_relu(norm(x, weight, train=train))

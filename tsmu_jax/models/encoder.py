@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, conv3x3, relu, rematerialised
+from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, conv3x3, norm_relu, relu, rematerialised, residual
 
 
 class TableIXEncoder(nn.Module):
@@ -41,7 +41,7 @@ class TableIXEncoder(nn.Module):
         path = relu(conv3x3(width, self.dtype)(path))
         path = Pointwise(2 * width, self.dtype)(path)
         norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)
-        return relu(norm(shortcut + path, weight, train=train))
+        return norm_relu(norm(residual(shortcut, path), weight, train=train))
 
 
 class ResNet34Encoder(nn.Module):
@@ -64,14 +64,14 @@ class ResNet34Encoder(nn.Module):
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
         """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, features]."""
         block = rematerialised(ResNet34Encoder._block, self.rematerialise, static=(3, 4))
-        x = relu(self._conv_norm(x.astype(self.dtype), weight, self.stem, train))
+        x = norm_relu(self._conv_norm(x.astype(self.dtype), weight, self.stem, train))
         for width, count in zip(self.widths, self.blocks, strict=True):
             for _ in range(count):
                 x = block(self, x, weight, width, train)
         return x
 
     def _block(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
-        path = relu(self._conv_norm(x, weight, width, train))
+        path = norm_relu(self._conv_norm(x, weight, width, train))
         path = self._conv_norm(path, weight, width, train)
         shortcut = x if x.shape[-1] == width else Pointwise(width, self.dtype)(x)
         return relu(shortcut + path)

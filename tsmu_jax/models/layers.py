@@ -28,11 +28,33 @@ def _relu_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     return result, result
 
 
-def _relu_backward(result: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
-    return (jnp.where(result > 0, gradient, 0),)
+def _relu_backward(kept: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+    return (jnp.where(kept > 0, gradient, 0),)
 
 
 relu.defvjp(_relu_forward, _relu_backward)
+
+
+@jax.custom_vjp
+def norm_relu(x: jax.Array) -> jax.Array:
+    """`relu` of what BatchNorm returns. Its gradient computes x again, from what BatchNorm keeps in any case.
+
+    So nobody keeps the result for its signs alone: the encoder's features can go before their gradient comes.
+    """
+    return lax.optimization_barrier(jnp.maximum(x, 0))
+
+
+def _norm_relu_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return norm_relu(x), x
+
+
+norm_relu.defvjp(_norm_relu_forward, _relu_backward)
+
+
+def residual(shortcut: jax.Array, path: jax.Array) -> jax.Array:
+    """The sum of two f[b, h, w, c] that `Pointwise` made, in its shapes: so XLA writes it over one of them."""
+    flat = shortcut.reshape(-1, shortcut.shape[-1]) + path.reshape(-1, path.shape[-1])
+    return lax.optimization_barrier(flat).reshape(shortcut.shape)
 
 
 def conv3x3(features: int, dtype: Dtype = jnp.float32, *, use_bias: bool = True) -> nn.Conv:
@@ -87,13 +109,14 @@ class Pointwise(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[..., c]. Returns f[..., features]."""
-        return nn.Dense(
+        flat = nn.Dense(
             self.features,
             dtype=self.dtype,
             kernel_init=self.kernel_init,
             bias_init=self.bias_init,
             dot_general=dot_general,
-        )(x)
+        )(x.reshape(-1, x.shape[-1]))
+        return flat.reshape(*x.shape[:-1], self.features)
 
 
 class BatchNorm(nn.Module):
