@@ -30,7 +30,7 @@ from tsmu_jax.models.tsmu import Network, make_network
 Config = Mapping[str, Any]
 
 # Raise it when the same configuration begins to mean other numbers: finished phases are then not reused.
-SEMANTICS = 1
+SEMANTICS = 2
 SAMPLE = "(old pairs)"  # the group of images that joint training sees beside the new ones
 
 

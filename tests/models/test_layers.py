@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tsmu_jax.learning.parallel import CPU_OPTIONS
-from tsmu_jax.models.layers import BatchNorm, Dropout, Pointwise, bernoulli, relu
-from tsmu_jax.models.tsmu import encode, init_encoder, make_network
+from tsmu_jax.models.layers import BatchNorm, Dropout, Pointwise, bernoulli, norm_relu, relu, residual
+from tsmu_jax.models.tsmu import PARTS, encode, forward, init_decoder, init_encoder, make_network
 
 SHAPE = (4, 5, 3, 2)
 WEIGHT = np.array([1, 0, 1, 1], np.float32)  # the second image is padding
@@ -200,12 +200,43 @@ def test_two_layers_draw_different_masks() -> None:
     assert abs(different - 0.5) < 0.1  # as independent masks do
 
 
-def test_relu_is_flaxs_with_its_gradient(x) -> None:
+@pytest.mark.parametrize("relu", [relu, norm_relu])
+def test_relu_is_flaxs_with_its_gradient(x, relu) -> None:
     target = jnp.asarray(np.random.default_rng(1).normal(size=x.shape), x.dtype)
     (ours, pull), (flaxs, flaxs_pull) = (jax.vjp(each, x - x.mean()) for each in (relu, nn.relu))
     np.testing.assert_array_equal(ours, flaxs)
     np.testing.assert_array_equal(pull(target)[0], flaxs_pull(target)[0])
     assert (np.asarray(ours) == 0).any() and (np.asarray(pull(target)[0]) == 0).any()
+
+
+def test_a_residual_is_the_sum(x) -> None:
+    total, pull = jax.vjp(residual, x, 2 * x)
+    np.testing.assert_array_equal(total, x + 2 * x)
+    for gradient in pull(x):
+        np.testing.assert_array_equal(gradient, x)
+
+
+def test_a_training_step_keeps_what_its_gradients_need_and_little_more() -> None:
+    """Of all blocks but the last: both paths' values, the sum that BatchNorm sees, and the result."""
+    network, side = make_network(depth=1), 96
+    params, stats = (
+        {"shared": encoder, "old": {"a": decoder}, "new": {}}
+        for encoder, decoder in zip(
+            jax.eval_shape(lambda: init_encoder(network, jax.random.key(0))),
+            jax.eval_shape(lambda: init_decoder(network, jax.random.key(0))),
+            strict=True,
+        )
+    )
+
+    def loss(params, stats, images):
+        return forward(network, params, stats, images, {"a": jnp.ones(2)}, training=PARTS)[0]["a"].sum()
+
+    images = jax.ShapeDtypeStruct((2, side, side, 6), jnp.float32)
+    compiled = jax.jit(jax.grad(loss)).lower(params, stats, images).compile(compiler_options=CPU_OPTIONS)
+    *first, last = network.encoder.widths
+    # Of the last block besides: the results of its two paths, whose sum takes the place of one of them.
+    kept = 6 * sum(first) + 2 * last + 2 * (2 * last)
+    assert compiled.memory_analysis().temp_size_in_bytes < 1.15 * kept * 2 * side * side * 4
 
 
 def test_the_compiler_keeps_less_where_blocks_are_rematerialised() -> None:
