@@ -7,7 +7,6 @@ XLA's.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +18,8 @@ FEW_PIXELS = 64  # of a batch: the weights outweigh the neighbourhoods by far
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-def conv_general_dilated(x: jax.Array, kernel: jax.Array, *_: Any, **settings: Any) -> jax.Array:
-    """For `nn.Conv(conv_general_dilated=...)`: 3x3, stride 1, zero padding to the same size.
+def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """3x3 convolution with zero padding to the same size.
 
     Args:
       x: f[b, h, w, c].
@@ -28,20 +27,10 @@ def conv_general_dilated(x: jax.Array, kernel: jax.Array, *_: Any, **settings: A
 
     Returns:
       f[b, h, w, d].
-
-    Raises:
-      ValueError: for a grouped convolution.
     """
-    if settings.get("feature_group_count", 1) != 1:
-        raise ValueError("groups are not computed here: leave such a layer its own conv_general_dilated")
     if x.shape[0] * x.shape[1] * x.shape[2] > FEW_PIXELS:
         return _convolve(x, kernel)
     return _convolve_few_pixels(x, kernel) if _on_cpu() else _forward(x, kernel)
-
-
-def dot_general(x: jax.Array, kernel: jax.Array, *_: Any, **__: Any) -> jax.Array:
-    """For `nn.Dense(dot_general=...)`. Args: x: f[..., c]; kernel: f[c, d]. Returns f[..., d]."""
-    return _multiply(x, kernel)
 
 
 def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -71,7 +60,7 @@ def _conv_transpose_by_products(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """
     batch, height, width, channels = x.shape
     features = kernel.shape[-1]
-    product = _multiply(x, kernel.transpose(2, 0, 1, 3).reshape(channels, -1))
+    product = multiply(x, kernel.transpose(2, 0, 1, 3).reshape(channels, -1))
     taps = product.reshape(batch, height, width, 3, 3, features)
     return _interleave(_interleave(taps, axis=1), axis=2)
 
@@ -121,7 +110,8 @@ _convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
 @jax.custom_vjp
-def _multiply(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def multiply(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Matrix product. Args: x: f[..., c]; kernel: f[c, d]. Returns f[..., d]."""
     return x @ kernel
 
 
@@ -136,7 +126,7 @@ def _multiply_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) 
     return gradient @ kernel.T, of_kernel
 
 
-_multiply.defvjp(_multiply_forward, _multiply_backward)
+multiply.defvjp(_multiply_forward, _multiply_backward)
 
 
 def _one_by_one(of_kernel: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 
 from tsmu_jax.models.layers import (
     BatchNorm,
+    Conv,
     ConvTranspose,
     Dropout,
     Dtype,
     Pointwise,
-    conv3x3,
     kernel_init,
     norm_relu,
     rematerialised,
@@ -68,11 +68,11 @@ class Decoder(nn.Module):
         x = jnp.concatenate([self._doubled(x, width), skip], axis=-1)
         if not self.separable:
             x = Dropout(self.dropout)(x, keys)
-        return self._norm_relu(conv3x3(width, self.dtype)(x), weight, train)
+        return self._norm_relu(Conv(width, self.dtype)(x), weight, train)
 
     def _contracting_conv(self, x: jax.Array, width: int) -> jax.Array:
         if not self.separable:
-            return conv3x3(width, self.dtype)(x)
+            return Conv(width, self.dtype)(x)
         channels = x.shape[-1]
         depthwise = nn.Conv(
             channels, (3, 3), feature_group_count=channels, use_bias=False, dtype=self.dtype, kernel_init=kernel_init

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from tsmu_jax.models.layers import BatchNorm, Dtype, Pointwise, conv3x3, norm_relu, relu, rematerialised, residual
+from tsmu_jax.models.layers import BatchNorm, Conv, Dtype, Pointwise, norm_relu, relu, rematerialised, residual
 
 
 class TableIXEncoder(nn.Module):
@@ -38,7 +38,7 @@ class TableIXEncoder(nn.Module):
     def _block(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
         shortcut = Pointwise(2 * width, self.dtype)(x)
         path = relu(Pointwise(width, self.dtype)(x))
-        path = relu(conv3x3(width, self.dtype)(path))
+        path = relu(Conv(width, self.dtype)(path))
         path = Pointwise(2 * width, self.dtype)(path)
         norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)
         return norm_relu(norm(residual(shortcut, path), weight, train=train))
@@ -77,5 +77,5 @@ class ResNet34Encoder(nn.Module):
         return relu(shortcut + path)
 
     def _conv_norm(self, x: jax.Array, weight: jax.Array, width: int, train: bool) -> jax.Array:
-        x = conv3x3(width, self.dtype, use_bias=False)(x)
+        x = Conv(width, self.dtype, use_bias=False)(x)
         return BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)(x, weight, train=train)

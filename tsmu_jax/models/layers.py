@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -11,10 +11,31 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.random import threefry_2x32
 
-from tsmu_jax.models.convolutions import conv_general_dilated, conv_transpose, dot_general
+from tsmu_jax.models.convolutions import conv_transpose, convolve, multiply
 
 Dtype = Any
-kernel_init = nn.initializers.he_normal()
+Initializer = Callable[..., jax.Array]
+
+
+def kernel_init(key: jax.Array, shape: Sequence[int], dtype: Dtype = jnp.float32) -> jax.Array:
+    """He et al.'s normal initialisation: the values of `nn.initializers.he_normal()`.
+
+    Drawn flat: JAX traces and lowers a draw once for each shape, and many kernels have as many weights as another one.
+    """
+    flat = jax.random.truncated_normal(key, -2, 2, (math.prod(shape),), dtype)
+    deviation = 0.87962566103423978  # of a normal distribution between -2 and 2
+    scale = jnp.sqrt(jnp.asarray(2 / math.prod(shape[:-1]), dtype)) / jnp.asarray(deviation, dtype)
+    return (flat * scale).reshape(shape)
+
+
+def parameter(module: nn.Module, name: str, init: Initializer, shape: tuple[int, ...]) -> jax.Array:
+    """A module's parameter f32[*shape].
+
+    `module.param` traces the initialiser again at each use, to compare shapes: a sixth of what tracing a training step
+    takes. So it is left to make what is missing, and to complain of another shape.
+    """
+    held: jax.Array | None = module.get_variable("params", name)
+    return module.param(name, init, shape) if held is None or held.shape != shape else held
 
 
 @jax.custom_vjp
@@ -57,18 +78,6 @@ def residual(shortcut: jax.Array, path: jax.Array) -> jax.Array:
     return lax.optimization_barrier(flat).reshape(shortcut.shape)
 
 
-def conv3x3(features: int, dtype: Dtype = jnp.float32, *, use_bias: bool = True) -> nn.Conv:
-    """3x3 convolution that keeps the size of the image."""
-    return nn.Conv(
-        features,
-        (3, 3),
-        use_bias=use_bias,
-        dtype=dtype,
-        kernel_init=kernel_init,
-        conv_general_dilated=conv_general_dilated,
-    )
-
-
 def rematerialised(
     block: Callable[..., jax.Array], wanted: bool, *, static: tuple[int, ...]
 ) -> Callable[..., jax.Array]:
@@ -83,6 +92,24 @@ def rematerialised(
     return nn.remat(block, static_argnums=static) if wanted else block
 
 
+class Conv(nn.Module):
+    """3x3 convolution that keeps the size of the image."""
+
+    features: int
+    dtype: Dtype = jnp.float32
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Args: x: f[b, h, w, c]. Returns f[b, h, w, features]."""
+        kernel = parameter(self, "kernel", kernel_init, (3, 3, x.shape[-1], self.features))
+        x = convolve(x.astype(self.dtype), kernel.astype(self.dtype))
+        if not self.use_bias:
+            return x
+        bias = parameter(self, "bias", nn.initializers.zeros, (self.features,))
+        return x + bias.astype(self.dtype)[None, None, None]
+
+
 class ConvTranspose(nn.Module):
     """3x3 transposed convolution that doubles the sides of the image."""
 
@@ -92,10 +119,26 @@ class ConvTranspose(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[b, h, w, c]. Returns f[b, 2h, 2w, features]."""
-        kernel = self.param("kernel", kernel_init, (3, 3, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        kernel = parameter(self, "kernel", kernel_init, (3, 3, x.shape[-1], self.features))
+        bias = parameter(self, "bias", nn.initializers.zeros, (self.features,))
         x = conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype))
         return x + bias.astype(self.dtype)[None, None, None]
+
+
+class Dense(nn.Module):
+    """Matrix product and bias."""
+
+    features: int
+    dtype: Dtype = jnp.float32
+    kernel_init: Initializer = kernel_init
+    bias_init: Initializer = nn.initializers.zeros
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Args: x: f[n, c]. Returns f[n, features]."""
+        kernel = parameter(self, "kernel", self.kernel_init, (x.shape[-1], self.features))
+        bias = parameter(self, "bias", self.bias_init, (self.features,))
+        return multiply(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)[None]
 
 
 class Pointwise(nn.Module):
@@ -103,19 +146,14 @@ class Pointwise(nn.Module):
 
     features: int
     dtype: Dtype = jnp.float32
-    kernel_init: Callable[..., jax.Array] = kernel_init
-    bias_init: Callable[..., jax.Array] = nn.initializers.zeros
+    kernel_init: Initializer = kernel_init
+    bias_init: Initializer = nn.initializers.zeros
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[..., c]. Returns f[..., features]."""
-        flat = nn.Dense(
-            self.features,
-            dtype=self.dtype,
-            kernel_init=self.kernel_init,
-            bias_init=self.bias_init,
-            dot_general=dot_general,
-        )(x.reshape(-1, x.shape[-1]))
+        dense = Dense(self.features, self.dtype, self.kernel_init, self.bias_init)
+        flat = dense(x.reshape(-1, x.shape[-1]))
         return flat.reshape(*x.shape[:-1], self.features)
 
 
@@ -141,8 +179,8 @@ class BatchNorm(nn.Module):
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
         """Args: x: f[b, h, w, c]; weight: f32[b], 0 for images that do not count. Returns the shape of x."""
         channels = x.shape[-1]
-        scale = self.param("scale", nn.initializers.ones, (channels,))
-        bias = self.param("bias", nn.initializers.zeros, (channels,))
+        scale = parameter(self, "scale", nn.initializers.ones, (channels,))
+        bias = parameter(self, "bias", nn.initializers.zeros, (channels,))
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,))
         running_var = self.variable("batch_stats", "var", jnp.ones, (channels,))
         mean, var = running_mean.value, running_var.value
