@@ -2,23 +2,25 @@
 
 import os
 import runpy
-from typing import NoReturn
+from typing import Any, NoReturn
 
-import jax
-
-from tsmu_jax import stage
-from tsmu_jax.learning.fit import Loop
-from tsmu_jax.learning.parallel import replicate
-from tsmu_jax.learning.state import TrainState
+from tsmu_jax import cli
 
 
-def first_step(loop: Loop, state: TrainState) -> NoReturn:
-    """Takes the first step in place of all of them, and ends the process."""
+def first_step(loop: Any, state: Any) -> NoReturn:
+    """Takes the first step in place of all of them, and ends the process. Args: as of `fit.fit`."""
+    import jax
+
+    from tsmu_jax.learning.parallel import replicate
+
     batch = next(iter(loop.batches(0, 1)))
     jax.block_until_ready(loop.step(replicate(state), batch, loop.key))
     os._exit(0)
 
 
 if __name__ == "__main__":
+    cli.collect_rarely()  # as main does before it imports anything large
+    from tsmu_jax import stage
+
     vars(stage)["fit"] = first_step
     runpy.run_module("tsmu_jax.main", run_name="__main__")

@@ -9,10 +9,6 @@ from absl import app, flags, logging
 
 from tsmu_jax.errors import UserError
 
-# New objects between two searches for garbage in cycles, of which a trace by JAX makes millions and hardly any garbage.
-# Python's 700 or 2000 take a fifth of the time to the demo's first training step.
-GC_THRESHOLD = 100_000
-
 
 def run(main: Callable[[Sequence[str]], None], description: str) -> None:
     """Parses flags and runs `main`; wrong input ends in one line on standard error and exit code 2.
@@ -27,7 +23,7 @@ def run(main: Callable[[Sequence[str]], None], description: str) -> None:
             sys.exit(0)
         return _parse(argv)
 
-    gc.set_threshold(GC_THRESHOLD, 50, 100)
+    collect_rarely()
     logging.set_verbosity(logging.WARNING)  # libraries narrate each file they write
     try:
         app.run(main, flags_parser=parse)
@@ -37,6 +33,15 @@ def run(main: Callable[[Sequence[str]], None], description: str) -> None:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from what is finished", file=sys.stderr)
         sys.exit(130)
+
+
+def collect_rarely() -> None:
+    """Lets more objects come up between two searches for garbage in cycles.
+
+    Imports and JAX's traces make millions of them and hardly any garbage: at Python's own threshold the searches are a
+    fifth of the time to the demo's first training step.
+    """
+    gc.set_threshold(100_000, 50, 100)
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
