@@ -99,7 +99,7 @@ def test_what_was_known_moves_at_its_own_rate_in_joint_fine_tuning_alone() -> No
     [
         ({}, [False, True, False]),
         ({"data.features_gib": 0.01}, [False, False, False]),
-        ({"data.draws": 4, "epochs.freeze": 1}, [False, False, False]),  # each (pair, flip) is seen once at most
+        ({"data.draws": 2, "epochs.freeze": 2}, [False, False, False]),  # each (pair, flip) is seen once at most
         ({"method": "fine_tuning"}, [False, False]),
     ],
 )
@@ -109,7 +109,26 @@ def test_features_are_kept_where_the_encoder_is_frozen_and_it_is_worth_it(
     config = get_config("demo")
     config.update_from_flattened_dict(changes)
     experiment = prepare(config.to_dict())
-    assert [experiment.keeps_features(stage) for stage in experiment.stages] == kept
+    assert [experiment.kept_features(stage) > 0 for stage in experiment.stages] == kept
+
+
+def test_features_of_the_validation_images_are_kept_where_there_is_room_left() -> None:
+    config = get_config("demo")
+    pixels, channels = config.data.size**2, prepare(config.to_dict()).network.encoder.features
+
+    def kept(images: int) -> int:
+        config.data.features_gib = images * pixels * channels * 2 / 2**30
+        experiment = prepare(config.to_dict())
+        return experiment.kept_features(experiment.stages[1])
+
+    training = 4 * 14  # the flips of nwfm's pairs
+    assert [kept(images) for images in (training - 1, training, training + 3, training + 4, 1000)] == [
+        0,
+        training,
+        training,
+        training + 4,
+        training + 4,
+    ]
 
 
 def test_the_old_sample_is_drawn_after_all_other_phases() -> None:

@@ -41,7 +41,7 @@ def collect_rarely() -> None:
     Imports and JAX's traces make millions of them and hardly any garbage: at Python's own threshold the searches are a
     fifth of the time to the demo's first training step.
     """
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(100_000, 10, 10)
 
 
 def _parse(argv: Sequence[str]) -> list[str]:

@@ -50,7 +50,7 @@ def training_flops(experiment: Experiment, stage: Stage) -> float:
     """
     encoder, decoder = forward_flops(experiment.network, experiment.examples.size)
     trains, through = stage.phase.trains, "shared" in stage.phase.trains
-    flops = 0.0 if experiment.keeps_features(stage) else encoder * (3 if through else 1)
+    flops = 0.0 if experiment.kept_features(stage) else encoder * (3 if through else 1)
     for name in {*stage.supervised, *stage.distilled}:
         trained = ("old" if name in stage.old else "new") in trains
         flops += decoder * (1 + (trained or through) + trained)
@@ -60,10 +60,10 @@ def training_flops(experiment: Experiment, stage: Stage) -> float:
 def _answering_flops(experiment: Experiment, stage: Stage) -> float:
     """Likewise of all answers beside training: validation after each epoch, and recordings."""
     encoder, decoder = forward_flops(experiment.network, experiment.examples.size)
+    recorded, kept = experiment.recorded_images(stage), experiment.kept_features(stage)
     validated = experiment.epochs(stage) * experiment.validated_images(stage)
-    if experiment.keeps_features(stage):
-        return encoder * experiment.encoded_images(stage) + decoder * validated
-    return (encoder + decoder) * (validated + len(stage.distilled) * experiment.recorded_images(stage))
+    encoded = kept + len(stage.distilled) * recorded + (0 if kept > recorded else validated)
+    return encoder * encoded + decoder * (len(stage.distilled) * recorded + validated)
 
 
 def _step_seconds(experiment: Experiment, stage: Stage) -> float:

@@ -94,25 +94,24 @@ class Experiment:
         )
 
     def recorded_images(self, stage: Stage) -> int:
-        """Training images of a stage, flipped ones among them, that its old decoders' responses are recorded for."""
+        """Training images of a stage, each in every flip: what responses and features are recorded of."""
         return FLIPS * sum(len(self.split.train[name]) for name in stage.ecoregions)
 
     def validated_images(self, stage: Stage) -> int:
         """Images that a stage validates on after each epoch."""
         return self.config["data"]["validation_copies"] * sum(map(self.validation_pairs, stage.ecoregions))
 
-    def encoded_images(self, stage: Stage) -> int:
-        """All images of a stage, for which a frozen encoder's features are recorded."""
-        return self.recorded_images(stage) + self.validated_images(stage)
+    def kept_features(self, stage: Stage) -> int:
+        """Images of a stage whose features are recorded: those to train on, and to validate on, as far as they fit.
 
-    def keeps_features(self, stage: Stage) -> bool:
-        """Whether a stage's encoder is frozen, its features fit in memory, and computing them once is less work."""
-        if "shared" in (*stage.phase.trains, *stage.phase.statistics):
-            return False
-        side, images = self.examples.size, self.encoded_images(stage)
-        needed = features.gibibytes(images, side, self.network.encoder.features)
-        drawn = self.epochs(stage) * (self.draws(stage).images_per_epoch + self.validated_images(stage))
-        return needed <= self.config["data"]["features_gib"] and images < drawn
+        None unless the encoder is frozen and computing them once is less work.
+        """
+        training, side = self.recorded_images(stage), self.examples.size
+        drawn = self.epochs(stage) * self.draws(stage).images_per_epoch
+        if "shared" in (*stage.phase.trains, *stage.phase.statistics) or training >= drawn:
+            return 0
+        room = self.config["data"]["features_gib"] / features.gibibytes(1, side, self.network.encoder.features)
+        return next((images for images in (training + self.validated_images(stage), training) if images <= room), 0)
 
     def key(self, purpose: str) -> jax.Array:
         """A random key for a purpose, independent of all others."""
@@ -139,7 +138,7 @@ class Experiment:
         ]
         for earlier in self.stages[: stage.index]:
             parts.append([dataclasses.asdict(earlier), self.epochs(earlier), self.rate(earlier)])
-            parts.append(self.keeps_features(earlier))
+            parts.append(self.kept_features(earlier))
             if earlier.phase.distils:
                 parts.append({key: value for key, value in flat.items() if key.startswith("distillation.")})
             if earlier.arrived:

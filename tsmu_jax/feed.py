@@ -9,6 +9,7 @@ import numpy as np
 
 from tsmu_jax.batch import FEATURES
 from tsmu_jax.data.pipeline import Prefetch, train_batches
+from tsmu_jax.evaluation.evaluate import TestSet
 from tsmu_jax.experiment import Experiment
 from tsmu_jax.learning import costs, features, processes, responses
 from tsmu_jax.learning.parallel import padded, shard, share
@@ -20,10 +21,15 @@ from tsmu_jax.rundir import PhaseDirectory
 
 @dataclasses.dataclass(frozen=True)
 class Feed:
-    """What was recorded before a stage's first step, and the batches that are made with it."""
+    """What was recorded before a stage's first step, and the batches that are made with it.
+
+    Attributes:
+      validation: the images to validate on, by ecoregion.
+    """
 
     experiment: Experiment
     stage: Stage
+    validation: Mapping[str, TestSet]
     responses: responses.Responses | None
     features: features.Features | None
 
@@ -68,6 +74,7 @@ def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseD
     def image(pair: int) -> np.ndarray:
         return experiment.examples[pair].image
 
+    validation = {name: experiment.validation(name) for name in stage.ecoregions}
     stored, kept, console = None, None, processes.console()
     if stage.distilled and processes.agreed(responses.is_recorded(directory.path, key=experiment.stage_key(stage))):
         stored = responses.Responses(directory.path)
@@ -83,26 +90,27 @@ def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseD
                 key=experiment.stage_key(stage),
                 progress=progress.update,
             )
-    if experiment.keeps_features(stage):
-        images = experiment.encoded_images(stage)
+    images = experiment.kept_features(stage)
+    if images:
+        fitting = validation if images > experiment.recorded_images(stage) else {}
         with PhaseProgress("features", images, images_per_step=1, console=console) as progress:
             kept = features.record(
                 experiment.network,
                 model,
                 image,
                 pairs=pairs,
-                validation={name: experiment.validation(name).images for name in stage.ecoregions},
+                validation={name: held.images for name, held in fitting.items()},
                 batch_size=experiment.config["batch_size"],
                 progress=progress.update,
             )
-    return Feed(experiment, stage, stored, kept)
+    return Feed(experiment, stage, validation, stored, kept)
 
 
 def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     """A batch of the shapes and types of the stage's that shows nothing."""
     slots, examples = padded(experiment.config["batch_size"]), experiment.examples
     batch = costs.blank_batch(slots, examples.size, examples.channels, distilled=len(stage.distilled))
-    if experiment.keeps_features(stage):
+    if experiment.kept_features(stage):
         shape = (slots, examples.size, examples.size, experiment.network.encoder.features)
         batch[FEATURES] = np.zeros(shape, np.float16)
     return batch

@@ -183,14 +183,13 @@ def training_loop(
 
 def _validator(experiment: Experiment, feed: Feed) -> Any:
     """Model -> micro IoU of each of the stage's ecoregions, answered by its own decoder, and their mean."""
-    route = feed.stage.route
-    sets = {name: experiment.validation(name) for name in feed.stage.ecoregions}
+    rows = feed.features.validation if feed.features else {}
 
     def validate(model: Model) -> dict[str, float]:
         each = {}
-        for name, held in sets.items():
-            recorded = (feed.features, feed.features.validation[name]) if feed.features else None
-            logits = experiment.answer(model, route[name], held.images, recorded=recorded)
+        for name, held in feed.validation.items():
+            recorded = (feed.features, rows[name]) if feed.features and name in rows else None
+            logits = experiment.answer(model, feed.stage.route[name], held.images, recorded=recorded)
             each[name] = metrics.micro_iou(metrics.count(logits > 0, held.masks))
         # Not the mean over images: where most masks are empty, that rewards calling nothing a landslide.
         return {

@@ -79,6 +79,14 @@ def test_bfloat16_keeps_its_type_and_sums_in_float32() -> None:
     assert {array.dtype for array in pull(jnp.ones((2, 64, 64, 4), jnp.bfloat16))} == {jnp.dtype(jnp.bfloat16)}
 
 
+def test_a_products_gradient_in_bfloat16_sums_in_float32() -> None:
+    x, kernel = operands((2, 128, 128, 3, 4), 1)
+    exact = values_and_gradients(convolutions.multiply, x, kernel[0, 0])
+    rounded = values_and_gradients(convolutions.multiply, x.astype(jnp.bfloat16), kernel[0, 0].astype(jnp.bfloat16))
+    for a, b in zip(rounded, exact, strict=True):
+        np.testing.assert_allclose(a, b, atol=0.03 * np.abs(b).max())
+
+
 def test_layers_keep_flaxs_parameters() -> None:
     x = jnp.ones((1, 4, 4, 3))
     for ours, flaxs in ((Conv(5), nn.Conv(5, (3, 3))), (ConvTranspose(5), nn.ConvTranspose(5, (3, 3), (2, 2)))):

@@ -1,7 +1,6 @@
 """What a decoder answers, for any number of images: shared by validation, evaluation, responses and analysis."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -15,7 +14,7 @@ from tsmu_jax.models.tsmu import Network, find_decoder
 
 
 class Answerer:
-    """A network compiled once; every decoder and every model passes through it."""
+    """A network compiled once, and once more for recorded features; every decoder and every model passes through it."""
 
     def __init__(self, network: Network, *, batch_size: int):
         self._step: Callable[..., jax.Array] = pmap_answer(make_answer_step(network))
@@ -35,7 +34,8 @@ class Answerer:
         Args:
           images: u8[n, s, s, c].
           flips: i32[n], applied to the images first; the logits are those of the flipped images.
-          recorded: features and i32[n], the row of each image among them; then the encoder does not run.
+          recorded: features and i32[n], the row of each image among them. Then the encoder does not run, and of images
+            and flips only the number matters.
         """
         flips = np.zeros(len(images), np.int32) if flips is None else flips
         part, params = find_decoder(model.params, decoder)
@@ -58,6 +58,14 @@ class Answerer:
                 sent = features.attach(shard_whole(batch | {ROW: np.pad(rows[chunk], (0, missing))}))
             yield unshard(self._step(*trees, sent))[:number]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+    def __call__(
+        self,
+        model: Model,
+        decoder: str,
+        images: np.ndarray,
+        flips: np.ndarray | None = None,
+        *,
+        recorded: tuple[Features, np.ndarray] | None = None,
+    ) -> np.ndarray:
         """Returns logits f32[n, s, s]; arguments as for `batches`."""
-        return np.concatenate(list(self.batches(*args, **kwargs)))
+        return np.concatenate(list(self.batches(model, decoder, images, flips, recorded=recorded)))

@@ -22,7 +22,7 @@ class Features:
 
     Attributes:
       pairs: training pair -> its place: its flips take the rows FLIPS * place and following.
-      validation: ecoregion -> i32[n], the rows of its validation images.
+      validation: ecoregion -> i32[n], the rows of its validation images; empty where they did not fit.
       seconds: that the recording took.
     """
 
@@ -68,21 +68,23 @@ def record(
     """
     started = time.perf_counter()
 
-    def flipped() -> Iterator[tuple[np.ndarray, int]]:
+    def all_with_flips() -> Iterator[tuple[np.ndarray, int]]:
         for pair in pairs:
-            yield from ((image(pair), code) for code in range(FLIPS))
+            shown = image(pair)
+            yield from ((shown, code) for code in range(FLIPS))
         for images in validation.values():
             yield from ((each, 0) for each in images)
 
     numbers = {name: len(images) for name, images in validation.items()}
-    rows, slots, left = FLIPS * len(pairs) + sum(numbers.values()), padded(batch_size), flipped()
+    rows, slots = FLIPS * len(pairs) + sum(numbers.values()), padded(batch_size)
     # Whole batches: the rows behind the last image are never taken.
     side, whole = len(image(pairs[0])), -(-rows // slots) * slots
     table = replicate(jnp.zeros((whole, side, side, network.encoder.features), jnp.float16))
     encoder = replicate((model.params["shared"], model.batch_stats["shared"]))
     fill = pmap_fill(make_encode_step(network))
+    waiting = all_with_flips()
     for start in range(0, rows, slots):
-        images, flips = zip(*itertools.islice(left, slots), strict=True)
+        images, flips = zip(*itertools.islice(waiting, slots), strict=True)
         missing = slots - len(images)
         batch = {
             IMAGE: np.pad(np.stack(images), ((0, missing), (0, 0), (0, 0), (0, 0))),

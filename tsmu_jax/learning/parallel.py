@@ -15,7 +15,7 @@ AXIS = "batch"
 # What the compiler is told on CPUs (benchmarks/README.md has the figures):
 # - The heavy kernels come ready-made; LLVM's dearer passes over the rest double the time to compile, and gain nothing.
 # - Barriers stay until programs are scheduled: XLA would drop them before it decides what to compute anew, and so undo
-#   those of BatchNorm and relu, and rematerialisation.
+#   those of the models, and rematerialisation.
 CPU_OPTIONS = {"xla_backend_optimization_level": 1, "xla_disable_hlo_passes": "cse_barrier_expander"}
 
 

@@ -126,7 +126,7 @@ class ConvTranspose(nn.Module):
 
 
 class Dense(nn.Module):
-    """Matrix product and bias."""
+    """Matrix product and bias: flax's layer of this name, with its parameters, by `multiply` and `parameter`."""
 
     features: int
     dtype: Dtype = jnp.float32
@@ -231,7 +231,7 @@ class Dropout(nn.Module):
 
 
 def bernoulli(key: jax.Array, probability: float, shape: tuple[int, ...]) -> jax.Array:
-    """`jax.random.bernoulli` from 16 random bits a value, which makes two of its masks' three quarters cheaper.
+    """What `jax.random.bernoulli` returns, from 16 random bits a value: one draw of Threefry for four, not for each.
 
     Args:
       key: of one image.
