@@ -11,7 +11,6 @@ from tsmu_jax import choice, configuration, estimate
 from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import Experiment, prepare
 from tsmu_jax.learning import processes
-from tsmu_jax.learning.costs import forward_flops
 from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.state import Model, add_decoder, init_model
 from tsmu_jax.methods import Stage
@@ -91,7 +90,6 @@ def first_model(experiment: Experiment) -> Model:
     network = experiment.network
     model = init_model(network, experiment.key("encoder"))
     add_decoder(model, network, experiment.key("decoder"), part="new", name="none")
-    forward_flops(network, experiment.examples.size)
     return model
 
 

@@ -1,20 +1,17 @@
 """What a training step costs: arithmetic as it is written, memory by the compiler's own account."""
 
-import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
 from tsmu_jax.learning.parallel import jaxpr_of, replicate, shard_whole
 from tsmu_jax.learning.state import TrainState
-from tsmu_jax.models.tsmu import Network, Tree, init_decoder, init_encoder
+from tsmu_jax.models.tsmu import Network, initial_jaxprs
 
 Batch = Mapping[str, np.ndarray]
 
@@ -44,22 +41,14 @@ def step_flops(step: Callable[..., Any], state: TrainState, batch: Batch, key: j
     return jax.device_count() * count_flops(jaxpr_of(step, replicate(state), shard_whole(batch), key))
 
 
-@functools.lru_cache(maxsize=4)
 def forward_flops(network: Network, side: int) -> tuple[int, int]:
-    """Likewise of the encoder, and of one decoder, for one image of that side in inference mode."""
-    weight = jnp.ones(1)
-    images = jax.ShapeDtypeStruct((1, side, side, network.channels), jnp.float32)
-    features = jax.ShapeDtypeStruct((1, side, side, network.encoder.features), network.encoder.dtype)
-    encoder = jax.eval_shape(lambda: init_encoder(network, jax.random.key(0)))
-    decoder = jax.eval_shape(lambda: init_decoder(network, jax.random.key(0)))
+    """Likewise of the encoder, and of one decoder, for one image of that side in inference mode.
 
-    def run(module: nn.Module, params: Tree, stats: Tree, x: jax.Array) -> Any:
-        return module.apply({"params": params, "batch_stats": stats}, x, weight, train=False)
-
-    return (
-        count_flops(jax.make_jaxpr(functools.partial(run, network.encoder))(*encoder, images)),
-        count_flops(jax.make_jaxpr(functools.partial(run, network.decoder))(*decoder, features)),
-    )
+    Counted in the forward passes that initialised them: tracing others would be the first training step's tenth.
+    """
+    encoder, decoder = initial_jaxprs(network)
+    area = (side // network.stride) ** 2
+    return area * count_flops(encoder), area * count_flops(decoder)
 
 
 def count_flops(jaxpr: Any) -> int:

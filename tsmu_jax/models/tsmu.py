@@ -89,6 +89,16 @@ def init_decoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
     return _init(network.decoder, network.stride, network.encoder.features, key)
 
 
+def initial_jaxprs(network: Network) -> tuple[Any, Any]:
+    """What JAX traces to initialise the encoder, and a decoder: a forward pass each, of an image of side `stride`."""
+    parts = ((network.encoder, network.channels), (network.decoder, network.encoder.features))
+    encoder, decoder = (
+        _initialiser(module, network.stride, channels).trace(jax.random.key(0)).jaxpr  # type: ignore[attr-defined]
+        for module, channels in parts
+    )
+    return encoder, decoder
+
+
 def _init(module: nn.Module, side: int, channels: int, key: jax.Array) -> tuple[Tree, Tree]:
     if isinstance(key, jax.core.Tracer):  # only shapes are asked for
         return _initialiser(module, side, channels)(key)
