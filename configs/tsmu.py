@@ -49,8 +49,6 @@ def _paper() -> config_dict.ConfigDict:
     config.loss.cross_entropy = 0.0  # its weight beside Dice, for data with many empty masks; the paper has none
 
     config.optimizer = config_dict.ConfigDict()
-    config.optimizer.rate = 1e-3  # Adam's
-    config.optimizer.small_rate = 1e-5  # of joint fine-tuning
     config.optimizer.schedule = "constant"  # "cosine": the rate falls to 0 over each phase, for short ones
     config.optimizer.decay = "weight"  # decoupled weight decay; "schedule": a falling learning rate
     config.optimizer.weight_decay = 3e-4
@@ -77,6 +75,18 @@ def _paper() -> config_dict.ConfigDict:
     config.epochs.fine_tune = 200
     config.epochs.joint = 250
     config.epochs.retrain_all = 400
+
+    config.rates = config_dict.ConfigDict()  # Adam's learning rate at the start of each phase
+    config.rates.initial = config.rates.freeze = 1e-3
+    config.rates.joint_fine_tuning = config.rates.retrain = 1e-5  # "small", says the paper
+    config.rates.fine_tune = config.rates.joint = config.rates.retrain_all = 1e-3
+
+    # Whose BatchNorm statistics follow the images of a phase, of the parts that it trains: those of "all", the "new"
+    # decoder's, or nobody's ("frozen"). A part whose statistics are frozen has no dropout either.
+    config.statistics = config_dict.ConfigDict()
+    config.statistics.joint_fine_tuning = "frozen"  # moved on new images alone, they spoil the old decoders
+    config.statistics.retrain = config.statistics.fine_tune = "all"
+    config.statistics.joint = config.statistics.retrain_all = "all"
     return config
 
 
@@ -85,9 +95,6 @@ def _distillation() -> config_dict.ConfigDict:
     distillation.form = "bce"  # "eq11": as printed; "mse": as in the authors' scripts
     distillation.temperature = 2.0  # T
     distillation.weight = 1.0  # lambda
-    # Whose BatchNorm statistics follow the new images: nobody's, the "new" decoder's (which then drops out as well), or
-    # those of "all" parts, which spoils the old decoders at once.
-    distillation.statistics = "frozen"
     distillation.train_old = True  # whether the old decoders' parameters are trained too
     # Beyond the paper, and off: what joint fine-tuning may do more. The numbers at the end are worth trying; methods
     # of their names (tsmu_drift, tsmu_features, ...) set them.
@@ -157,9 +164,9 @@ def _demo(config: config_dict.ConfigDict) -> None:
     config.data.draws = 4
     config.model.width = 0.5
     config.model.depth = 5
-    config.optimizer.rate = 1e-2
-    config.optimizer.schedule = "cosine"  # at that rate the last of so few steps would decide the result
-    config.optimizer.small_rate = 1e-4
+    config.optimizer.schedule = "cosine"  # at these rates the last of so few steps would decide the result
+    config.rates = config_dict.ConfigDict(dict.fromkeys(config.rates, 1e-2))
+    config.rates.joint_fine_tuning = config.rates.retrain = 1e-4
     config.epochs.initial = config.epochs.freeze = config.epochs.fine_tune = 10
     config.epochs.joint_fine_tuning = config.epochs.retrain = 5
     config.epochs.joint, config.epochs.retrain_all = 13, 20

@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from tsmu_jax.configuration import flatten
+from tsmu_jax.configuration import flatten, short
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.errors import UserError
 from tsmu_jax.experiment import prepare
@@ -140,7 +140,7 @@ def _point(
 
 
 def overridden(base: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
-    """A copy of a nested configuration with other values: {"optimizer.rate": 1e-4}.
+    """A copy of a nested configuration with other values: {"rates.freeze": 1e-4}.
 
     Raises:
       UserError: names an unknown key and the nearest known one, or a value of another type.
@@ -173,13 +173,12 @@ def _typed(key: str, value: Any, default: Any) -> Any:
 
 
 def directory_name(overrides: Overrides) -> str:
-    """What differs, readable: {"method": "tsmu", "optimizer.rate": 1e-4} becomes "method=tsmu,rate=0.0001".
+    """What differs, readable: {"method": "tsmu", "data.size": 64} becomes "method=tsmu,size=64".
 
     It depends on the point's own overrides alone: a sweep that grows keeps its finished points.
     """
-    leaves = [key.rpartition(".")[2] for key in overrides]
-    short = [leaf if leaves.count(leaf) == 1 else key for leaf, key in zip(leaves, overrides, strict=True)]
-    parts = [f"{key}={_readable(value)}" for key, value in zip(short, overrides.values(), strict=True)]
+    named = short(overrides)
+    parts = [f"{named[key]}={_readable(value)}" for key, value in overrides.items()]
     name = ",".join(parts) or "base"
     if len(name) <= _LONGEST:
         return name

@@ -53,8 +53,10 @@ CONFIG: dict[str, Any] = {
     "checkpoint_minutes": 10.0,
     "data": {"dir": "", "size": 32, "workers": 4, "cache_gib": 4.0, "synthetic": {"height": 32}},
     "distillation": {"form": "bce", "weight": 1.0},
-    "optimizer": {"rate": 1e-3, "small_rate": 1e-5},
+    "optimizer": {"weight_decay": 3e-4},
+    "statistics": {"joint_fine_tuning": "frozen", "joint": "all"},
     "epochs": {"initial": 200, "freeze": 200, "joint_fine_tuning": 100, "retrain": 100, "joint": 250},
+    "rates": {"initial": 1e-3, "freeze": 1e-3, "joint_fine_tuning": 1e-5, "retrain": 1e-5, "joint": 1e-3},
 }
 
 MakeRun = Callable[..., Path]

@@ -13,6 +13,7 @@ from ml_collections import config_dict
 
 import tsmu_jax
 from tsmu_jax.configuration import (
+    BY_PHASE,
     CHOICES,
     FREE,
     RANGES,
@@ -60,7 +61,7 @@ def test_the_default_is_the_setting_of_the_paper() -> None:
     assert (config.data.size, config.data.channels, config.data.test_pairs, config.data.draws) == (512, 6, 5, 20)
     assert config.data.subsample == 35
     assert (config.model.variant, config.model.width, config.model.depth) == ("table_ix", 1.0, 7)
-    assert (config.batch_size, config.optimizer.rate, config.optimizer.weight_decay) == (2, 1e-3, 3e-4)
+    assert (config.batch_size, config.rates.initial, config.optimizer.weight_decay) == (2, 1e-3, 3e-4)
     assert (config.distillation.temperature, config.distillation.weight, config.distillation.form) == (2.0, 1.0, "bce")
     epochs = config.epochs.to_dict()
     assert {name: epochs.pop(name) for name in ("initial", "freeze", "joint_fine_tuning")} == {
@@ -93,7 +94,7 @@ def test_every_number_has_a_range() -> None:
     flat = flatten(get_config().to_dict())
     numbers = {key for key, value in flat.items() if isinstance(value, int | float) and not isinstance(value, bool)}
     unchecked = numbers - RANGES.keys() - CHOICES.keys()
-    assert {key for key in unchecked if not key.startswith("epochs.")} == set()
+    assert {key for key in unchecked if not key.startswith(("epochs.", "rates."))} == set()
 
 
 def _strings_of_the_package() -> set[str]:
@@ -109,26 +110,28 @@ def _strings_of_the_package() -> set[str]:
 def test_no_key_is_dead() -> None:
     read = _strings_of_the_package()
     settings = {field.name for field in dataclasses.fields(Saturation)}
-    phases = {phase.name for method in METHODS.values() for phase in (*method.initial, *method.update)}
+    phases = {phase.settings for method in METHODS.values() for phase in (*method.initial, *method.update)}
     dead = []
     for key in flatten(get_config().to_dict()):
         section, _, leaf = key.rpartition(".")
-        known = {"epochs": phases, "early_stopping": settings}.get(section, read)
+        known = {**dict.fromkeys(BY_PHASE, phases), "early_stopping": settings}.get(section, read)
         if leaf not in known or not set(section.split(".")) <= read | {""}:
             dead.append(key)
     assert dead == []
 
 
-def test_every_method_finds_its_epochs() -> None:
-    epochs = get_config().epochs
+def test_every_method_finds_its_epochs_and_rates() -> None:
+    config = get_config()
     for method in METHODS.values():
-        assert {phase.name for phase in (*method.initial, *method.update)} <= set(epochs)
+        needed = {phase.settings for phase in (*method.initial, *method.update)}
+        assert needed <= set(config.epochs) and needed <= set(config.rates)
+    assert set(config.epochs) == set(config.rates) == {"initial", "freeze", *config.statistics}
 
 
 @pytest.fixture
 def tuned(monkeypatch: pytest.MonkeyPatch) -> str:
     """A method with settings of its own."""
-    own = {"distillation.features": 2.0, "optimizer.small_rate": 3e-5}
+    own = {"distillation.features": 2.0, "rates.joint_fine_tuning": 3e-5}
     monkeypatch.setitem(METHODS, "tuned", Method(METHODS["tsmu"].initial, METHODS["tsmu"].update, settings=own))
     monkeypatch.setitem(CHOICES, "method", tuple(METHODS))
     return "tuned"
@@ -140,7 +143,7 @@ def test_settings_of_a_method_replace_those_of_the_configuration(tuned: str) -> 
     after = flatten(settled(config))
     assert {key: value for key, value in after.items() if before[key] != value} == {
         "distillation.features": 2.0,
-        "optimizer.small_rate": 3e-5,
+        "rates.joint_fine_tuning": 3e-5,
     }
     assert flatten(config) == before and flatten(settled(settled(config))) == after
     check(settled(config))
@@ -152,7 +155,7 @@ def test_the_configuration_takes_settings_of_a_method_back(tuned: str) -> None:
     config = changed("method", tuned)
     config["without"] = "distillation.features"
     check(config)
-    assert own_settings(config) == {"optimizer.small_rate": 3e-5}
+    assert own_settings(config) == {"rates.joint_fine_tuning": 3e-5}
     config["distillation"]["features"] = 0.5  # another value, where 0 is the default
     assert settled(config)["distillation"]["features"] == 0.5
 
@@ -165,7 +168,7 @@ def test_only_settings_of_the_method_can_be_taken_back(tuned: str) -> None:
     config["without"] = "distillation.features,features"
     assert refusal(check, config) == (
         "--config.without=distillation.features,features: tuned does not set features; its own settings are "
-        "distillation.features, optimizer.small_rate"
+        "distillation.features, rates.joint_fine_tuning"
     )
 
 

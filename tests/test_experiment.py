@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import pytest
 
-from tsmu_jax import configuration, stage
+from tsmu_jax import stage
 from tsmu_jax.experiment import ecoregions_of, prepare
 
 get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs" / "tsmu.py"))["get_config"]
@@ -53,16 +53,17 @@ def shared(**changes: Any) -> int:
     [
         ({"reuse": False, "data__workers": 1}, 3),
         ({"data__split": "paper"}, 3),  # what "auto" means where no footprints are known
-        ({"optimizer__small_rate": 2e-4}, 2),
+        ({"rates__joint_fine_tuning": 2e-4}, 2),
         ({"distillation__temperature": 3.0}, 2),
-        ({"distillation__statistics": "all"}, 2),
+        ({"statistics__joint_fine_tuning": "all"}, 2),
         ({"distillation__known_rate": 0.5}, 2),
         ({"model__rematerialise": True}, 3),
         ({"data__new_pairs": 5}, 1),
         ({"epochs__freeze": 11}, 1),
         ({"data__features_gib": 0.0}, 1),
         ({"data__features_gib": 8.0}, 3),
-        ({"optimizer__rate": 2e-2}, 0),
+        ({"rates__freeze": 2e-2}, 1),
+        ({"rates__initial": 2e-2}, 0),
         ({"data__draws": 5}, 0),
         ({"seed": 1}, 0),
         ({"new": "nad"}, 0),
@@ -70,14 +71,6 @@ def shared(**changes: Any) -> int:
 )
 def test_phases_before_a_difference_are_shared(changes: dict[str, Any], phases: int) -> None:
     assert shared(**changes) == phases
-
-
-def test_keys_that_came_later_leave_the_digests_of_earlier_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    flat = configuration.flatten(get_config("demo").to_dict())
-    assert {key: flat[key] for key in configuration.NEWER} == configuration.NEWER  # by default nothing changes
-    now = keys()
-    monkeypatch.setattr(configuration, "NEWER", {})
-    assert keys()[:2] == now[:2] and keys()[2] != now[2]
 
 
 def test_what_was_known_moves_at_its_own_rate_in_joint_fine_tuning_alone() -> None:

@@ -5,26 +5,36 @@ from typing import Any
 
 import pytest
 
-from tsmu_jax.methods import METHODS, PAPER_METHODS, Stage, stages
+from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS, Stage, stages
 
 OLD, NEW = ("etf", "mwcf"), ("nwfm",)
 INITIAL_ROUTE = {"etf": "old", "mwcf": "old", "nwfm": "old"}  # the old decoder answers for what it never saw
 UPDATED_ROUTE = {"etf": "old", "mwcf": "old", "nwfm": "new"}
 
-# directory: ecoregions, trains, statistics, created, distilled, supervised, route, decoders, rate
+# directory: ecoregions, trains, statistics, created, distilled, supervised, route, decoders, settings
 INITIAL = (OLD, {"shared", "old"}, {"shared", "old"}, "old", (), ("old",), INITIAL_ROUTE, ("old",), (), "initial")
-FREEZE = (NEW, {"new"}, {"new"}, "new", (), ("new",), UPDATED_ROUTE, ("old",), ("new",), "initial")
+FREEZE = (NEW, {"new"}, {"new"}, "new", (), ("new",), UPDATED_ROUTE, ("old",), ("new",), "freeze")
 JOINT = (
-    (NEW, {"shared", "old", "new"}, set(), None, ("old",), ("new",), UPDATED_ROUTE, ("old",), ("new",), "small")
-)  # fmt: skip
+    NEW,
+    {"shared", "old", "new"},
+    set(),
+    None,
+    ("old",),
+    ("new",),
+    UPDATED_ROUTE,
+    ("old",),
+    ("new",),
+    "joint_fine_tuning",
+)
+LONGER = (NEW, {"new"}, set(), None, (), ("new",), UPDATED_ROUTE, ("old",), ("new",), "joint_fine_tuning")
 ALL = {"shared", "old", "new"}
 BASE = {"shared", "old"}
-RETRAIN = (NEW, BASE, BASE, None, (), ("old",), INITIAL_ROUTE, ("old",), (), "small")
+RETRAIN = (NEW, BASE, BASE, None, (), ("old",), INITIAL_ROUTE, ("old",), (), "retrain")
 FINE_TUNE = (
-    (NEW, {"shared", "new"}, {"shared", "new"}, "new", (), ("new",), UPDATED_ROUTE, ("old",), ("new",), "initial")
+    (NEW, {"shared", "new"}, {"shared", "new"}, "new", (), ("new",), UPDATED_ROUTE, ("old",), ("new",), "fine_tune")
 )  # fmt: skip
-SAMPLED = ((*OLD, *NEW), ALL, ALL, None, (), ("old", "new"), UPDATED_ROUTE, ("old",), ("new",), "initial")
-RETRAIN_ALL = ((*OLD, *NEW), BASE, BASE, None, (), ("old",), INITIAL_ROUTE, ("old",), (), "initial")
+SAMPLED = ((*OLD, *NEW), ALL, ALL, None, (), ("old", "new"), UPDATED_ROUTE, ("old",), ("new",), "joint")
+RETRAIN_ALL = ((*OLD, *NEW), BASE, BASE, None, (), ("old",), INITIAL_ROUTE, ("old",), (), "retrain_all")
 EXPECTED: dict[str, dict[str, tuple[Any, ...]]] = {
     "leave_one_out": {"01_initial": INITIAL},
     "retraining": {"01_initial": INITIAL, "02_retrain": RETRAIN},
@@ -33,6 +43,7 @@ EXPECTED: dict[str, dict[str, tuple[Any, ...]]] = {
     "joint_training": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_joint": SAMPLED},
     "all_data": {"01_initial": INITIAL, "02_retrain_all": RETRAIN_ALL},
     "tsmu": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_joint_fine_tuning": JOINT},
+    "feature_extraction_longer": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_freeze_longer": LONGER},
 }
 
 
@@ -53,7 +64,7 @@ def test_stages_are_those_of_the_paper(method: str) -> None:
             stage.route,
             stage.old,
             stage.new,
-            stage.phase.rate,
+            stage.phase.settings,
         )
         for stage in bind(method)
     }
@@ -62,7 +73,7 @@ def test_stages_are_those_of_the_paper(method: str) -> None:
 
 
 def test_sequential_tsmu_adds_one_decoder_for_each_ecoregion() -> None:
-    assert set(EXPECTED) | {"sequential_tsmu"} == set(PAPER_METHODS)
+    assert set(EXPECTED) | {"sequential_tsmu"} == {*PAPER_METHODS, *CONTROL}
     plan = stages("sequential_tsmu", ("etf",), ("nad", "mwcf"))
     assert [stage.directory for stage in plan] == [
         "01_initial",
@@ -112,7 +123,7 @@ def test_joint_fine_tuning_is_by_default_what_its_record_says() -> None:
 
 
 def test_only_the_small_phases_see_options_of_distillation() -> None:
-    plain, changed = bind(), bind(statistics="all", train_old=False)
+    plain, changed = bind(), bind(train_old=False)
     assert plain[:2] == changed[:2]
     assert plain[2] != changed[2]
 
@@ -126,11 +137,29 @@ def test_dropout_of_joint_fine_tuning_is_the_new_decoders_alone() -> None:
 @pytest.mark.parametrize("statistics", ["frozen", "new", "all"])
 @pytest.mark.parametrize("train_old", [False, True])
 def test_options_of_joint_fine_tuning(statistics: str, train_old: bool) -> None:
-    last = bind(statistics=statistics, train_old=train_old)[-1]
+    last = bind(statistics={"joint_fine_tuning": statistics}, train_old=train_old)[-1]
     trained = {"shared", "old", "new"} if train_old else {"shared", "new"}
     assert set(last.phase.trains) == trained
     assert set(last.phase.statistics) == {"frozen": set(), "new": {"new"}, "all": trained}[statistics]
     assert last.distilled == ("old",)  # held to their responses though they may not move: the encoder does
+
+
+@pytest.mark.parametrize("method", ["retraining", "fine_tuning", "joint_training", "all_data"])
+@pytest.mark.parametrize("statistics", ["frozen", "new", "all"])
+def test_statistics_of_each_phase_are_a_setting(method: str, statistics: str) -> None:
+    plain = bind(method)
+    last = bind(method, statistics={plain[-1].phase.name: statistics})[-1]
+    trained = set(last.phase.trains)
+    assert trained == set(plain[-1].phase.trains)
+    assert set(last.phase.statistics) == {"frozen": set(), "new": trained & {"new"}, "all": trained}[statistics]
+
+
+def test_the_control_is_joint_fine_tuning_of_the_new_decoder_alone() -> None:
+    for statistics in ("frozen", "new"):
+        tsmu, control = (bind(m, statistics={"joint_fine_tuning": statistics})[-1] for m in ("tsmu", *CONTROL))
+        assert control.phase.settings == tsmu.phase.settings and control.ecoregions == tsmu.ecoregions
+        assert control.phase.statistics == tsmu.phase.statistics
+        assert control.phase.trains == ("new",) and not control.phase.distils
 
 
 def test_any_names_and_numbers_of_ecoregions() -> None:
@@ -144,6 +173,6 @@ def test_any_names_and_numbers_of_ecoregions() -> None:
 
 def test_phases_and_stages_cannot_be_changed() -> None:
     stage = bind()[0]
-    for value, field in ((stage, "index"), (stage.phase, "rate")):
+    for value, field in ((stage, "index"), (stage.phase, "name")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(value, field, "other")

@@ -36,7 +36,7 @@ _FLAGS = {
     "data.synthetic.pairs": "nad=16,etf=16",
     "data.test_pairs": 6,
     "model.depth": 3,
-    "optimizer.small_rate": 1e-5,
+    "rates.joint_fine_tuning": 1e-5,
     "selection.epochs": 30,
     "early_stopping.patience": 20,  # longer than any phase: the best epoch of so few steps, not the last
     "epochs.initial": 16,

@@ -21,7 +21,6 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "optimizer.schedule": ("constant", "cosine"),
     "loss.dice": ("image", "batch"),
     "distillation.form": ("bce", "eq11", "mse"),
-    "distillation.statistics": tuple(STATISTICS),
     "distillation.dropout": (False, True),
     "distillation.train_old": (False, True),
     "model.rematerialise": (False, True),
@@ -55,8 +54,6 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model.bn_momentum": _fraction,
     "loss.smoothing": _positive,
     "loss.cross_entropy": _not_negative,
-    "optimizer.rate": _positive,
-    "optimizer.small_rate": _positive,
     "optimizer.weight_decay": _not_negative,
     "optimizer.clip_norm": _not_negative,
     "distillation.temperature": _positive,
@@ -75,11 +72,10 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "selection.margin": _fraction,
 }
 
+BY_PHASE = ("epochs", "rates", "statistics")  # sections of the configuration with an entry for each phase
+
 # What may differ between the runs that share a directory: none of it changes a number, but for rounding.
 FREE = ("reuse", "checkpoint_minutes", "profile", "data.workers", "data.cache_gib", "model.rematerialise")
-
-# Keys that came after the first runs, and the values that mean what these did: old runs go on, and compare with new.
-NEWER: dict[str, Any] = {"distillation.known_rate": 1.0}
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -89,6 +85,17 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return flat
+
+
+def short(keys: Iterable[str]) -> dict[str, str]:
+    """Short names of keys that still tell them apart: {"data.size": "size", "rates.joint": "rates.joint"}."""
+    keys = list(keys)
+    leaves = {key: key.rpartition(".")[2] for key in keys}
+    unclear = {key for key in keys if key.startswith(tuple(f"{section}." for section in BY_PHASE))}
+    return {
+        key: leaf if key not in unclear and list(leaves.values()).count(leaf) == 1 else key
+        for key, leaf in leaves.items()
+    }
 
 
 def check(config: Mapping[str, Any]) -> None:
@@ -101,13 +108,14 @@ def check(config: Mapping[str, Any]) -> None:
     missing = sorted({*CHOICES, *RANGES} - flat.keys())
     if missing:
         raise UserError(f"the configuration lacks {', '.join(missing)}; begin with a copy of configs/tsmu.py")
-    for key, known in CHOICES.items():
+    choices = CHOICES | {key: tuple(STATISTICS) for key in flat if key.startswith("statistics.")}
+    for key, known in choices.items():
         if flat[key] not in known:
             near = difflib.get_close_matches(str(flat[key]), map(str, known), n=1)
             guess = f"did you mean {near[0]}? " if near else ""
             options = ", ".join(map(str, known))
             raise UserError(f"--config.{key}={flat[key]}: {guess}known: {options}")
-    ranges = RANGES | {key: _positive for key in flat if key.startswith("epochs.")}
+    ranges = RANGES | {key: _positive for key in flat if key.startswith(("epochs.", "rates."))}
     for key, (holds, requirement) in ranges.items():
         if not math.isfinite(flat[key]):
             raise UserError(f"--config.{key}={flat[key]}: must be a finite number")

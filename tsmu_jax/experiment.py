@@ -30,7 +30,7 @@ from tsmu_jax.models.tsmu import Network, make_network
 Config = Mapping[str, Any]
 
 # Raise it when the same configuration begins to mean other numbers: finished phases are then not reused.
-SEMANTICS = 2
+SEMANTICS = 3
 SAMPLE = "(old pairs)"  # the group of images that joint training sees beside the new ones
 
 
@@ -119,16 +119,10 @@ class Experiment:
 
     def stage_key(self, stage: Stage) -> str:
         """Digest of everything that influences the model after a stage: equal digests, equal models."""
-        newer, flat = configuration.NEWER, configuration.flatten(self.resolved)
-        flat = {key: value for key, value in flat.items() if key not in newer or value != newer[key]}
+        flat = configuration.flatten(self.resolved)
         shared = ("seed", "batch_size", "data.", "model.", "loss.", "optimizer.", "early_stopping.")
         elsewhere = ("dir", "new_pairs", "features_gib", "old_sample")
-        left_out = (
-            *(f"data.{key}" for key in elsewhere),
-            "optimizer.rate",
-            "optimizer.small_rate",
-            *configuration.FREE,
-        )
+        left_out = (*(f"data.{key}" for key in elsewhere), *configuration.FREE)
         parts: list[Any] = [
             SEMANTICS,
             self.source.fingerprint,
@@ -168,11 +162,11 @@ class Experiment:
 
     def rate(self, stage: Stage) -> float:
         """Learning rate that a stage starts from."""
-        return float(self.config["optimizer"]["small_rate" if stage.phase.rate == "small" else "rate"])
+        return float(self.config["rates"][stage.phase.settings])
 
     def epochs(self, stage: Stage) -> int:
         """Epochs of a stage's phase."""
-        return int(self.config["epochs"][stage.phase.name])
+        return int(self.config["epochs"][stage.phase.settings])
 
 
 def _digest(parts: Any) -> str:
@@ -211,13 +205,14 @@ def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> E
         config["method"],
         old,
         new,
-        statistics=distillation["statistics"],
+        statistics=config["statistics"],
         train_old=distillation["train_old"],
         dropout=distillation["dropout"],
     )
-    missing = [stage.phase.name for stage in plan if stage.phase.name not in config["epochs"]]
+    needed = (f"{section}.{stage.phase.settings}" for stage in plan for section in ("epochs", "rates"))
+    missing = [key for key in needed if key not in configuration.flatten(config)]
     if missing:
-        raise UserError(f"the configuration says nothing about epochs.{missing[0]}, which {config['method']} needs")
+        raise UserError(f"the configuration says nothing about {missing[0]}, which {config['method']} needs")
     network = make_network(
         model["variant"],
         channels=data["channels"],

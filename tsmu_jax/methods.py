@@ -15,16 +15,17 @@ class Phase:
     """One phase of training: which images it sees and what they change.
 
     Attributes:
-      name: in results, in the phase's directory and in `config.epochs`.
+      name: in results, in the phase's directory and in the configuration.
       data: ecoregions whose training pairs it sees: those the model already knows ("old"), those that have just
         arrived ("new"), "all", or the new ones and an equally large random sample of old pairs ("new_and_sample").
       trains: the parts whose parameters move; all others keep every bit.
       statistics: the parts that run in training mode: BatchNorm normalises by the batch and moves its statistics,
-        dropout is on. The others run in inference mode, whether their parameters move or not.
+        dropout is on. The others run in inference mode, whether their parameters move or not. Where the configuration
+        has an entry `statistics.<settings>`, that entry decides.
       dropout: further parts whose dropout is on, though their statistics stay as they are.
       creates: the part that receives a new, randomly initialised decoder before the phase starts.
       distils: adds the knowledge-distillation loss towards the old decoders' stored responses (equation 11).
-      rate: which learning rate it starts from.
+      like: name of another phase, whose epochs, rate and statistics it takes; "": it has its own.
     """
 
     name: str
@@ -34,7 +35,12 @@ class Phase:
     dropout: tuple[Part, ...] = ()
     creates: Literal["old", "new"] | None = None
     distils: bool = False
-    rate: Literal["initial", "small"] = "initial"
+    like: str = ""
+
+    @property
+    def settings(self) -> str:
+        """Its entry in `config.epochs`, `config.rates` and `config.statistics`."""
+        return self.like or self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +66,13 @@ JOINT_FINE_TUNING = Phase(
     "joint_fine_tuning",
     data="new",
     trains=("shared", "old", "new"),
-    statistics=(),  # or what config.distillation.statistics says
+    statistics=(),
     distils=True,
-    rate="small",
 )
+# The control for joint fine-tuning: the new decoder alone trains on, as long and as fast.
+FREEZE_LONGER = Phase("freeze_longer", data="new", trains=("new",), statistics=(), like="joint_fine_tuning")
 
-RETRAIN = Phase("retrain", data="new", trains=("shared", "old"), statistics=("shared", "old"), rate="small")
+RETRAIN = Phase("retrain", data="new", trains=("shared", "old"), statistics=("shared", "old"))
 FINE_TUNE = Phase("fine_tune", data="new", trains=("shared", "new"), statistics=("shared", "new"), creates="new")
 JOINT = Phase(
     "joint",
@@ -75,7 +82,7 @@ JOINT = Phase(
 )
 RETRAIN_ALL = Phase("retrain_all", data="all", trains=("shared", "old"), statistics=("shared", "old"))
 
-# The parts that run in training mode while old decoders are held to their stored responses.
+# What `config.statistics` may say: the parts that run in training mode, of those that a phase trains.
 STATISTICS: dict[str, tuple[Part, ...]] = {"frozen": (), "new": ("new",), "all": ("shared", "old", "new")}
 
 PAPER_METHODS: dict[str, Method] = {
@@ -96,7 +103,7 @@ _FURTHER: dict[str, dict[str, Any]] = {
     "tsmu_average": {"distillation.average": 0.99},  # the mean of the weights along the phase is kept
     "tsmu_jitter": {"distillation.jitter": 0.1},  # a stored response holds for other brightness and contrast, too
     "tsmu_dropout": {"distillation.dropout": True},  # the new decoder goes on as the freeze phase trained it
-    "tsmu_statistics": {"distillation.statistics": "new"},  # BatchNorm of the new decoder follows its ecoregion
+    "tsmu_statistics": {"statistics.joint_fine_tuning": "new"},  # BatchNorm of the new decoder follows its ecoregion
     "tsmu_rates": {"distillation.known_rate": 0.1},  # what was known before moves more slowly than the new decoder
     "tsmu_drift": {"distillation.drift_budget": 0.01},  # ends when the old decoders' answers have drifted so far
 }
@@ -106,9 +113,14 @@ _FURTHER["tsmu_combined"] = {
     for key, value in _FURTHER[name].items()
 }
 
-METHODS: dict[str, Method] = PAPER_METHODS | {
-    name: dataclasses.replace(PAPER_METHODS["tsmu"], settings=settings) for name, settings in _FURTHER.items()
-}
+# Feature extraction with as many more epochs as TSMU has: what TSMU gains beyond it, moving the encoder gains.
+CONTROL = {"feature_extraction_longer": Method((INITIAL,), update=(FREEZE, FREEZE_LONGER))}
+
+METHODS: dict[str, Method] = (
+    PAPER_METHODS
+    | CONTROL
+    | {name: dataclasses.replace(PAPER_METHODS["tsmu"], settings=settings) for name, settings in _FURTHER.items()}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +173,7 @@ def stages(
     old: Sequence[str],
     new: Sequence[str],
     *,
-    statistics: str = "frozen",
+    statistics: Mapping[str, str] | None = None,
     train_old: bool = True,
     dropout: bool = False,
 ) -> tuple[Stage, ...]:
@@ -172,12 +184,12 @@ def stages(
     answers for it.
 
     Args:
-      statistics: whose BatchNorm statistics follow the new images in phases that distil: a key of STATISTICS.
+      statistics: by phase, whose BatchNorm statistics follow its images: a key of STATISTICS.
       train_old: phases that distil train the old decoders too, as the paper does.
       dropout: phases that distil have the new decoder's dropout on.
     """
     plan = METHODS[method]
-    update = tuple(_configured(phase, statistics, train_old, dropout) for phase in plan.update)
+    update = tuple(_configured(phase, statistics or {}, train_old, dropout) for phase in plan.update)
     first = old[0] if plan.sequential and len(old) == 1 else "old"
     known, route = tuple(old), dict.fromkeys((*old, *new), first)
     decoders: tuple[str, ...] = (first,)
@@ -195,10 +207,12 @@ def stages(
     return tuple(bound)
 
 
-def _configured(phase: Phase, statistics: str, train_old: bool, dropout: bool) -> Phase:
-    if not phase.distils:
+def _configured(phase: Phase, statistics: Mapping[str, str], train_old: bool, dropout: bool) -> Phase:
+    if phase.distils:
+        trains = tuple(part for part in phase.trains if train_old or part != "old")
+        drops: tuple[Part, ...] = ("new",) if dropout else phase.dropout
+        phase = dataclasses.replace(phase, trains=trains, dropout=drops)
+    if phase.settings not in statistics:
         return phase
-    trains = tuple(part for part in phase.trains if train_old or part != "old")
-    moved = tuple(part for part in trains if part in STATISTICS[statistics])
-    drops: tuple[Part, ...] = ("new",) if dropout else phase.dropout
-    return dataclasses.replace(phase, trains=trains, statistics=moved, dropout=drops)
+    moved = tuple(part for part in phase.trains if part in STATISTICS[statistics[phase.settings]])
+    return dataclasses.replace(phase, statistics=moved)

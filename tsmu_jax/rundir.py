@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tsmu_jax import __version__
-from tsmu_jax.configuration import FREE, NEWER, flatten
+from tsmu_jax.configuration import FREE, flatten
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.learning.state import Model
@@ -236,7 +236,7 @@ def _link(source: str, target: str) -> None:
 
 
 def _refuse_other(path: Path, stored: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    before, now = (NEWER | flatten(each) for each in (stored, config))
+    before, now = (flatten(each) for each in (stored, config))
     differing = sorted(key for key in before.keys() | now.keys() if key not in FREE and before.get(key) != now.get(key))
     if differing:
         changes = ", ".join(f"{key} (was {before.get(key)!r}, is {now.get(key)!r})" for key in differing)

@@ -5,7 +5,7 @@
 
 Choose by some of the ecoregions and report on the others: `sweep.held_out` names those that arrive. What may be worth
 its place lets the larger rate keep the old ecoregions, so everything is tried at both. A point costs its joint
-fine-tuning alone. `sweep.methods` names fewer methods, `sweep.rates` other rates in place of `optimizer.small_rate`.
+fine-tuning alone. `sweep.methods` names fewer methods, `sweep.rates` other rates in place of `rates.joint_fine_tuning`.
 """
 
 import itertools
@@ -31,7 +31,7 @@ def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
     """Yields the overrides of each point."""
     rates, methods = _numbers(config.sweep.rates), names(config.sweep.methods)
     for update, rate, method in itertools.product(updates(config), rates, methods):
-        point = {"method": method, **update, "optimizer.small_rate": rate}
+        point = {"method": method, **update, "rates.joint_fine_tuning": rate}
         yield point
         together = METHODS[method].settings if method in METHODS else ()  # an unknown one is named when it is checked
         if len(together) > 1:

@@ -22,4 +22,4 @@ def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
     """Yields the overrides of each point."""
     for update in updates(config):
         for rate in RATES:
-            yield {**update, "optimizer.small_rate": rate}
+            yield {**update, "rates.joint_fine_tuning": rate}

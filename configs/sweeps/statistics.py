@@ -26,4 +26,4 @@ def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
     """Yields the overrides of each point."""
     for update in updates(config):
         for statistics, form in itertools.product(STATISTICS, FORMS):
-            yield {**update, "distillation.statistics": statistics, "distillation.form": form}
+            yield {**update, "statistics.joint_fine_tuning": statistics, "distillation.form": form}

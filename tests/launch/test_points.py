@@ -114,7 +114,7 @@ def test_images_are_looked_through_once(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"optimiser.rate": 1e-4}, "unknown configuration key 'optimiser.rate'; did you mean optimizer.rate?"),
+        ({"rates.joind": 1e-4}, "unknown configuration key 'rates.joind'; did you mean rates.joint?"),
         ({"rate": 1e-4}, "unknown configuration key 'rate'; "),
         ({"optimizer": {"rate": 1e-4}}, "unknown configuration key 'optimizer'; "),
         ({"sweep.seeds": 3}, "unknown configuration key 'sweep.seeds'; "),
@@ -122,10 +122,10 @@ def test_images_are_looked_through_once(tmp_path: Path, monkeypatch: pytest.Monk
         ({"new": "eft"}, "--config.new: no ecoregion 'eft'; did you mean etf?"),
         ({"data.test_pairs": 30}, "ecoregion 'etf' has 21 pairs, none left for training beside 30 test pairs; "),
         ({"data.new_pairs": 15}, "--config.data.new_pairs=15: ecoregion 'nwfm' has 14 training pairs; "),
-        ({"optimizer.rate": -1.0}, "--config.optimizer.rate=-1.0: must be greater than 0"),
+        ({"rates.joint": -1.0}, "--config.rates.joint=-1.0: must be greater than 0"),
         ({"seed": "0"}, "seed='0': must be of type int, is str"),
         ({"epochs.initial": 2.5}, "epochs.initial=2.5: must be of type int, is float"),
-        ({"optimizer.rate": True}, "optimizer.rate=True: must be of type float, is bool"),
+        ({"rates.joint": True}, "rates.joint=True: must be of type float, is bool"),
         ({"method": None}, "method=None: must be of type str, is NoneType"),
     ],
 )
@@ -195,20 +195,20 @@ def test_points_may_raise_a_users_error(tmp_path: Path) -> None:
 
 def test_overrides_leave_the_base_as_it_is() -> None:
     before = flatten(DEMO)
-    changed = overridden(DEMO, {"optimizer.rate": 1, "seed": np.int64(7), "loss.smoothing": np.float32(0.5)})
-    assert changed["optimizer"]["rate"] == 1.0 and isinstance(changed["optimizer"]["rate"], float)
+    changed = overridden(DEMO, {"rates.joint": 1, "seed": np.int64(7), "loss.smoothing": np.float32(0.5)})
+    assert changed["rates"]["joint"] == 1.0 and isinstance(changed["rates"]["joint"], float)
     assert type(changed["seed"]) is int and type(changed["loss"]["smoothing"]) is float
     assert flatten(DEMO) == before
     rest = {key: value for key, value in flatten(changed).items() if before[key] != value}
-    assert rest == {"optimizer.rate": 1.0, "seed": 7, "loss.smoothing": 0.5}
+    assert rest == {"rates.joint": 1.0, "seed": 7, "loss.smoothing": 0.5}
 
 
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
         ({"method": "tsmu", "new": "etf", "seed": 0}, "method=tsmu,new=etf,seed=0"),
-        ({"new": "mwcf, nad", "optimizer.rate": 1e-5}, "new=mwcf+-nad,rate=1e-05"),
-        ({"optimizer.rate": 1 / 3}, f"rate={1 / 3}"),
+        ({"new": "mwcf, nad", "rates.joint": 1e-5}, "new=mwcf+-nad,rates.joint=1e-05"),
+        ({"selection.rate": 1 / 3}, f"rate={1 / 3}"),
         ({"distillation.weight": 1.0, "model.weight": 2.0}, "distillation.weight=1,model.weight=2"),
         ({"data.dir": "/my images/a"}, "dir=-my-images-a"),
         ({}, "base"),

@@ -255,6 +255,6 @@ def test_a_diverged_phase_ends_with_what_to_do_about_it(freeze, model, make_batc
             return state, {**metrics, "loss": metrics["loss"] / (int(state.step) < STEPS + 2)}
 
     records: list[dict[str, Any]] = []
-    with pytest.raises(UserError, match="loss of epoch 2 is no number.*--config.optimizer.rate"):
+    with pytest.raises(UserError, match="loss of epoch 2 is no number.*--config.rates"):
         Diverging(freeze, model, make_batch)(tmp_path / "periodic", records)
     assert [record["epoch"] for record in records] == [1]

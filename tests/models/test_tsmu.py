@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tsmu_jax.models.decoder import Decoder
+from tsmu_jax.models.decoder import Decoder, head_init
 from tsmu_jax.models.encoder import TableIXEncoder
 from tsmu_jax.models.tsmu import (
     Network,
@@ -114,6 +114,35 @@ def test_encoder_never_samples_down_and_the_decoder_returns_every_pixel(
     encoded, logits = jax.eval_shape(run)
     assert encoded.shape == (2, 64, 128, network.encoder.features) == (2, 64, 128, features)
     assert (logits.shape, logits.dtype) == ((2, 64, 128), jnp.float32)
+
+
+@pytest.mark.parametrize("channels", range(1, 10))
+@pytest.mark.parametrize("prior", [0.01, 0.1, 0.5, 0.9])
+def test_a_new_head_can_reach_both_answers(channels: int, prior: float) -> None:
+    weights = head_init(prior)(jax.random.key(0), (channels, 1))
+    np.testing.assert_allclose(np.abs(weights), channels**-0.5)
+    toward_landslide, away = (weights > 0).sum(), (weights < 0).sum()
+    assert toward_landslide if prior <= 0.5 else away  # what the bias alone does not answer
+    assert abs(toward_landslide - away) == channels % 2
+
+
+@pytest.mark.parametrize("variant", ["table_ix", "text"])
+@pytest.mark.parametrize("width", [0.125, 0.5])  # 1 and 4 channels before the head
+def test_a_new_decoder_can_reach_both_answers_from_any_seed(variant: str, width: float) -> None:
+    network = make_network(variant, channels=3, width=width, depth=2, prior=0.1)
+    features = jax.random.normal(jax.random.key(1), (2, 16, 16, network.encoder.features))
+
+    @jax.vmap
+    def louder(key: jax.Array) -> jax.Array:
+        """The logits of a decoder whose head has grown, as training lets it, while its bias has not."""
+        params, stats = init_decoder(network, key)
+        grown = jax.tree.map(lambda leaf: 1000 * leaf if leaf.ndim == 2 and leaf.shape[1] == 1 else leaf, params)
+        variables = {"params": grown, "batch_stats": stats}
+        logits, _ = network.decoder.apply(variables, features, jnp.ones(2), train=True, mutable=["batch_stats"])
+        return jnp.stack([logits.min(), logits.max()])
+
+    low, high = louder(jax.random.split(jax.random.key(0), 200)).T
+    assert (low <= 0).all() and (high > 0).all()
 
 
 @pytest.mark.parametrize("prior", [0.5, 0.1])

@@ -128,10 +128,10 @@ def test_configurations_are_variants_compared_with_the_chosen_one(make_run, comp
 def test_the_reference_is_the_one_most_like_the_papers(make_run, compared) -> None:
     for statistics in ("all", "frozen", "new"):
         for form in ("eq11", "bce"):
-            changes = {"distillation.statistics": statistics, "distillation.form": form}
+            changes = {"statistics.joint_fine_tuning": statistics, "distillation.form": form}
             make_run(f"sweep/{statistics},{form}", "tsmu", changes=changes)
     reference = compared().reference("tsmu")
-    assert reference is not None and reference.configuration == "form=bce, statistics=frozen"
+    assert reference is not None and reference.configuration == "form=bce, statistics.joint_fine_tuning=frozen"
 
 
 def test_an_average_difference_needs_seeds_that_both_have_everywhere(make_run, compared) -> None:

@@ -89,7 +89,7 @@ def test_a_run_killed_before_its_results_were_written_is_unfinished(make_run) ->
 def test_runs_that_repeat_another_are_left_out(tmp_path: Path, make_run) -> None:
     make_run("sweep/a", "retraining")
     make_run("sweep/b", "retraining", changes={"data.workers": 1, "distillation.form": "mse"})  # neither concerns it
-    make_run("sweep/c", "retraining", changes={"optimizer.small_rate": 1e-4})
+    make_run("sweep/c", "retraining", changes={"rates.retrain": 1e-4})
     make_run("sweep/d", "retraining", seed=1)
     found = find_runs([tmp_path / "sweep"])
     assert [run.path.name for run in found.runs] == ["a", "c", "d"]
@@ -168,7 +168,7 @@ def test_keys_that_concern_no_two_runs_tell_nothing_apart(tmp_path: Path, make_r
     make_run("sweep/c", "retraining", changes={"distillation.weight": 9.0, "reuse": False})
     make_run("sweep/d", "feature_extraction", changes={"data.old_sample": "anew"})
     make_run("sweep/e", "leave_one_out", changes={"data.new_pairs": 5})
-    make_run("sweep/f", "tsmu", seed=1, changes={"distillation.statistics": "frozen"})  # as before there was a choice
+    make_run("sweep/f", "tsmu", seed=1, changes={"statistics.joint_fine_tuning": "frozen"})  # as before there was a choice
     assert differing_keys(find_runs([tmp_path / "sweep"]).runs) == ("distillation.form",)
 
 

@@ -20,8 +20,8 @@ from tsmu_jax.learning.state import Model, TrainState
 
 ASK_STEPS = 20  # between two agreements of several processes on whether to save
 DIVERGED = (
-    "the loss of epoch {epoch} is no number: training has diverged; lower --config.optimizer.rate (or small_rate), or "
-    "limit the gradients with --config.optimizer.clip_norm=1"
+    "the loss of epoch {epoch} is no number: training has diverged; lower the phase's --config.rates, or limit the "
+    "gradients with --config.optimizer.clip_norm=1"
 )
 
 Record = dict[str, Any]

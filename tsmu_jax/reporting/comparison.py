@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tsmu_jax.configuration import short
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.intervals import Interval, Sample, Spread, paired_interval, spread
 from tsmu_jax.methods import METHODS
@@ -41,11 +42,8 @@ class Variant(NamedTuple):
     @property
     def configuration(self) -> str:
         """What tells it from others, "form=eq11"; nothing where no run differs from another."""
-        parts = [key.rpartition(".")[2] for key, _ in self.values]
-        short = {
-            key: part if parts.count(part) == 1 else key for (key, _), part in zip(self.values, parts, strict=True)
-        }
-        return ", ".join(f"{short[key]}={value}" for key, value in self.values)
+        named = short(key for key, _ in self.values)
+        return ", ".join(f"{named[key]}={value}" for key, value in self.values)
 
     @property
     def label(self) -> str:

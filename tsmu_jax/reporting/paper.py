@@ -10,11 +10,11 @@ ECOREGIONS = ("nwfm", "etf", "mwcf", "nad")
 SETTINGS: dict[str, Any] = {
     "data.new_pairs": 0,
     "data.old_sample": "once",
-    "optimizer.small_rate": 1e-5,
+    "rates.joint_fine_tuning": 1e-5,
     "distillation.form": "bce",
     "distillation.temperature": 2.0,
     "distillation.weight": 1.0,
-    "distillation.statistics": "frozen",
+    "statistics.joint_fine_tuning": "frozen",
     "distillation.train_old": True,
     "distillation.drift_budget": 0.0,
     "distillation.features": 0.0,

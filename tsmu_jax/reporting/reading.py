@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.configuration import NEWER, flatten
+from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.selection import WAYS
@@ -87,7 +87,7 @@ def _config(path: Path) -> Mapping[str, Any] | None:
     """The configuration of a run; None where `config.json` is missing or another program's."""
     try:
         config = json.loads((path / "config.json").read_text())["config"]
-        flat = NEWER | paper.SETTINGS | flatten(config)  # keys that are newer than a run had no effect on it
+        flat = paper.SETTINGS | flatten(config)  # keys that are newer than a run had no effect on it
         return flat if {"method", "old", "new", "seed", "data.size"} <= flat.keys() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.configuration import FREE, own_settings
+from tsmu_jax.configuration import BY_PHASE, FREE, own_settings
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.continual import Trajectory, matrix
 from tsmu_jax.methods import METHODS
@@ -156,16 +156,15 @@ class Run:
         elsewhere = ("method", "old", "new", "seed", *own_settings(self.config))  # these are part of the method
         if key in (*elsewhere, *FREE) or (key == "without" and not plan.settings):  # FREE: without any effect
             return False
-        if key.startswith("epochs."):
-            return key.removeprefix("epochs.") in (phase.name for phase in phases)
+        section, _, leaf = key.partition(".")
+        if section in BY_PHASE:
+            return leaf in (phase.settings for phase in phases)
         if key.startswith("distillation."):
             return any(phase.distils for phase in phases)
         if key == "data.old_sample":
             return any(phase.data == "new_and_sample" for phase in phases)
         if key == "data.new_pairs":
             return bool(plan.update)
-        if key == "optimizer.small_rate":
-            return any(phase.rate == "small" for phase in phases)
         return not (key.startswith("data.synthetic.") and self.config.get("data.dir"))
 
     def members(self, group: str) -> tuple[str, ...]:
