@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich import box
@@ -15,6 +16,9 @@ from launch.points import SWEEP, Point
 from tsmu_jax.reporting.progress import duration
 from tsmu_jax.reporting.results import GROUPS, number, phases
 from tsmu_jax.rundir import RunDirectory, write_json
+
+# What an update changed, as `results.json` has it under "verdict", and the titles of its columns.
+CHANGES = {"old": "old, change", "new": "new, change", "new_decoder": "beyond a new decoder"}
 
 
 def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path, *, command: str) -> None:
@@ -28,15 +32,29 @@ def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
 
 
 def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path) -> Table:
-    """A row a point: mean IoU of old, new and all test images after its last phase, and what training it took."""
+    """A row a point: mean IoU of old, new and all test images after its last phase, and what training it took.
+
+    Beside it what the point's update changed, with mean, least and most over all points that changed it.
+    """
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column("point", overflow="fold")
-    for title in ("state", *GROUPS, "training"):
-        shown.add_column(title, justify="right", no_wrap=True)
+    for title in ("state", *GROUPS, "training", *CHANGES.values()):
+        shown.add_column(Text(title), justify="right", no_wrap=True)
+    changes = []
     for index, point in enumerate(points):
         state = _state(point, failed.get(index), directory)
-        cells = _scores(RunDirectory(directory / point.name)) if state == "finished" else []
-        shown.add_row(Text(point.name), state, *cells)
+        if state != "finished":
+            shown.add_row(Text(point.name), state)
+            continue
+        results = json.loads(RunDirectory(directory / point.name).results_path.read_text())
+        changes.append([number(results, "verdict", name, "difference") for name in CHANGES])
+        shown.add_row(Text(point.name), state, *_scores(results), *map(_signed, changes[-1]))
+    if len(changes) > 1:
+        shown.add_section()
+        columns = [[value for value in column if math.isfinite(value)] for column in zip(*changes, strict=True)]
+        for name, statistic in (("mean", fmean), ("least", min), ("most", max)):
+            cells = [_signed(statistic(column)) if column else "–" for column in columns]
+            shown.add_row(name, *[""] * (len(GROUPS) + 2), *cells)
     return shown
 
 
@@ -46,8 +64,12 @@ def _state(point: Point, outcome: Outcome | None, directory: Path) -> str:
     return "finished" if point.finished(directory) else "waiting"
 
 
-def _scores(run: RunDirectory) -> list[str]:
-    run_phases: Sequence[Mapping[str, Any]] = phases(json.loads(run.results_path.read_text()))
+def _signed(value: float) -> str:
+    return f"{value:+.3f}" if math.isfinite(value) else "–"
+
+
+def _scores(results: Mapping[str, Any]) -> list[str]:
+    run_phases: Sequence[Mapping[str, Any]] = phases(results)
     values = [number(run_phases[-1], "iou", group) for group in GROUPS]
     # Shared phases count in each point that has them: what the point would have taken alone.
     seconds = math.fsum(number(phase, "seconds") for phase in run_phases)

@@ -1,5 +1,6 @@
 """Walks a method's phases: takes what is finished, trains the rest, evaluates after each."""
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,12 +10,13 @@ from rich.console import Console
 
 from tsmu_jax import choice, configuration, estimate
 from tsmu_jax.errors import UserError
+from tsmu_jax.evaluation.intervals import Interval
 from tsmu_jax.experiment import Experiment, prepare
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.state import Model, add_decoder, init_model
 from tsmu_jax.methods import Stage
-from tsmu_jax.reporting import metrics_log
+from tsmu_jax.reporting import metrics_log, verdict
 from tsmu_jax.reporting.tables import results_markdown, results_table
 from tsmu_jax.rundir import RunDirectory, code_digest, command_line, write_json
 from tsmu_jax.stage import run_stage
@@ -58,6 +60,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
         begun = beside.submit(first_model, experiment) if waiting else None
         _announce(experiment, run, waiting, console)
     model, steps = begun.result() if begun else Model({}, {}), 0  # finished phases bring their own
+    tested: list[tuple[str, verdict.Tests]] = []
     with metrics_log.MetricsLog(run.path if processes.first() else processes.scratch()) as log:
         for stage in experiment.stages:
             choice.arrive(experiment, run, stage.arrived)
@@ -68,16 +71,20 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
                 record = _take_over(finished, stage, run, log, steps, console)
                 model = directory.model()
             steps += record["steps"]
+            tested.append((stage.phase.name, record["tests"]))
             results["phases"].append(record["result"])
             write_json(run.results_path, results)
             if not stage.arrived:  # the first ecoregions, at the end of their phase
                 choice.arrive(experiment, run, experiment.old)
+    differences = verdict.changes(tested, experiment.old, experiment.new)
+    results["verdict"] = {name: _finite(interval) for name, interval in differences.items()}
+    write_json(run.results_path, results)
     selection = choice.evaluate_choice(experiment, run, experiment.stages[-1], model)
     if selection is not None:
         results["selection"] = selection
         write_json(run.results_path, results)
     if processes.first():
-        _conclude(experiment, results, run, console)
+        _conclude(experiment, results, verdict.sentence(differences), run, console)
     processes.meet()  # nobody leaves before the first one has written all
     return results
 
@@ -93,11 +100,20 @@ def first_model(experiment: Experiment) -> Model:
     return model
 
 
-def _conclude(experiment: Experiment, results: dict[str, Any], run: RunDirectory, console: Console) -> None:
-    """Prints the closing table, draws the pictures, and writes the table: then the run is complete."""
+def _finite(interval: Interval) -> dict[str, float | None]:
+    """JSON knows no NaN."""
+    return {field: value if math.isfinite(value) else None for field, value in interval._asdict().items()}
+
+
+def _conclude(
+    experiment: Experiment, results: dict[str, Any], said: str | None, run: RunDirectory, console: Console
+) -> None:
+    """Prints table and verdict, draws the pictures, and writes the table: then the run is complete."""
     from tsmu_jax.reporting import summary  # Matplotlib: not before the first training step
 
     console.print(results_table(results))
+    if said:
+        console.print(said, style="bold", highlight=False, markup=False)
     summary.write_figures(
         experiment.source,
         experiment.split.test,
@@ -105,7 +121,7 @@ def _conclude(experiment: Experiment, results: dict[str, Any], run: RunDirectory
         workdir=run.path,
         phases=[stage.directory for stage in experiment.stages],
     )
-    run.complete(results_markdown(results))
+    run.complete(results_markdown(results) + (f"\n{said}\n" if said else ""))
     console.print(f"results: {run.results_path}   pictures: {run.figures}")
 
 

@@ -168,7 +168,9 @@ def test_keys_that_concern_no_two_runs_tell_nothing_apart(tmp_path: Path, make_r
     make_run("sweep/c", "retraining", changes={"distillation.weight": 9.0, "reuse": False})
     make_run("sweep/d", "feature_extraction", changes={"data.old_sample": "anew"})
     make_run("sweep/e", "leave_one_out", changes={"data.new_pairs": 5})
-    make_run("sweep/f", "tsmu", seed=1, changes={"statistics.joint_fine_tuning": "frozen"})  # as before there was a choice
+    make_run(
+        "sweep/f", "tsmu", seed=1, changes={"statistics.joint_fine_tuning": "frozen"}
+    )  # as before there was a choice
     assert differing_keys(find_runs([tmp_path / "sweep"]).runs) == ("distillation.form",)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tsmu_jax.data.source import PairSource
+from tsmu_jax.evaluation import metrics
 from tsmu_jax.reporting import metrics_log
 from tsmu_jax.reporting.bars import phase_bars
 from tsmu_jax.reporting.figures import learning_curves
@@ -41,8 +42,10 @@ def write_figures(
         rows = _rows(source, tests[name], workdir, phases[-1], name, range(len(tests[name])))
         if rows:
             panels(rows, folder / f"panels_{name}.png")
-    # One test image of each ecoregion: the one with the most landslide, where there is something to see.
-    shown = {name: [_fullest(source, tests[name])] for name in regions}
+    # Of an old ecoregion the test image with the most landslide, where there is something to see; of a new one those
+    # that the update helped most and least.
+    shown = {name: [_fullest(source, tests[name])] for name in results["old"]}
+    shown |= {name: _best_and_worst(workdir, phases, name) for name in results["new"]}
     first, last = (
         [row for name in regions for row in _rows(source, tests[name], workdir, phase, name, shown[name])]
         for phase in (phases[0], phases[-1])
@@ -60,7 +63,7 @@ def write_figures(
 def _rows(
     source: PairSource, indices: Sequence[int], workdir: Path, phase: str, ecoregion: str, chosen: Sequence[int]
 ) -> list[PanelRow]:
-    tests = json.loads((workdir / "phases" / phase / "phase.json").read_text())["tests"][ecoregion]
+    tests = _tests(workdir, phase, ecoregion)
     rows = []
     for position in chosen:
         pair, name = source[indices[position]], tests["id"][position]
@@ -68,11 +71,28 @@ def _rows(
         if not path.exists():  # cleaned up since
             continue
         prediction = np.asarray(Image.open(path)) > 0
-        tp, fp, fn = (tests[field][position] for field in ("tp", "fp", "fn"))
-        iou = tp / (tp + fp + fn) if tp + fp + fn else 1.0
+        iou = float(_iou(tests)[position])
         title = f"{ecoregion}\n{name}"
         rows.append(PanelRow(title, pair.pre, pair.post, pair.mask, prediction.astype(np.uint8), iou))
     return rows
+
+
+def _tests(workdir: Path, phase: str, ecoregion: str) -> dict[str, Any]:
+    """The counted test images of an ecoregion after a phase."""
+    record: dict[str, Any] = json.loads((workdir / "phases" / phase / "phase.json").read_text())
+    return record["tests"][ecoregion]
+
+
+def _iou(tests: Mapping[str, Any]) -> np.ndarray:
+    """f64[n], of each test image."""
+    return metrics.scores(metrics.Counts(*(np.asarray(tests[field]) for field in metrics.Counts._fields))).iou
+
+
+def _best_and_worst(workdir: Path, phases: Sequence[str], ecoregion: str) -> list[int]:
+    """The test images whose IoU rose most, and least, from the first phase to the last."""
+    first, last = (_iou(_tests(workdir, phase, ecoregion)) for phase in (phases[0], phases[-1]))
+    order = np.argsort(last - first, kind="stable")
+    return list(dict.fromkeys([int(order[-1]), int(order[0])]))
 
 
 def _fullest(source: PairSource, indices: Sequence[int]) -> int:

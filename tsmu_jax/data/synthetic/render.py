@@ -14,7 +14,8 @@ from tsmu_jax.data.synthetic.slides import Slides, make_slides
 from tsmu_jax.data.synthetic.terrain import Terrain, make_terrain, sunlight
 from tsmu_jax.data.synthetic.tones import target_quantiles, tone_map
 
-JITTER = 0.035  # deviation of brightness between images
+JITTER = 0.06  # deviation of brightness between images
+CAST = 0.05  # deviation of the logarithm of each channel's sensitivity between images
 TAIL = 0.05  # of the background: a few very bright and very dark things
 SENSOR_NOISE = 0.012
 MISREGISTRATION = 0.8  # pixels
@@ -48,10 +49,10 @@ def render(
     after.height = np.where(slides.cover > 0.5, debris.height, after.height)
 
     outside = target_quantiles(region.background, TAIL, JITTER)
-    lit = before.albedo * sunlight(before.height, *_sun(rng, dates[0]))
+    lit = before.albedo * sunlight(before.height, *_sun(rng, dates[0])) * _cast(rng)
     pre = tone_map(lit, lit, outside) + dates[0].brightness
 
-    light = sunlight(after.height, *_sun(rng, dates[1]))
+    light = sunlight(after.height, *_sun(rng, dates[1])) * _cast(rng)
     mask, touched = slides.mask, slides.cover > 0
     lit = after.albedo * light
     post = tone_map(lit, lit[:, mask == 0], outside)
@@ -83,6 +84,11 @@ def _debris(terrain: Terrain, slides: Slides, recipe: Recipe, under: Ground) -> 
 def _sun(rng: np.random.Generator, date: Exposure) -> tuple[float, float]:
     """Azimuth and elevation in degrees of a morning pass."""
     return float(rng.uniform(115, 170)), float(rng.uniform(52, 64) - 22 * date.winter)
+
+
+def _cast(rng: np.random.Generator) -> np.ndarray:
+    """Colour cast f32[3, 1, 1] of a date: sensors and atmospheres differ, so a hue alone tells little."""
+    return np.exp(rng.normal(0, CAST, (3, 1, 1))).astype(np.float32)
 
 
 def _digitised(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,69 @@
+"""What an update changed, in one sentence: differences of mean IoU with paired bootstrap intervals."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tsmu_jax.evaluation import metrics
+from tsmu_jax.evaluation.intervals import Interval, Sample, paired_interval
+
+Tests = Mapping[str, Mapping[str, Any]]  # by ecoregion: "id" of each test image, and its "tp", "fp", "fn"
+
+
+def changes(phases: Sequence[tuple[str, Tests]], old: Sequence[str], new: Sequence[str]) -> dict[str, Interval]:
+    """Differences of mean IoU between the model after the last phase and earlier ones, on the same test images.
+
+    Args:
+      phases: name and counted test images of each finished phase, first to last; "tests" of their `phase.json`.
+      old, new: ecoregions of the run.
+
+    Returns:
+      "old", "new": beside the model after the first phase. "new_decoder": the new ecoregions beside the end of the
+      freeze phase, where the run has one such phase and later ones. Nothing for a run of one phase. The intervals
+      cover other test images; they say nothing about other seeds.
+    """
+    if len(phases) < 2:
+        return {}
+    (_, first), (_, last) = phases[0], phases[-1]
+    compared = {"old": (old, first), "new": (new, first)}
+    frozen = [tests for name, tests in phases if name == "freeze"]
+    if len(frozen) == 1 and frozen[0] is not last:
+        compared["new_decoder"] = (new, frozen[0])
+    found = {}
+    for name, (ecoregions, before) in compared.items():
+        rng = np.random.default_rng(0)
+        interval = paired_interval(_scores(last, ecoregions), _scores(before, ecoregions), rng)
+        if interval is not None:
+            found[name] = interval
+    return found
+
+
+def sentence(differences: Mapping[str, Interval]) -> str | None:
+    """The verdict on an update. Args: differences: as `changes` returns them. None where there are none."""
+    if "old" not in differences or "new" not in differences:
+        return None
+    parts = [
+        f"old ecoregions {_signed(differences['old'])}",
+        f"new ones {_signed(differences['new'])} over the initial model",
+    ]
+    if "new_decoder" in differences:
+        parts[-1] += f", {_signed(differences['new_decoder'])} over a new decoder alone"
+    return f"The update: {'; '.join(parts)} (mean IoU, paired bootstrap 95 % intervals over the test images)."
+
+
+def _scores(tests: Tests, ecoregions: Sequence[str]) -> dict[Sample, float]:
+    found = {}
+    for name in ecoregions:
+        counts = metrics.Counts(*(np.asarray(tests[name][field]) for field in metrics.Counts._fields))
+        for image, iou in zip(tests[name]["id"], metrics.scores(counts).iou, strict=True):
+            found[Sample("run", name, image)] = float(iou)
+    return found
+
+
+def _signed(interval: Interval) -> str:
+    difference, *bounds = (f"{value:+.3f}".replace("0.", ".", 1) for value in interval)
+    if any(math.isnan(bound) for bound in (interval.low, interval.high)):
+        return f"{difference} [too few images for an interval]"
+    return f"{difference} [{bounds[0]}, {bounds[1]}]"
