@@ -34,7 +34,7 @@ class Phase(NamedTuple):
 
 def phases(seeds: int) -> tuple[dict[str, Phase], dict[str, list[str]]]:
     """All phases of the protocol by key, and the keys of each method, all of its points together."""
-    config = base("paper", methods="", seeds=seeds)
+    config = base("default", methods="", seeds=seeds)
     known: dict[str, Phase] = {}
     methods: dict[str, list[str]] = {}
     opened: dict[str, PairSource] = {}

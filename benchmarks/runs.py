@@ -30,7 +30,7 @@ from tsmu_jax.rundir import PhaseDirectory
 from tsmu_jax.train import train_and_evaluate
 
 
-def configuration(changes: Mapping[str, Any], variant: str = "paper") -> dict[str, Any]:
+def configuration(changes: Mapping[str, Any], variant: str = "default") -> dict[str, Any]:
     """A variant of configs/tsmu.py with changes, {"data.size": 64}."""
     config = runpy.run_path(str(ROOT / "configs" / "tsmu.py"))["get_config"](variant)
     config.update_from_flattened_dict(changes)

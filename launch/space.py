@@ -18,7 +18,7 @@ def base(variant: str, **knobs: Any) -> config_dict.ConfigDict:
     """Returns a variant of configs/tsmu.py with the knobs of a sweep beside it.
 
     Args:
-      variant: "paper", "small" or "demo".
+      variant: "default", "paper", "small" or "demo".
       knobs: settings of the sweep itself, under `config.sweep`; the points do not see them. All sweeps have:
         ecoregions: which of the data's take part, "etf,nad"; "": all of them.
         held_out: which of these arrive, one at a time; "": each in turn.

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import pytest
+from ml_collections import config_dict
 
 from tsmu_jax import stage
 from tsmu_jax.experiment import ecoregions_of, prepare
@@ -13,9 +14,17 @@ from tsmu_jax.experiment import ecoregions_of, prepare
 get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs" / "tsmu.py"))["get_config"]
 
 
+def demo() -> config_dict.ConfigDict:
+    """The demo with few pairs, each drawn several times an epoch."""
+    config = get_config("demo")
+    few = {"new": "nwfm", "data.synthetic.pairs": "etf=21,mwcf=21,nad=21,nwfm=21", "data.test_pairs": 5}
+    config.update_from_flattened_dict({**few, "data.draws": 4, "epochs.freeze": 10})
+    return config
+
+
 def keys(**changes: Any) -> list[str]:
     """The digests of a method's phases, first to last."""
-    config = get_config("demo")
+    config = demo()
     config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
     experiment = prepare(config.to_dict())
     return [experiment.stage_key(stage) for stage in experiment.stages]
@@ -23,7 +32,7 @@ def keys(**changes: Any) -> list[str]:
 
 def joint_epochs(old_sample: str) -> tuple[dict[str, set[int]], list[list[int]]]:
     """The training pairs of each ecoregion, and the pairs of each epoch of joint training, with repetitions."""
-    config = get_config("demo")
+    config = demo()
     config.method, config.new, config.data.old_sample = "joint_training", "nwfm", old_sample
     experiment = prepare(config.to_dict())
     draws = experiment.draws(experiment.stages[-1])
@@ -74,7 +83,7 @@ def test_phases_before_a_difference_are_shared(changes: dict[str, Any], phases: 
 
 
 def test_what_was_known_moves_at_its_own_rate_in_joint_fine_tuning_alone() -> None:
-    config = get_config("demo")
+    config = demo()
     config.distillation.known_rate, config.model.rematerialise = 0.5, True
     experiment = prepare(config.to_dict())
     assert experiment.network.encoder.rematerialise and experiment.network.decoder.rematerialise
@@ -82,9 +91,21 @@ def test_what_was_known_moves_at_its_own_rate_in_joint_fine_tuning_alone() -> No
     for given in experiment.stages:
         tx = stage.optimizer(experiment, given)
         updates, _ = tx.update(params, tx.init(params), params)
-        moved = {part: abs(float(updates[part]["x"][0, 0])) / experiment.rate(given) for part in given.phase.trains}
+        rate = config.rates[given.phase.settings]
+        moved = {part: abs(float(updates[part]["x"][0, 0])) / rate for part in given.phase.trains}
         known = 0.5 if given.phase.distils else 1.0
         assert moved == pytest.approx({part: 1.0 if part == "new" else known for part in moved}, rel=0.01)
+
+
+def test_phases_that_distil_do_so_as_the_configuration_says() -> None:
+    config = demo()
+    config.distillation.temperature, config.distillation.weight, config.distillation.form = 5.0, 0.7, "mse"
+    experiment = prepare(config.to_dict())
+    for given in experiment.stages:
+        objective = stage.objective(experiment, given)
+        assert objective.distilled == (given.old if given.phase.name == "joint_fine_tuning" else ())
+        if objective.distilled:
+            assert (objective.temperature, objective.kd_weight, objective.kd) == (5.0, 0.7, "mse")
 
 
 @pytest.mark.parametrize(
@@ -99,14 +120,14 @@ def test_what_was_known_moves_at_its_own_rate_in_joint_fine_tuning_alone() -> No
 def test_features_are_kept_where_the_encoder_is_frozen_and_it_is_worth_it(
     changes: dict[str, Any], kept: list[bool]
 ) -> None:
-    config = get_config("demo")
+    config = demo()
     config.update_from_flattened_dict(changes)
     experiment = prepare(config.to_dict())
     assert [experiment.kept_features(stage) > 0 for stage in experiment.stages] == kept
 
 
 def test_features_of_the_validation_images_are_kept_where_there_is_room_left() -> None:
-    config = get_config("demo")
+    config = demo()
     pixels, channels = config.data.size**2, prepare(config.to_dict()).network.encoder.features
 
     def kept(images: int) -> int:
@@ -130,7 +151,7 @@ def test_the_old_sample_is_drawn_after_all_other_phases() -> None:
 
 
 def test_a_number_of_pairs_reaches_only_what_arrives() -> None:
-    config = get_config("demo")
+    config = demo()
     config.data.new_pairs = 5
     split = prepare(config.to_dict()).split
     assert {name: len(pairs) for name, pairs in split.train.items()} == {"etf": 14, "mwcf": 14, "nad": 14, "nwfm": 5}
@@ -146,7 +167,7 @@ def test_orders_of_arrival_share_what_comes_before_they_part() -> None:
 
 
 def test_ecoregions_in_the_order_of_the_paper() -> None:
-    config = get_config("demo")
+    config = demo()
     assert ecoregions_of(config.to_dict()) == ("etf", "mwcf", "nad", "nwfm")
     config.data.synthetic.pairs = "nwfm=9,etf=9"
     assert ecoregions_of(config.to_dict()) == ("etf", "nwfm")

@@ -386,7 +386,7 @@ BAD_COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     "value of another type": ((DEMO, "--config.data.size=big"), "flag --config.data.size=big: invalid literal"),
     "unknown variant": (
         ("--config=configs/tsmu.py:dmeo",),
-        "--config=configs/tsmu.py:dmeo: unknown variant 'dmeo' of configs/tsmu.py; known: paper, small, demo",
+        "--config=configs/tsmu.py:dmeo: unknown variant 'dmeo' of configs/tsmu.py; known: default, paper, small, demo",
     ),
     "unknown file": (("--config=configs/tmsu.py:demo",), "--config=configs/tmsu.py:demo: no such configuration file"),
     "directory as file": (("--config=configs",), "--config=configs: "),

@@ -35,7 +35,9 @@ _FLAGS = {
     "data.synthetic.width": 48,
     "data.synthetic.pairs": "nad=16,etf=16",
     "data.test_pairs": 6,
+    "data.draws": 4,
     "model.depth": 3,
+    "rates.initial": 1e-2,
     "rates.joint_fine_tuning": 1e-5,
     "selection.epochs": 30,
     "early_stopping.patience": 20,  # longer than any phase: the best epoch of so few steps, not the last

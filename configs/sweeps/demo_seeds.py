@@ -15,7 +15,7 @@ from launch.space import base, seeds
 
 
 def get_config(variant: str = "demo") -> config_dict.ConfigDict:
-    """Returns the base configuration of a variant of configs/tsmu.py: "demo", "small" or "paper"."""
+    """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
     return base(variant, seeds=10)
 
 

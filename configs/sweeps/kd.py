@@ -20,7 +20,7 @@ WEIGHTS = (0.1, 1.0, 10.0)  # lambda
 
 
 def get_config(variant: str = "small") -> config_dict.ConfigDict:
-    """Returns the base configuration of a variant of configs/tsmu.py: "paper", "small" or "demo"."""
+    """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
     return base(variant)
 
 

@@ -16,7 +16,7 @@ from launch.space import base, ecoregions, seeds
 
 
 def get_config(variant: str = "small") -> config_dict.ConfigDict:
-    """Returns the base configuration of a variant of configs/tsmu.py: "paper", "small" or "demo"."""
+    """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
     config = base(variant, orders=4 if variant == "demo" else 12)  # at most: four ecoregions have 24
     config.method = "sequential_tsmu"
     return config

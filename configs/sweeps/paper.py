@@ -18,8 +18,8 @@ from tsmu_jax.configuration import names
 from tsmu_jax.methods import METHODS, PAPER_METHODS
 
 
-def get_config(variant: str = "paper") -> config_dict.ConfigDict:
-    """Returns the base configuration of a variant of configs/tsmu.py: "paper", "small" or "demo"."""
+def get_config(variant: str = "default") -> config_dict.ConfigDict:
+    """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
     # methods: "tsmu,retraining"; "": those of the paper
     config = base(variant, methods="", seeds=1 if variant == "demo" else 3)
     if variant == "demo":  # the two upper bounds take most of the time: about two thirds of their epochs

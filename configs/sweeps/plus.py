@@ -23,7 +23,7 @@ TRIED = ("tsmu", *(name for name in METHODS if name not in PAPER_METHODS))
 
 
 def get_config(variant: str = "small") -> config_dict.ConfigDict:
-    """Returns the base configuration of a variant of configs/tsmu.py: "paper", "small" or "demo"."""
+    """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
     return base(variant, methods=",".join(TRIED), rates="1e-5,1e-4")
 
 

@@ -14,7 +14,7 @@ RATES = (1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4)
 
 
 def get_config(variant: str = "small") -> config_dict.ConfigDict:
-    """Returns the base configuration of a variant of configs/tsmu.py: "paper", "small" or "demo"."""
+    """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
     return base(variant)
 
 

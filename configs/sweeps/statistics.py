@@ -18,7 +18,7 @@ FORMS = ("bce", "eq11", "mse")
 
 
 def get_config(variant: str = "small") -> config_dict.ConfigDict:
-    """Returns the base configuration of a variant of configs/tsmu.py: "paper", "small" or "demo"."""
+    """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
     return base(variant, seeds=1 if variant == "demo" else 3)
 
 

@@ -18,7 +18,7 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.methods import METHODS, PAPER_METHODS
 
 SWEEPS = sorted((Path(__file__).parents[2] / "configs" / "sweeps").glob("*.py"))
-VARIANTS = ("paper", "small", "demo")
+VARIANTS = ("default", "paper", "small", "demo")
 DEMO = base("demo").to_dict()
 
 
@@ -120,8 +120,8 @@ def test_images_are_looked_through_once(tmp_path: Path, monkeypatch: pytest.Monk
         ({"sweep.seeds": 3}, "unknown configuration key 'sweep.seeds'; "),
         ({"method": "tsmuu"}, "--config.method=tsmuu: did you mean tsmu? known: "),
         ({"new": "eft"}, "--config.new: no ecoregion 'eft'; did you mean etf?"),
-        ({"data.test_pairs": 30}, "ecoregion 'etf' has 21 pairs, none left for training beside 30 test pairs; "),
-        ({"data.new_pairs": 15}, "--config.data.new_pairs=15: ecoregion 'nwfm' has 14 training pairs; "),
+        ({"data.test_pairs": 120}, "ecoregion 'mwcf' has 120 pairs, none left for training beside 120 test pairs; "),
+        ({"data.new_pairs": 78}, "--config.data.new_pairs=78: ecoregion 'etf' has 76 training pairs; "),
         ({"rates.joint": -1.0}, "--config.rates.joint=-1.0: must be greater than 0"),
         ({"seed": "0"}, "seed='0': must be of type int, is str"),
         ({"epochs.initial": 2.5}, "epochs.initial=2.5: must be of type int, is float"),

@@ -129,7 +129,7 @@ def records(phases: dict[str, int]) -> list[dict[str, object]]:
         for step in range(1, steps + 1):
             record: dict[str, object] = {"phase": name, "step": step, "train/loss": 1 / step}
             if step % 5 == 0:
-                record |= {"validation/micro_iou": 1 - 1 / step, "validation/loss": None, "drift": math.nan}
+                record |= {"validation/micro_iou": 1 - 1 / step, "train/kd_loss": None, "train/drift": math.nan}
             found.append(record)
     return found
 
@@ -140,7 +140,7 @@ def test_learning_curves_grow_with_what_was_logged(tmp_path: Path) -> None:
         "iou": records({"initial": 300, "fr$ee$ze": 20}),
         "drift": [
             *records({"initial": 30, "joint_fine_tuning": 5}),
-            {"phase": "joint", "step": 3, "drift": 0.1},
+            {"phase": "joint", "step": 3, "train/drift": 0.1},
         ],
     }.items():
         learning_curves(log, tmp_path / f"{name}.png")

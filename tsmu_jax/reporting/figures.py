@@ -26,11 +26,10 @@ _CURVES = (
             ("train/loss", "training", canvas.BLUE, "-"),
             ("train/dice_loss", "Dice part", canvas.SKY, "-"),
             ("train/kd_loss", "distillation part", canvas.VERMILLION, "-"),
-            ("validation/loss", "validation", canvas.ORANGE, "--"),
         ),
     ),
     ("validation IoU", (("validation/micro_iou", "validation IoU", canvas.ORANGE, "-"),)),
-    ("drift", (("drift", "drift", canvas.VERMILLION, "-"),)),
+    ("drift", (("train/drift", "drift", canvas.VERMILLION, "-"),)),
 )
 _SMOOTHED = 150  # points of a phase from which on its running mean is drawn over them
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 ECOREGIONS = ("nwfm", "etf", "mwcf", "nad")
 
 
-# How the paper's TSMU is configured, by what sweeps vary: others are compared with the runs that are most like it.
+# TSMU by default, in what sweeps vary: others are compared with the runs that are most like it.
 SETTINGS: dict[str, Any] = {
     "data.new_pairs": 0,
     "data.old_sample": "once",
