@@ -8,8 +8,8 @@ from tsmu_jax.evaluation.intervals import Interval, Sample, paired_interval, spr
 Scores = dict[Sample, float]
 
 
-def samples(values: np.ndarray, *, ecoregion: str = "etf", experiment: object = 0) -> Scores:
-    return {Sample(experiment, ecoregion, str(image)): float(value) for image, value in enumerate(values)}
+def samples(values: np.ndarray, *, ecoregion: str = "etf", experiment: object = 0, seed: object = None) -> Scores:
+    return {Sample(experiment, ecoregion, str(image), seed): float(value) for image, value in enumerate(values)}
 
 
 def interval(scores: Scores, reference: Scores, *, seed: int = 0, draws: int = 2000) -> Interval:
@@ -81,6 +81,48 @@ def test_an_image_in_several_experiments_counts_as_one_image() -> None:
         scores, {one: value for seed in range(3) for one, value in samples(easy, experiment=seed).items()}
     )
     np.testing.assert_allclose(thrice, once)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_intervals_of_few_seeds_hold_the_difference_of_all_seeds(seeds: int) -> None:
+    rng, truth, held, repeats = np.random.default_rng(1), 0.03, 0, 300
+    for repeat in range(repeats):
+        scores, reference = {}, {}
+        image = rng.normal(0, 0.05, 25)  # differences that an image makes with every seed
+        for seed, own in enumerate(rng.normal(truth, 0.015, seeds)):
+            easy = rng.normal(0.5, 0.2, 25)
+            reference |= samples(easy, experiment=seed, seed=seed)
+            scores |= samples(easy + own + image + rng.normal(0, 0.05, 25), experiment=seed, seed=seed)
+        found = interval(scores, reference, seed=repeat, draws=1000)
+        held += found.low <= truth <= found.high
+    assert held / repeats >= 0.92
+
+
+def test_seeds_that_agree_leave_the_interval_as_it_is_and_others_widen_it() -> None:
+    rng = np.random.default_rng(0)
+    better, easy = rng.uniform(size=20), rng.uniform(size=20)
+
+    def found(shift: float, seeds: bool) -> Interval:
+        scores = {
+            one: value
+            for k in range(3)
+            for one, value in samples(better + shift * (k - 1), experiment=k, seed=k if seeds else None).items()
+        }
+        return interval(scores, {one: easy[int(one.image)] for one in scores})
+
+    np.testing.assert_allclose(found(0.0, True), found(0.0, False))
+    apart, known = found(0.1, True), found(0.1, False)
+    assert apart.difference == pytest.approx(known.difference)
+    assert apart.high - apart.low > 1.1 * (known.high - known.low)
+    assert apart.low < known.low and apart.high > known.high
+
+
+def test_seeds_alone_bound_a_difference_that_no_image_varies() -> None:
+    easy = np.linspace(0.1, 0.8, 10)
+    scores = {one: v for k in range(3) for one, v in samples(easy + 0.1 * (k + 1), experiment=k, seed=k).items()}
+    found = interval(scores, {one: easy[int(one.image)] for one in scores})
+    margin = 4.303 * 0.1 / math.sqrt(3)  # Student's t with two degrees of freedom
+    assert found == pytest.approx((0.2, 0.2 - margin, 0.2 + margin), abs=1e-3)
 
 
 def test_ecoregions_are_resampled_apart() -> None:

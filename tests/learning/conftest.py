@@ -102,9 +102,10 @@ def freeze(network: Network) -> Training:
 
 @pytest.fixture(scope="package")
 def joint(network: Network) -> Training:
-    """The phase `joint_fine_tuning`, towards the responses of both old decoders."""
+    """The phase `joint_fine_tuning`, towards both old decoders' responses; temperature and weight are no defaults."""
     tx = make_optimizer(methods.JOINT_FINE_TUNING.trains, rate=1e-2)
-    distilled = objective_of(methods.JOINT_FINE_TUNING, supervised=("new",), distilled=("a", "b"), kd_weight=3.0)
+    settings: dict[str, Any] = {"temperature": 4.0, "kd_weight": 3.0}
+    distilled = objective_of(methods.JOINT_FINE_TUNING, supervised=("new",), distilled=("a", "b"), **settings)
     return Training(network, tx, distilled)
 
 

@@ -228,5 +228,5 @@ def _samples(
                 test = run.phases[-1].tests[name]
                 for image, iou in zip(test.ids, test.iou.tolist(), strict=True):
                     experiment = seed if pooled else (setting, seed)
-                    values.setdefault(Sample(experiment, name, image), []).append(iou)
+                    values.setdefault(Sample(experiment, name, image, seed), []).append(iou)
     return {sample: float(np.mean(each)) for sample, each in values.items()}
