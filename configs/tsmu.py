@@ -186,9 +186,10 @@ def _demo(config: config_dict.ConfigDict) -> None:
     config.optimizer.schedule = "cosine"  # at these rates the last of so few steps would decide the result
     config.epochs.initial = 10
     config.epochs.freeze = config.epochs.fine_tune = 15
-    config.epochs.joint_fine_tuning = config.epochs.retrain = config.epochs.joint = config.epochs.retrain_all = 10
+    config.epochs.joint_fine_tuning = config.epochs.retrain = 20
+    config.epochs.joint = config.epochs.retrain_all = 20
     config.rates.initial = 5e-3
     config.rates.freeze = config.rates.fine_tune = 1e-2
     config.rates.joint_fine_tuning = config.rates.retrain = 5e-4
     config.rates.joint = config.rates.retrain_all = 5e-4
-    config.distillation.weight = 3.0
+    config.distillation.weight = 10.0

@@ -34,11 +34,12 @@ def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
 def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path) -> Table:
     """A row a point: mean IoU of old, new and all test images after its last phase, and what training it took.
 
+    "validation" is the mean IoU of all ecoregions' validation images: settings are chosen by this column.
     Beside it what the point's update changed, with mean, least and most over all points that changed it.
     """
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column("point", overflow="fold")
-    for title in ("state", *GROUPS, "training", *CHANGES.values()):
+    for title in ("state", *GROUPS, "validation", "training", *CHANGES.values()):
         shown.add_column(Text(title), justify="right", no_wrap=True)
     changes = []
     for index, point in enumerate(points):
@@ -54,7 +55,7 @@ def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
         columns = [[value for value in column if math.isfinite(value)] for column in zip(*changes, strict=True)]
         for name, statistic in (("mean", fmean), ("least", min), ("most", max)):
             cells = [_signed(statistic(column)) if column else "–" for column in columns]
-            shown.add_row(name, *[""] * (len(GROUPS) + 2), *cells)
+            shown.add_row(name, *[""] * (len(GROUPS) + 3), *cells)
     return shown
 
 
@@ -71,6 +72,7 @@ def _signed(value: float) -> str:
 def _scores(results: Mapping[str, Any]) -> list[str]:
     run_phases: Sequence[Mapping[str, Any]] = phases(results)
     values = [number(run_phases[-1], "iou", group) for group in GROUPS]
+    values.append(number(run_phases[-1], "validation_iou", "global"))
     # Shared phases count in each point that has them: what the point would have taken alone.
     seconds = math.fsum(number(phase, "seconds") for phase in run_phases)
     return [*(f"{value:.3f}" if math.isfinite(value) else "–" for value in values), duration(seconds)]

@@ -1,6 +1,7 @@
 """Runs one stage of a method: makes its decoder, records responses, trains, evaluates, saves."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -133,12 +134,12 @@ def run_stage(
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}" if fitted.chosen_epoch else "kept what it started from")
     model = fitted.model
-    outcomes = evaluate(
-        lambda decoder, images: experiment.answer(model, decoder, images), experiment.tests, stage.route
-    )
+    answer, named = functools.partial(experiment.answer, model), (*experiment.old, *experiment.new)
+    outcomes = evaluate(answer, experiment.tests, stage.route)
+    held_out = evaluate(answer, {name: experiment.validation(name) for name in named}, stage.route)
     if processes.first():
         save_predictions(experiment, outcomes, directory)
-    finished = _record(experiment, stage, fitted, outcomes, feed.recording_seconds)
+    finished = _record(experiment, stage, fitted, outcomes, held_out, feed.recording_seconds)
     directory.finish(model, finished)
     return model, finished
 
@@ -205,6 +206,7 @@ def _record(
     stage: Stage,
     fitted: Fitted,
     outcomes: Mapping[str, Outcome],
+    held_out: Mapping[str, Outcome],
     recording_seconds: float,
 ) -> dict[str, Any]:
     params, stats = fitted.model.params, fitted.model.batch_stats
@@ -234,6 +236,7 @@ def _record(
             "flops": fitted.steps * flops,  # of training steps alone
             "peak_memory_bytes": memory,
             **scored(outcomes, experiment.old, experiment.new),
+            "validation_iou": scored(held_out, experiment.old, experiment.new)["iou"],  # what rates are chosen by
         },
     }
 

@@ -63,10 +63,10 @@ def paired_interval(
 
     The difference is the mean over experiments of the mean over images of score minus reference. Images are resampled
     within their ecoregion; an image that several experiments test on (other seeds, other regions held out) is drawn
-    with all its differences, since they are not independent. That says what other test images might have shown. Several
-    seeds widen the interval by what other seeds might have shown: their variance is added to that of the resamples, with
-    Satterthwaite's degrees of freedom. They are too few to be resampled: three have ten resamples. With one seed the
-    interval says nothing about others.
+    with all its differences, since they are not independent. That says what other test images might have shown.
+    Several seeds widen the interval by what other seeds might have shown: their variance is added to that of the
+    resamples, with Satterthwaite's degrees of freedom. They are too few to be resampled: three have ten resamples. With
+    one seed the interval says nothing about others.
 
     Percentiles of resamples as large as the sample are too narrow for few images. So of an ecoregion's n images n - 1
     are drawn (Rao and Wu 1988), and the percentiles are those that Student's t with as many degrees of freedom asks

@@ -25,8 +25,9 @@ SPREADS = (
 )
 INTERVALS = (
     "Differences are to TSMU, on the same test images of the same seeds, with paired bootstrap 95 % intervals over "
-    "test images; better and worse are said only where the interval excludes 0. The intervals know nothing of other "
-    "seeds, and are not corrected for their number: of twenty without any difference one will exclude 0."
+    "test images, widened by the variance between seeds where there are several; better and worse are said only where "
+    "the interval excludes 0. They are not corrected for their number: of twenty without any difference one will "
+    "exclude 0."
 )
 PAPER = "The paper's numbers are of its own images, which are not public: 5 test images an ecoregion, 512 x 512."
 
