@@ -20,6 +20,7 @@ from launch.space import base
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.estimate import stage_flops
 from tsmu_jax.experiment import prepare
+from tsmu_jax.methods import PAPER_METHODS
 
 SWEEP = str(ROOT / "configs" / "sweeps" / "paper.py")
 DEVICES = (1, 8, 32)
@@ -34,7 +35,7 @@ class Phase(NamedTuple):
 
 def phases(seeds: int) -> tuple[dict[str, Phase], dict[str, list[str]]]:
     """All phases of the protocol by key, and the keys of each method, all of its points together."""
-    config = base("default", methods="", seeds=seeds)
+    config = base("default", methods=",".join(PAPER_METHODS), seeds=seeds)
     known: dict[str, Phase] = {}
     methods: dict[str, list[str]] = {}
     opened: dict[str, PairSource] = {}

@@ -57,3 +57,12 @@ def updates(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
             # Where all ecoregions take part, leaving the old ones away says the same with a shorter name.
             old = {"old": ",".join(name for name in regions if name != new)} if config.sweep.ecoregions else {}
             yield {**old, "new": new, "seed": seed}
+
+
+def numbers(config: config_dict.ConfigDict, knob: str) -> list[float]:
+    """The numbers of a knob that lists them, "1e-5,1e-4". Raises UserError where one is none."""
+    words = config.sweep[knob]
+    try:
+        return [float(word) for word in configuration.names(words)]
+    except ValueError as error:
+        raise UserError(f"--config.sweep.{knob}={words}: must be numbers, such as 1e-5,1e-4") from error

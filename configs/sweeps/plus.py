@@ -14,12 +14,11 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from launch.space import base, updates
+from launch.space import base, numbers, updates
 from tsmu_jax.configuration import names
-from tsmu_jax.errors import UserError
-from tsmu_jax.methods import METHODS, PAPER_METHODS
+from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS
 
-TRIED = ("tsmu", *(name for name in METHODS if name not in PAPER_METHODS))
+TRIED = ("tsmu", *(name for name in METHODS if name not in (*PAPER_METHODS, *CONTROL)))
 
 
 def get_config(variant: str = "small") -> config_dict.ConfigDict:
@@ -29,17 +28,10 @@ def get_config(variant: str = "small") -> config_dict.ConfigDict:
 
 def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
     """Yields the overrides of each point."""
-    rates, methods = _numbers(config.sweep.rates), names(config.sweep.methods)
+    rates, methods = numbers(config, "rates"), names(config.sweep.methods)
     for update, rate, method in itertools.product(updates(config), rates, methods):
         point = {"method": method, **update, "rates.joint_fine_tuning": rate}
         yield point
         together = METHODS[method].settings if method in METHODS else ()  # an unknown one is named when it is checked
         if len(together) > 1:
             yield from ({**point, "without": left_out} for left_out in together)
-
-
-def _numbers(words: str) -> list[float]:
-    try:
-        return [float(word) for word in names(words)]
-    except ValueError as error:
-        raise UserError(f"--config.sweep.rates={words}: must be numbers, such as 1e-5,1e-4") from error

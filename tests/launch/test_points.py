@@ -15,7 +15,7 @@ from launch.points import KNOBS, Point, check, directory_name, overridden, read
 from launch.space import base
 from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
-from tsmu_jax.methods import METHODS, PAPER_METHODS
+from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS
 
 SWEEPS = sorted((Path(__file__).parents[2] / "configs" / "sweeps").glob("*.py"))
 VARIANTS = ("default", "paper", "small", "demo")
@@ -55,19 +55,21 @@ def test_the_paper_sweep_is_every_method_on_every_held_out_ecoregion(tmp_path: P
     points = planned(sweep("paper"), tmp_path, "demo", sweep__seeds=2)
     runs = {(point.config["method"], point.config["new"], point.config["seed"]) for point in points}
     regions = ("etf", "mwcf", "nad", "nwfm")
-    bifurcated = [name for name, method in PAPER_METHODS.items() if not method.sequential]
+    bifurcated = [name for name, method in (PAPER_METHODS | CONTROL).items() if not method.sequential]
     expected = {(method, new, seed) for method in bifurcated for new in regions for seed in (0, 1)}
     assert runs == expected | {("sequential_tsmu", "mwcf,nad,nwfm", seed) for seed in (0, 1)}
     # One initial training for each held-out ecoregion and seed, and those of sequential TSMU.
     assert len({point.keys[0] for point in points}) == 2 * (4 + 1)
-    freezing = [point for point in points if point.config["method"] in ("feature_extraction", "joint_training", "tsmu")]
+    freezing = [point for point in points if point.phases[1:] and point.phases[1].name == "02_freeze"]
+    freezing = [point for point in freezing if point.config["method"] != "sequential_tsmu"]
+    assert {point.config["method"] for point in freezing} == {"feature_extraction", "joint_training", "tsmu", *CONTROL}
     assert len({point.keys[1] for point in freezing}) == 2 * 4
 
 
 def test_the_plus_sweep_tries_every_further_method_and_takes_back_one_thing_of_several(tmp_path: Path) -> None:
     points = planned(sweep("plus"), tmp_path, "demo", sweep__held_out="etf", sweep__rates="1e-4")
     tried = [(point.config["method"], point.config["without"]) for point in points]
-    further = [name for name in METHODS if name not in PAPER_METHODS]
+    further = [name for name in METHODS if name not in PAPER_METHODS | CONTROL]
     assert [method for method, without in tried if not without] == ["tsmu", *further]
     taken_back = [(method, without) for method, without in tried if without]
     several = [name for name in further if len(METHODS[name].settings) > 1]
@@ -78,7 +80,7 @@ def test_the_plus_sweep_tries_every_further_method_and_takes_back_one_thing_of_s
 
 def test_the_paper_sweep_can_be_narrowed(tmp_path: Path) -> None:
     chosen = {"sweep__ecoregions": "nad,etf,mwcf", "sweep__held_out": "etf", "sweep__methods": "tsmu,retraining"}
-    points = planned(sweep("paper"), tmp_path, "demo", **chosen)
+    points = planned(sweep("paper"), tmp_path, "demo", sweep__seeds=1, **chosen)
     assert [point.name for point in points] == [
         "method=tsmu,old=nad+mwcf,new=etf,seed=0",
         "method=retraining,old=nad+mwcf,new=etf,seed=0",

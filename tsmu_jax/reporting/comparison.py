@@ -11,12 +11,14 @@ import numpy as np
 from tsmu_jax.configuration import short
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.intervals import Interval, Sample, Spread, paired_interval, spread
-from tsmu_jax.methods import METHODS
+from tsmu_jax.methods import CONTROL, METHODS
 from tsmu_jax.reporting import paper
 from tsmu_jax.reporting.runs import Run, differing_keys
 
-METHOD_ORDER = tuple(dict.fromkeys((*paper.ALL_TEST_DATA, *METHODS)))  # Table VIII's, then all others
 REFERENCE = "tsmu"  # the method that differences are taken to
+_UP_TO = list(paper.ALL_TEST_DATA).index(REFERENCE)
+# Table VIII's, with the control before TSMU, then all others.
+METHOD_ORDER = tuple(dict.fromkeys((*list(paper.ALL_TEST_DATA)[:_UP_TO], *CONTROL, *paper.ALL_TEST_DATA, *METHODS)))
 ORDER = "order"  # of arrival: what sequential runs may differ in, beside their configuration
 
 

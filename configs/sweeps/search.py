@@ -1,0 +1,38 @@
+"""Which rate, and whose BatchNorm statistics, does each method of the paper need? The same small search for all.
+
+    python -m launch.sweep --config=configs/sweeps/search.py:demo --workdir=runs/search --max_parallel=2
+
+Each method's last phase is run at every rate of `sweep.rates`, with its statistics frozen and following. Choose by the
+column "validation" of the closing table, the mean IoU of all ecoregions' validation images. The search begins with seed
+100, so that what it chooses is reported on seeds, and with them splits, that it has not seen.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from ml_collections import config_dict
+
+from launch.space import base, numbers, updates
+from tsmu_jax.methods import PAPER_METHODS
+
+STATISTICS = ("frozen", "all")
+
+
+def get_config(variant: str = "small") -> config_dict.ConfigDict:
+    """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
+    config = base(variant, rates="2e-4,1e-3,5e-3" if variant == "demo" else "1e-5,1e-4,1e-3")
+    config.seed = 100
+    return config
+
+
+def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
+    """Yields the overrides of each point."""
+    for update, (method, plan) in itertools.product(updates(config), PAPER_METHODS.items()):
+        if plan.sequential or not plan.update:  # sequential TSMU takes TSMU's; leave-one-out updates nothing
+            continue
+        phase = plan.update[-1].settings
+        moved = STATISTICS if phase in config.statistics else ("",)
+        for rate, statistics in itertools.product(numbers(config, "rates"), moved):
+            chosen = {f"statistics.{phase}": statistics} if statistics else {}
+            yield {"method": method, **update, f"rates.{phase}": rate, **chosen}
