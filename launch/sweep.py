@@ -6,7 +6,8 @@
 
 configs/sweeps has paper, demo_seeds, search, kd, statistics, rates, data_size, order and plus. Each takes the variants
 of configs/tsmu.py, :default and :paper (512 x 512, for GPUs), :small and :demo, and each value with
---config.NAME=VALUE; of its own it has --config.sweep.ecoregions=A,B,C, --config.sweep.held_out=C and --config.sweep.seeds=3.
+--config.NAME=VALUE; of its own it has --config.sweep.ecoregions=A,B,C, --config.sweep.held_out=C and
+--config.sweep.seeds=3.
 
 A sweep file is a configuration file with a function points(config), which yields the overrides of each point. All
 points are checked before the first one runs. Each becomes a run directory in --workdir; the same command again goes on
