@@ -172,24 +172,24 @@ def _demo(config: config_dict.ConfigDict) -> None:
     epoch.
     """
     config.batch_size = 4
-    config.new = "etf"
+    config.new = "nad"
     config.data.size = 48
-    config.data.synthetic.pairs = "etf=120,mwcf=120,nad=120,nwfm=120"
+    config.data.synthetic.pairs = "etf=200,mwcf=200,nad=200,nwfm=200"
     config.data.synthetic.height = 48
     config.data.synthetic.width = 72
-    config.data.test_pairs = 30
+    config.data.test_pairs = 40
     config.data.subsample = 0
     config.data.draws = 1
     config.model.width = 0.5
     config.model.depth = 5
     config.model.bn_momentum = 0.95  # statistics of ten batches of four images would say little
     config.optimizer.schedule = "cosine"  # at these rates the last of so few steps would decide the result
-    config.epochs.initial = 10
-    config.epochs.freeze = config.epochs.fine_tune = 15
-    config.epochs.joint_fine_tuning = config.epochs.retrain = 20
-    config.epochs.joint = config.epochs.retrain_all = 20
+    config.epochs.initial = 6
+    config.epochs.freeze = config.epochs.fine_tune = config.epochs.retrain = 10
+    config.epochs.joint_fine_tuning = 20  # long and slow: the same gain costs the old ecoregions less than at 1e-3
+    config.epochs.joint = config.epochs.retrain_all = 10
     config.rates.initial = 5e-3
     config.rates.freeze = config.rates.fine_tune = 1e-2
-    config.rates.joint_fine_tuning = config.rates.retrain = 5e-4
-    config.rates.joint = config.rates.retrain_all = 5e-4
-    config.distillation.weight = 10.0
+    config.rates.joint_fine_tuning = 3e-4
+    config.rates.retrain = config.rates.joint = config.rates.retrain_all = 1e-3
+    config.distillation.weight = 3.0
