@@ -119,6 +119,13 @@ def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
     last = results["phases"][-1]
     assert last["ecoregions"]["etf"]["decoder"] == "old" and last["ecoregions"]["nad"]["decoder"] == "new"
     assert results["phases"][0]["ecoregions"]["nad"]["decoder"] == "old"
+    assert last["validation_iou"].keys() == {"old", "new", "global"}
+    assert results["verdict"].keys() == {"old", "new", "new_decoder"}
+    for name, before in (("old", 0), ("new", 0), ("new_decoder", 1)):
+        group = name.partition("_")[0]
+        moved = last["iou"][group] - results["phases"][before]["iou"][group]
+        assert results["verdict"][name]["difference"] == pytest.approx(moved)
+    assert (workdir / "results.md").read_text().splitlines()[-1].startswith("The update: old ecoregions ")
     fields = {"decoder", "images", "iou", "precision", "recall", "f1", "micro_iou", "empty"}
     assert fields <= last["ecoregions"]["etf"].keys()
     config = json.loads((workdir / "config.json").read_text())

@@ -50,7 +50,7 @@ def code_digest() -> str:
 
 
 class RunDirectory:
-    """One run: `config.json`, `metrics.jsonl`, `results.json`, `phases/` and what else the README's table names."""
+    """One run: `config.json`, `metrics.jsonl`, `results.json`, `phases/` and what else docs/runs.md names."""
 
     def __init__(self, path: Path):
         self.path = path

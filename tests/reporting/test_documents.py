@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tsmu_jax.errors import UserError
+from tsmu_jax.reporting import verdict
 from tsmu_jax.reporting.comparison import compare
 from tsmu_jax.reporting.documents import all_tables, documents, refuse_foreign, write
 from tsmu_jax.reporting.reading import LeftOut, find_runs
@@ -19,7 +20,8 @@ def files(make_run) -> dict[str, str]:
 def test_every_table_in_every_format_and_all_in_one(files: dict[str, str]) -> None:
     names = {name.partition(".")[0] for name in files} - {"report"}
     assert {f"{name}.{suffix}" for name in names for suffix in ("md", "csv", "tex")} | {"report.md"} == files.keys()
-    assert {"table_2_leave_one_out", "table_8_all_test_data", "table_9_costs", "cumulative_costs", "matrix"} <= names
+    assert {"table_6_tsmu", "table_8_all_test_data", "table_9_costs", "cumulative_costs", "matrix"} <= names
+    assert not names & {"table_2_leave_one_out", "table_7_joint_training", "differences"}  # nothing was measured there
     for name in names:
         title = files[f"{name}.md"].splitlines()[0].removeprefix("# ")
         assert f"## {title}\n" in files["report.md"]
@@ -27,6 +29,14 @@ def test_every_table_in_every_format_and_all_in_one(files: dict[str, str]) -> No
         assert all(len(row) == len(header) for row in rows)
         assert len(set(header)) == len(header), name
     assert "- a\\|b: unfinished" in files["report.md"]
+
+
+def test_a_verdict_comes_first(make_run) -> None:
+    found = find_runs([make_run("run", "tsmu")])
+    said = verdict.of_run(found.runs[0])
+    assert said is not None and said.startswith("The update: old ecoregions ")
+    lines = documents(all_tables(compare(found.runs)), [], said)["report.md"].splitlines()
+    assert lines[:3] == ["# Report", "", said]
 
 
 def test_a_report_is_written_and_replaced(tmp_path: Path, files: dict[str, str]) -> None:
@@ -85,5 +95,5 @@ def test_a_report_that_was_cut_off_is_taken_up(
 
 def test_what_several_tables_note_is_said_once(files: dict[str, str]) -> None:
     note = "Mean IoU of the test images, averaged over seeds"
-    assert note in files["table_2_leave_one_out.md"] and note in files["table_7_joint_training.md"]
+    assert note in files["table_6_tsmu.md"] and note in files["table_8_all_test_data.md"]
     assert files["report.md"].count(note) == 1

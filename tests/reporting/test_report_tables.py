@@ -60,17 +60,10 @@ def mean(cell: Cell) -> float:
     return cell.mean
 
 
-def test_tables_two_to_seven_are_there_whatever_was_run(protocol: Comparison) -> None:
+def test_methods_that_were_run_have_a_table_in_the_paper_s_order(protocol: Comparison) -> None:
     tables = paper_tables.transfer_tables(protocol)
-    assert [table.name for table in tables] == [
-        "table_2_leave_one_out",
-        "table_3_retraining",
-        "table_4_fine_tuning",
-        "table_5_feature_extraction",
-        "table_6_tsmu",
-        "table_7_joint_training",
-    ]
-    assert tables[4].title == "Table VI. Task-Specific Model Updates: mean IoU"
+    assert [table.name for table in tables] == ["table_3_retraining", "table_6_tsmu"]
+    assert tables[1].title == "Table VI. Task-Specific Model Updates: mean IoU"
     for table in tables:
         assert [row[1] for row in table.rows] == ["nwfm", "etf", "mwcf", "nad", ""]
         assert table.rows[-1][0] == "average"
@@ -103,9 +96,6 @@ def test_what_was_not_run_is_a_dash_beside_the_paper_s_number(protocol: Comparis
     table = by_name(paper_tables.transfer_tables(protocol))["table_6_tsmu"]
     etf = cells(table, 1)
     assert etf["phase 3, joint_fine_tuning: old"] is None and etf["paper: joint_fine_tuning old"] == 0.657
-    never = by_name(paper_tables.transfer_tables(protocol))["table_7_joint_training"]
-    assert all(cell is None for row in never.rows for cell in row[2:7])
-    assert cells(never, 3)["paper: joint old"] == 0.684
 
 
 def test_averages_are_over_what_any_method_was_run_on(protocol: Comparison) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from tsmu_jax.evaluation.intervals import Spread, spread
 from tsmu_jax.methods import METHODS, Method
 from tsmu_jax.reporting import paper
-from tsmu_jax.reporting.comparison import METHOD_ORDER, Comparison, Variant
+from tsmu_jax.reporting.comparison import Comparison, Variant
 from tsmu_jax.reporting.costs import (
     UpdateCosts,
     cumulative_seconds,
@@ -16,7 +16,7 @@ from tsmu_jax.reporting.costs import (
     measured_rates,
     update_costs,
 )
-from tsmu_jax.reporting.paper_tables import Row, table_rows
+from tsmu_jax.reporting.paper_tables import Row, in_order, table_rows
 from tsmu_jax.reporting.table import Cell, Column, Table
 
 ECOREGIONS = 8  # up to which costs are added up
@@ -61,7 +61,7 @@ def costs_table(comparison: Comparison) -> Table:
     if not rows:  # sequential runs alone
         rows, columns = [Row(None, (), None)], [*columns, Column("measured", digits=None)]
     lines: list[tuple[Cell, ...]] = []
-    for variant in (one for method in METHOD_ORDER for one in comparison.of_method(method) or _absent(method)):
+    for variant in in_order(comparison):
         if not METHODS[variant.method].update:
             continue
         for quantity, value in _QUANTITIES:
@@ -111,10 +111,6 @@ def _growth(plan: Method) -> str:
     if grows(plan):
         return "quadratic"
     return "about linear" if plan.sequential else "linear"  # each update has one decoder more to distil
-
-
-def _absent(method: str) -> tuple[Variant, ...]:
-    return (Variant(method),) if method in paper.COSTS else ()
 
 
 def _mebibytes(memory: int | None) -> float | None:

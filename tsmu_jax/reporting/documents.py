@@ -17,7 +17,7 @@ MANIFEST = "report.json"  # names the files of a report; nothing else is replace
 
 
 def all_tables(comparison: Comparison) -> tuple[Table, ...]:
-    """What a report shows, in its order."""
+    """What a report shows, in its order: tables in which something was measured."""
     ablation, choice = run_tables.ablation_table(comparison), choice_table(comparison)
     tables = [
         run_tables.runs_table(comparison),
@@ -31,12 +31,12 @@ def all_tables(comparison: Comparison) -> tuple[Table, ...]:
         run_tables.transfer_table(comparison),
         run_tables.matrix_table(comparison),
     ]
-    return tuple(tables)
+    return tuple(table for table in tables if table.rows)
 
 
-def documents(tables: Sequence[Table], left_out: Sequence[LeftOut]) -> dict[str, str]:
-    """File name -> content."""
-    files = {"report.md": report_markdown(tables, left_out)}
+def documents(tables: Sequence[Table], left_out: Sequence[LeftOut], verdict: str | None = None) -> dict[str, str]:
+    """File name -> content. Args: verdict: on a single run's update, said first."""
+    files = {"report.md": report_markdown(tables, left_out, verdict)}
     for table in tables:
         files[f"{table.name}.md"] = markdown(table, level=1)
         files[f"{table.name}.csv"] = comma_separated(table)
@@ -44,9 +44,9 @@ def documents(tables: Sequence[Table], left_out: Sequence[LeftOut]) -> dict[str,
     return files
 
 
-def report_markdown(tables: Sequence[Table], left_out: Sequence[LeftOut]) -> str:
-    """All tables, after the runs that they leave out. What several of them note is said once."""
-    parts = ["# Report\n"]
+def report_markdown(tables: Sequence[Table], left_out: Sequence[LeftOut], verdict: str | None = None) -> str:
+    """All tables, after the verdict and the runs that they leave out. What several of them note is said once."""
+    parts = ["# Report\n", *([f"{verdict}\n"] if verdict else [])]
     if left_out:
         lines = [f"- {escaped_markdown(f'{one.path}: {one.reason}')}" for one in left_out]
         parts.append("\n".join(["Left out:", "", *lines, ""]))

@@ -42,13 +42,13 @@ class _Score(NamedTuple):
 
 
 def transfer_tables(comparison: Comparison) -> list[Table]:
-    """Tables II to VII, and one more in their shape for each further method that was run, but for sequential ones."""
-    further = [
-        method
-        for method, plan in METHODS.items()
-        if method not in NUMBERED and not plan.sequential and comparison.of_method(method)
-    ]
-    return [_transfer_table(comparison, method) for method in (*NUMBERED, *further)]
+    """Tables II to VII, and one in their shape for each further method: those of the methods that were run.
+
+    Sequential methods hold no ecoregion out and have none.
+    """
+    methods = dict.fromkeys((*NUMBERED, *METHODS))
+    shown = [name for name in methods if comparison.of_method(name) and not METHODS[name].sequential]
+    return [_transfer_table(comparison, method) for method in shown]
 
 
 def _transfer_table(comparison: Comparison, method: str) -> Table:
@@ -90,10 +90,10 @@ class Row(NamedTuple):
 def table_rows(comparison: Comparison) -> list[Row]:
     """One row for each setting, then their average.
 
-    Where one of the paper's experiments was run, all four have a row.
+    Where several settings were run, one of the paper's experiments among them, all four of these have a row.
     """
     found = list(comparison.settings)
-    if any(setting.held_out for setting in found):
+    if len(found) > 1 and any(setting.held_out for setting in found):
         known = {setting.held_out: setting for setting in found}
         rest = [setting for setting in found if setting.held_out is None]
         found = [known.get(name) or _paper_setting(name) for name in paper.ECOREGIONS] + rest
@@ -110,7 +110,7 @@ def overall_table(comparison: Comparison) -> Table:
     columns += [Column("difference to TSMU")]
     columns += [Column("mean IoU", "paper"), Column("std", "paper")] if beside else []
     lines: list[tuple[Cell, ...]] = []
-    for variant in (one for method in METHOD_ORDER for one in comparison.of_method(method) or _absent(method)):
+    for variant in in_order(comparison):
         settings = comparison.settings_of(variant)
         spread = comparison.spread(variant, settings, "global")
         line: list[Cell] = [variant.label, len(settings) or None, spread.seeds if spread else None, spread]
@@ -146,8 +146,11 @@ def differences_table(comparison: Comparison) -> Table:
     return Table("differences", title, columns, tuple(lines), (INTERVALS, named))
 
 
-def _absent(method: str) -> tuple[Variant, ...]:
-    return (Variant(method),) if method in paper.ALL_TEST_DATA else ()
+def in_order(comparison: Comparison) -> list[Variant]:
+    """The variants in the order of Table VIII; where several methods were run, the paper's others among them."""
+    compared = len({variant.method for variant in comparison.variants}) > 1
+    absent = {method: (Variant(method),) for method in paper.ALL_TEST_DATA if compared}
+    return [one for method in METHOD_ORDER for one in comparison.of_method(method) or absent.get(method, ())]
 
 
 def _scores(method: str) -> list[_Score]:

@@ -109,8 +109,19 @@ def test_every_table_has_a_caption_and_heads(sweep: Path) -> None:
     reader = Reader(written(sweep))
     titles = [text for tag, _, text in reader.all("h3")]
     assert all(table.title in titles for table in all_tables(comparison))
-    assert len(reader.all("table")) == len(reader.all("caption")) > 12
+    assert len(reader.all("table")) == len(reader.all("caption")) > 9
     assert all(attributes.get("scope") for _, attributes, _ in reader.all("th"))
+
+
+def test_a_single_run_leads_with_its_verdict_and_pictures(sweep: Path, make_pictured_run) -> None:
+    def titles(*workdirs: Path) -> list[str | None]:
+        return [attributes.get("href") for _, attributes, _ in Reader(written(*workdirs)).all("a")][1:]
+
+    alone = make_pictured_run("alone", "tsmu", ("a", "b"), ("c",), images=6)
+    assert titles(alone)[:2] == ["#summary", "#cases"]
+    assert titles(sweep)[:3] == ["#summary", "#scatter", "#tables"]
+    said = [text for tag, _, text in Reader(written(alone)).all("strong") if text.startswith("The update: ")]
+    assert len(said) == 1 and "The update: " not in written(sweep)
 
 
 def test_nothing_of_a_run_is_markup(tmp_path: Path, make_pictured_run) -> None:

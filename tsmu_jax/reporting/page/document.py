@@ -48,7 +48,10 @@ def page(comparison: Comparison, tables: Sequence[Table], left_out: Sequence[Lef
         "intensities": intensities_section(comparison),
         "runs": runs_section(comparison),
     }
-    shown = {name: content for name, content in sections.items() if content is not None}
+    order = list(sections)
+    if len(comparison.runs) == 1:  # nothing to compare: pictures come first
+        order = ["summary", "cases", *(name for name in order if name not in ("summary", "cases"))]
+    shown = {name: content for name in order if (content := sections[name]) is not None}
     links = [element("li", element("a", _LINKS[name], href=f"#{name}")) for name in shown]
     navigation = element("nav", element("ul", *links), aria_label="Sections")
     script = element("script", Html(_beside("script.js")))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tsmu_jax.reporting import verdict
 from tsmu_jax.reporting.comparison import Comparison, setting_of
 from tsmu_jax.reporting.costs import update_costs
 from tsmu_jax.reporting.page import parts
@@ -16,7 +17,7 @@ _PROVENANCE = ("command", "created", "git_revision", "platform")
 
 
 def summary_section(comparison: Comparison, left_out: tuple[LeftOut, ...]) -> Html:
-    """What is compared here, and what is left out."""
+    """What is compared here, and what is left out; of a single run first what its update changed."""
     seeds = sorted({run.seed for run in comparison.runs})
     regions = dict.fromkeys(name for run in comparison.runs for name in run.ecoregions)
     facts = {
@@ -26,9 +27,11 @@ def summary_section(comparison: Comparison, left_out: tuple[LeftOut, ...]) -> Ht
         "Seeds": ", ".join(map(str, seeds)),
         "Configurations differ in": ", ".join(comparison.keys) or "nothing",
     }
+    said = verdict.of_run(comparison.runs[0]) if len(comparison.runs) == 1 else None
+    first = [element("p", element("strong", said))] if said else []
     items = [element("li", f"{one.path}: {one.reason}") for one in left_out]
     missing = [element("h3", "Left out"), element("ul", *items)] if items else []
-    return parts.section("summary", "Summary", _facts(facts), *missing)
+    return parts.section("summary", "Summary", *first, _facts(facts), *missing)
 
 
 def runs_section(comparison: Comparison) -> Html:
