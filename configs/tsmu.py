@@ -142,7 +142,8 @@ def _paper(config: config_dict.ConfigDict) -> None:
     config.data.split = "paper"  # five random test pairs, whatever lies beside them
     config.data.validation = "paper"  # augmented copies of the training pairs
     config.distillation.form = "eq11"  # the positive term alone
-    # Equation 11 with lambda = 1 sums over pixels; the losses here are means over them.
+    # Equation 11 with lambda = 1 sums over pixels; the losses here are means over them. With another data.size set its
+    # square here, too.
     config.distillation.weight = float(config.data.size**2)
 
 

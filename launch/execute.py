@@ -73,7 +73,7 @@ def execute(
         if outcome.error:
             failed[outcome.index] = outcome
         summary.write(points, failed, directory, command=command)
-    console.print(summary.table(points, failed, directory))
+    console.print(summary.table(points, failed, directory), width=max(console.width, summary.WIDTH))
     for index, outcome in sorted(failed.items()):
         console.print(Text(f"failed: {points[index].name}: {outcome.error} (log: {outcome.log})"))
     console.print(Text(f"{directory}: {len(points) - len(failed)} of {len(points)} points finished"))

@@ -18,7 +18,8 @@ from tsmu_jax.reporting.results import GROUPS, number, phases
 from tsmu_jax.rundir import RunDirectory, write_json
 
 # What an update changed, as `results.json` has it under "verdict", and the titles of its columns.
-CHANGES = {"old": "old, change", "new": "new, change", "new_decoder": "beyond a new decoder"}
+CHANGES = {"old": "Δ old", "new": "Δ new", "new_decoder": "Δ decoder"}
+WIDTH = 120  # characters: narrower, the points would lose their names
 
 
 def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path, *, command: str) -> None:
@@ -34,12 +35,14 @@ def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
 def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path) -> Table:
     """A row a point: mean IoU of old, new and all test images after its last phase, and what training it took.
 
-    "validation" is the mean IoU of all ecoregions' validation images: settings are chosen by this column.
-    Beside it what the point's update changed, with mean, least and most over all points that changed it.
+    "val." is the mean IoU of all ecoregions' validation images: settings are chosen by this column. Beside it stands
+    what the point's update changed: the old and the new ecoregions' IoU since the initial model, and the IoU of the new
+    ones since the end of the freeze phase. Where the points differ in seed and ecoregions alone, mean, least and most
+    follow.
     """
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    shown.add_column("point", overflow="fold")
-    for title in ("state", *GROUPS, "validation", "training", *CHANGES.values()):
+    shown.add_column("point", overflow="fold", min_width=24)
+    for title in ("state", *GROUPS, "val.", "training", *CHANGES.values()):
         shown.add_column(Text(title), justify="right", no_wrap=True)
     changes = []
     for index, point in enumerate(points):
@@ -50,7 +53,7 @@ def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
         results = json.loads(RunDirectory(directory / point.name).results_path.read_text())
         changes.append([number(results, "verdict", name, "difference") for name in CHANGES])
         shown.add_row(Text(point.name), state, *_scores(results), *map(_signed, changes[-1]))
-    if len(changes) > 1:
+    if len(changes) > 1 and _alike(points):
         shown.add_section()
         columns = [[value for value in column if math.isfinite(value)] for column in zip(*changes, strict=True)]
         for name, statistic in (("mean", fmean), ("least", min), ("most", max)):
@@ -63,6 +66,12 @@ def _state(point: Point, outcome: Outcome | None, directory: Path) -> str:
     if outcome is not None:
         return "failed"
     return "finished" if point.finished(directory) else "waiting"
+
+
+def _alike(points: Sequence[Point]) -> bool:
+    """Whether the points differ in their seeds and ecoregions alone."""
+    other = [{k: v for k, v in point.overrides.items() if k not in ("seed", "old", "new")} for point in points]
+    return all(each == other[0] for each in other)
 
 
 def _signed(value: float) -> str:

@@ -189,6 +189,13 @@ def test_settings_of_every_method_are_keys_of_the_configuration(method: str) -> 
     check(settled(config))
 
 
+@pytest.mark.parametrize("section", BY_PHASE)
+def test_a_configuration_of_an_earlier_release_is_refused(section: str) -> None:
+    config = get_config().to_dict()
+    del config[section]
+    assert f"the configuration lacks {section}" in refusal(check, config)
+
+
 @pytest.mark.parametrize("key", CHOICES)
 def test_every_choice_passes_and_others_are_refused(key: str) -> None:
     for value in CHOICES[key]:

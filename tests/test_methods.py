@@ -122,7 +122,7 @@ def test_joint_fine_tuning_is_by_default_what_its_record_says() -> None:
     assert bind()[-1].phase == METHODS["tsmu"].update[-1]
 
 
-def test_only_the_small_phases_see_options_of_distillation() -> None:
+def test_only_phases_that_distil_see_options_of_distillation() -> None:
     plain, changed = bind(), bind(train_old=False)
     assert plain[:2] == changed[:2]
     assert plain[2] != changed[2]

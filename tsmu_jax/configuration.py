@@ -105,7 +105,7 @@ def check(config: Mapping[str, Any]) -> None:
       UserError: names the flag, what it must be and what it is.
     """
     flat = flatten(config)
-    missing = sorted({*CHOICES, *RANGES} - flat.keys())
+    missing = sorted({*CHOICES, *RANGES} - flat.keys()) + [section for section in BY_PHASE if section not in config]
     if missing:
         raise UserError(f"the configuration lacks {', '.join(missing)}; begin with a copy of configs/tsmu.py")
     choices = CHOICES | {key: tuple(STATISTICS) for key in flat if key.startswith("statistics.")}

@@ -113,7 +113,7 @@ _FURTHER["tsmu_combined"] = {
     for key, value in _FURTHER[name].items()
 }
 
-# Feature extraction with as many more epochs as TSMU has: what TSMU gains beyond it, moving the encoder gains.
+# Feature extraction with as many epochs as TSMU: what TSMU gains over this control is not due to longer training.
 CONTROL = {"feature_extraction_longer": Method((INITIAL,), update=(FREEZE, FREEZE_LONGER))}
 
 METHODS: dict[str, Method] = (

@@ -134,12 +134,13 @@ def run_stage(
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}" if fitted.chosen_epoch else "kept what it started from")
     model = fitted.model
-    answer, named = functools.partial(experiment.answer, model), (*experiment.old, *experiment.new)
+    answer, ecoregions = functools.partial(experiment.answer, model), (*experiment.old, *experiment.new)
     outcomes = evaluate(answer, experiment.tests, stage.route)
-    held_out = evaluate(answer, {name: experiment.validation(name) for name in named}, stage.route)
+    others = {name: experiment.validation(name) for name in ecoregions if name not in feed.validation}
+    validated = evaluate(answer, {**feed.validation, **others}, stage.route)
     if processes.first():
         save_predictions(experiment, outcomes, directory)
-    finished = _record(experiment, stage, fitted, outcomes, held_out, feed.recording_seconds)
+    finished = _record(experiment, stage, fitted, outcomes, validated, feed.recording_seconds)
     directory.finish(model, finished)
     return model, finished
 
@@ -206,7 +207,7 @@ def _record(
     stage: Stage,
     fitted: Fitted,
     outcomes: Mapping[str, Outcome],
-    held_out: Mapping[str, Outcome],
+    validated: Mapping[str, Outcome],
     recording_seconds: float,
 ) -> dict[str, Any]:
     params, stats = fitted.model.params, fitted.model.batch_stats
@@ -236,7 +237,7 @@ def _record(
             "flops": fitted.steps * flops,  # of training steps alone
             "peak_memory_bytes": memory,
             **scored(outcomes, experiment.old, experiment.new),
-            "validation_iou": scored(held_out, experiment.old, experiment.new)["iou"],  # what rates are chosen by
+            "validation_iou": scored(validated, experiment.old, experiment.new)["iou"],  # what rates are chosen by
         },
     }
 

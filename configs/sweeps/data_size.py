@@ -21,7 +21,7 @@ METHODS = ("feature_extraction", "tsmu")
 
 def get_config(variant: str = "small") -> config_dict.ConfigDict:
     """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
-    return base(variant, pairs="2,4,8,0")  # numbers of training pairs; 0: all
+    return base(variant, pairs="17,34,68,0" if variant == "demo" else "2,4,8,0")  # numbers of training pairs; 0: all
 
 
 def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:

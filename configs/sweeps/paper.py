@@ -3,9 +3,9 @@
     python -m launch.sweep --config=configs/sweeps/paper.py:demo --workdir=runs/paper_demo
     python -m launch.sweep --config=configs/sweeps/paper.py:small --config.data.dir=DIR --workdir=runs/paper_small
 
-`demo` takes under half an hour on two CPU cores. Without a variant the images are 512 x 512 and the epochs the
-paper's: work for GPUs. Sequential TSMU holds no ecoregion out: it starts with the first one, and the others arrive in
-their order.
+`demo` takes hours on two CPU cores; `--config.sweep.seeds=1` is a fifth of that. Without a variant the images are
+512 x 512 and the epochs the paper's: work for GPUs. Sequential TSMU holds no ecoregion out: it starts with the first
+one, and the others arrive in their order.
 """
 
 from collections.abc import Iterator

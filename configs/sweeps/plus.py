@@ -23,7 +23,7 @@ TRIED = ("tsmu", *(name for name in METHODS if name not in (*PAPER_METHODS, *CON
 
 def get_config(variant: str = "small") -> config_dict.ConfigDict:
     """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
-    return base(variant, methods=",".join(TRIED), rates="1e-5,1e-4")
+    return base(variant, methods=",".join(TRIED), rates="3e-4,1e-3" if variant == "demo" else "1e-5,1e-4")
 
 
 def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
     python -m launch.sweep --config=configs/sweeps/search.py:demo --workdir=runs/search --max_parallel=2
 
-Each method's last phase is run at every rate of `sweep.rates`, with its statistics frozen and following. Choose by the
-column "validation" of the closing table, the mean IoU of all ecoregions' validation images. The search begins with seed
-100, so that what it chooses is reported on seeds, and with them splits, that it has not seen.
+Each method's last phase is run at every rate of `sweep.rates`, with the statistics of what it found frozen and
+following. Choose by the column "val." of the closing table, the mean IoU of all ecoregions' validation images. The
+search begins with seed 100: synthetic images differ by seed, so what it chooses is reported on images that it has not
+seen. With `data.dir` another seed splits the same images anew: choose on some ecoregions (`sweep.held_out`), and report
+on others.
 """
 
 import itertools
@@ -15,8 +17,6 @@ from ml_collections import config_dict
 
 from launch.space import base, numbers, updates
 from tsmu_jax.methods import PAPER_METHODS
-
-STATISTICS = ("frozen", "all")
 
 
 def get_config(variant: str = "small") -> config_dict.ConfigDict:
@@ -32,7 +32,8 @@ def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
         if plan.sequential or not plan.update:  # sequential TSMU takes TSMU's; leave-one-out updates nothing
             continue
         phase = plan.update[-1].settings
-        moved = STATISTICS if phase in config.statistics else ("",)
+        # A decoder that the phase creates has no statistics yet, so its own follow in any case.
+        moved = ("new" if plan.update[-1].creates else "frozen", "all") if phase in config.statistics else ("",)
         for rate, statistics in itertools.product(numbers(config, "rates"), moved):
             chosen = {f"statistics.{phase}": statistics} if statistics else {}
             yield {"method": method, **update, f"rates.{phase}": rate, **chosen}

@@ -21,7 +21,7 @@ def test_the_longest_chain_goes_first() -> None:
 def test_the_protocol_shares_what_its_methods_have_in_common() -> None:
     work, methods = phases(seeds=1)
     assert len(methods) == 8 and {key for keys in methods.values() for key in keys} == work.keys()
-    assert len(work) == 35  # as launch/README.md says; 67 if every point trained all of its own
+    assert len(work) == 35  # 67 if every point trained all of its own
     assert sum(map(len, methods.values())) == 67
     assert {phase.before for phase in work.values()} <= {None, *work}
     tsmu, extraction = (sum(work[key].flops for key in {*methods[name]}) for name in ("tsmu", "feature_extraction"))

@@ -125,6 +125,19 @@ def test_seeds_alone_bound_a_difference_that_no_image_varies() -> None:
     assert found == pytest.approx((0.2, 0.2 - margin, 0.2 + margin), abs=1e-3)
 
 
+def test_settings_that_differ_are_no_doubt_about_seeds() -> None:
+    """A sweep cut short: one seed has both settings, two have one of them."""
+    easy = np.linspace(0.1, 0.8, 12)
+    gains = {("a", 0): 0.1, ("a", 1): 0.1, ("a", 2): 0.1, ("b", 0): 0.5}
+    scores = {
+        one: value
+        for (setting, seed), gain in gains.items()
+        for one, value in samples(easy + gain, ecoregion=setting, experiment=(setting, seed), seed=seed).items()
+    }
+    found = interval(scores, {one: easy[int(one.image)] for one in scores})
+    assert found.low == pytest.approx(0.2) and found.high == pytest.approx(0.2)
+
+
 def test_ecoregions_are_resampled_apart() -> None:
     """A difference between ecoregions is no doubt about the mean over both."""
     scores = samples(np.full(6, 0.9), ecoregion="a") | samples(np.full(6, 0.1), ecoregion="b")

@@ -28,7 +28,7 @@ def test_differences_are_taken_to_the_initial_model_and_to_the_new_decoder_alone
     )
     assert all(each.low <= each.difference <= each.high for each in found.values())
     assert sentence(found) == (
-        "The update: old ecoregions +.010 [+.010, +.010]; new ones +.250 [+.250, +.250] over the initial model, +.050 "
+        "The update: old ecoregions +.010 [+.010, +.010], new ones +.250 [+.250, +.250] over the initial model, +.050 "
         "[+.050, +.050] over a new decoder alone (mean IoU, paired bootstrap 95 % intervals over the test images)."
     )
 

@@ -111,13 +111,14 @@ def _by_seed(
     scores: Mapping[Sample, float],
     reference: Mapping[Sample, float],
 ) -> list[float]:
-    """The mean difference of each seed, over its experiments."""
+    """The mean difference of each seed over its experiments; seeds that lack some are left out."""
     means: dict[Hashable, dict[Hashable, float]] = {}
     for sample in samples:
         experiments = means.setdefault(sample.seed, {})
         part = (scores[sample] - reference[sample]) / sizes[sample.experiment]
         experiments[sample.experiment] = experiments.get(sample.experiment, 0.0) + part
-    return [math.fsum(each.values()) / len(each) for each in means.values()]
+    most = max(map(len, means.values()))
+    return [math.fsum(each.values()) / most for each in means.values() if len(each) == most]
 
 
 def _widened(interval: Interval, variance: float, freedom: int, means: Sequence[float], level: float) -> Interval:

@@ -60,7 +60,7 @@ class Comparison:
     Attributes:
       keys: of the configuration, in which runs differ.
       chosen: values that single out the reference among the variants of a method; by default it is the one with most
-        of the paper's settings, the first one of equals.
+        default settings, the first one of equals.
     """
 
     runs: tuple[Run, ...]
@@ -119,7 +119,7 @@ class Comparison:
         if variants and not fitting and method == REFERENCE:
             known = "; ".join(variant.configuration for variant in variants)
             raise UserError(f"--reference: no run of {method} is so configured; there are {known}")
-        return max(fitting or variants, key=_papers_settings, default=None)
+        return max(fitting or variants, key=_default_settings, default=None)
 
     def counterpart(self, variant: Variant) -> Variant | None:
         """What a variant's differences are taken to: the reference, or where it does not agree, a TSMU that does.
@@ -195,7 +195,7 @@ def setting_of(run: Run) -> Setting:
     )
 
 
-def _papers_settings(variant: Variant) -> int:
+def _default_settings(variant: Variant) -> int:
     return sum(paper.SETTINGS.get(key) == value for key, value in variant.values)
 
 

@@ -88,7 +88,7 @@ def overview(rows: Sequence[PanelRow], before: Sequence[PanelRow], results: Mapp
     """Writes the picture to look at first: what the update changed in a few images, and in all of them.
 
     Args:
-      rows: predictions after the last phase, say one test image of each ecoregion.
+      rows: predictions after the last phase, for a few test images of each ecoregion.
       before: the same images with the predictions after the first phase; empty after a single phase.
       results: as in `results.json`.
 

@@ -45,12 +45,16 @@ def write_figures(
     # Of an old ecoregion the test image with the most landslide, where there is something to see; of a new one those
     # that the update helped most and least.
     shown = {name: [_fullest(source, tests[name])] for name in results["old"]}
-    shown |= {name: _best_and_worst(workdir, phases, name) for name in results["new"]}
+    for name in results["new"]:
+        updated = len(phases) > 1
+        shown[name] = _best_and_worst(workdir, phases, name) if updated else [_fullest(source, tests[name])]
     first, last = (
         [row for name in regions for row in _rows(source, tests[name], workdir, phase, name, shown[name])]
         for phase in (phases[0], phases[-1])
     )
-    if last and len(first) == len(last):
+    drawn = {row.title for row in first} & {row.title for row in last}  # predictions may have been cleaned up since
+    first, last = ([row for row in rows if row.title in drawn] for rows in (first, last))
+    if last:
         overview(last, first if len(phases) > 1 else [], results, folder / "overview.png")
     phase_bars(results, folder / "phases.png")
     learning_curves(metrics_log.read(workdir), folder / "learning_curves.png")

@@ -55,13 +55,12 @@ def sentence(differences: Mapping[str, Interval]) -> str | None:
     """The verdict on an update. Args: differences: as `changes` returns them. None where there are none."""
     if "old" not in differences or "new" not in differences:
         return None
-    parts = [
-        f"old ecoregions {_signed(differences['old'])}",
-        f"new ones {_signed(differences['new'])} over the initial model",
-    ]
-    if "new_decoder" in differences:
-        parts[-1] += f", {_signed(differences['new_decoder'])} over a new decoder alone"
-    return f"The update: {'; '.join(parts)} (mean IoU, paired bootstrap 95 % intervals over the test images)."
+    alone = differences.get("new_decoder")
+    beyond = f", {_signed(alone)} over a new decoder alone" if alone else ""
+    return (
+        f"The update: old ecoregions {_signed(differences['old'])}, new ones {_signed(differences['new'])} over the "
+        f"initial model{beyond} (mean IoU, paired bootstrap 95 % intervals over the test images)."
+    )
 
 
 def _scores(tests: Tests, ecoregions: Sequence[str]) -> dict[Sample, float]:
