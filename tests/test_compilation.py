@@ -62,6 +62,7 @@ def test_a_run_with_kept_programs_ends_with_the_same_bits_traced_or_not(tmp_path
         "data.size": 32,
         "data.synthetic.pairs": "mwcf=6,nad=6",
         "data.test_pairs": 2,
+        "data.draws": 4,  # a few steps, for the trace
         "model.width": 0.25,
         "model.depth": 3,
         "selection.epochs": 0,

@@ -33,7 +33,10 @@ def rows(points: list[Point], directory: Path, width: int = summary.WIDTH) -> di
 
 def test_every_point_has_its_name_its_scores_and_what_it_changed(tmp_path: Path) -> None:
     points = [point(tmp_path, f"seed={seed}", {"seed": seed}, change) for seed, change in enumerate((0.2, 0.4, None))]
+    long = "method=feature_extraction,new=jinsha_uav,seed=0"
+    points.append(point(tmp_path, long, {"seed": 3}, None))
     found = rows(points, tmp_path)
+    assert found[long] == ["waiting"]
     assert found["seed=0"] == ["finished", "0.700", "0.500", "0.650", "–", "1:00", "-0.001", "+0.200", "–"]
     assert found["seed=2"] == ["waiting"]
     assert found["mean"] == ["-0.001", "+0.300", "–"]
