@@ -73,7 +73,8 @@ def execute(
         if outcome.error:
             failed[outcome.index] = outcome
         summary.write(points, failed, directory, command=command)
-    console.print(summary.table(points, failed, directory), width=max(console.width, summary.WIDTH))
+    wide = Console(file=sys.stderr, soft_wrap=True, width=max(console.width, summary.WIDTH))
+    wide.print(summary.table(points, failed, directory))
     for index, outcome in sorted(failed.items()):
         console.print(Text(f"failed: {points[index].name}: {outcome.error} (log: {outcome.log})"))
     console.print(Text(f"{directory}: {len(points) - len(failed)} of {len(points)} points finished"))

@@ -19,8 +19,7 @@ from tsmu_jax.rundir import RunDirectory, write_json
 
 # What an update changed, as `results.json` has it under "verdict", and the titles of its columns.
 CHANGES = {"old": "Δ old", "new": "Δ new", "new_decoder": "Δ decoder"}
-NAMES = 60  # characters of a point's name on one line
-WIDTH = NAMES + 80  # of the table at most: narrower, the points would lose their names
+WIDTH = 150  # characters, even where the terminal is narrow: Rich would drop the points' names first
 
 
 def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path, *, command: str) -> None:
@@ -42,8 +41,7 @@ def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
     follow.
     """
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    longest = max(len(point.name) for point in points)
-    shown.add_column("point", overflow="fold", min_width=min(longest, NAMES))
+    shown.add_column("point", overflow="fold")
     for title in ("state", *GROUPS, "val.", "training", *CHANGES.values()):
         shown.add_column(Text(title), justify="right", no_wrap=True)
     changes = []

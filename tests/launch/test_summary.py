@@ -23,10 +23,10 @@ def point(directory: Path, name: str, overrides: dict, change: float | None) -> 
     return Point(name, overrides, {}, ())
 
 
-def rows(points: list[Point], directory: Path, width: int = summary.WIDTH) -> dict[str, list[str]]:
+def rows(points: list[Point], directory: Path) -> dict[str, list[str]]:
     """The cells of each row, by its name."""
     file = io.StringIO()
-    Console(file=file, soft_wrap=True).print(summary.table(points, {}, directory), width=width)
+    Console(file=file, width=summary.WIDTH).print(summary.table(points, {}, directory))
     words = [line.split() for line in file.getvalue().splitlines() if line.split()]
     return {line[0]: line[1:] for line in words}
 
