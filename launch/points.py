@@ -173,9 +173,9 @@ def _typed(key: str, value: Any, default: Any) -> Any:
 
 
 def directory_name(overrides: Overrides) -> str:
-    """What differs, readable: {"method": "tsmu", "data.size": 64} becomes "method=tsmu,size=64".
+    """Names a point's run directory by its overrides: {"method": "tsmu", "data.size": 64} becomes "method=tsmu,size=64".
 
-    It depends on the point's own overrides alone: a sweep that grows keeps its finished points.
+    No other point of the sweep influences the name, so a sweep that grows keeps its finished points.
     """
     named = short(overrides)
     parts = [f"{named[key]}={_readable(value)}" for key, value in overrides.items()]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launch.jobs import Outcome
-from launch.points import SWEEP, Point
+from launch.points import SWEEP, Point, directory_name
 from tsmu_jax.reporting.progress import duration
 from tsmu_jax.reporting.results import GROUPS, number, phases
 from tsmu_jax.rundir import RunDirectory, write_json
@@ -37,28 +37,31 @@ def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
 
     "val." is the mean IoU of all ecoregions' validation images: settings are chosen by this column. Beside it stands
     what the point's update changed: the old and the new ecoregions' IoU since the initial model, and the IoU of the new
-    ones since the end of the freeze phase. Where the points differ in seed and ecoregions alone, mean, least and most
-    follow.
+    ones since the end of the freeze phase. Below the points follow mean, least and most of these changes, for each
+    group of points that differ in seed and ecoregions alone.
     """
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column("point", overflow="fold")
     for title in ("state", *GROUPS, "val.", "training", *CHANGES.values()):
         shown.add_column(Text(title), justify="right", no_wrap=True)
-    changes = []
+    changes: dict[str, list[list[float]]] = {}
     for index, point in enumerate(points):
         state = _state(point, failed.get(index), directory)
         if state != "finished":
             shown.add_row(Text(point.name), state)
             continue
         results = json.loads(RunDirectory(directory / point.name).results_path.read_text())
-        changes.append([number(results, "verdict", name, "difference") for name in CHANGES])
-        shown.add_row(Text(point.name), state, *_scores(results), *map(_signed, changes[-1]))
-    if len(changes) > 1 and _alike(points):
+        changed = [number(results, "verdict", name, "difference") for name in CHANGES]
+        changes.setdefault(_group(point), []).append(changed)
+        shown.add_row(Text(point.name), state, *_scores(results), *map(_signed, changed))
+    for group, rows in changes.items():
+        if len(rows) < 2:
+            continue
         shown.add_section()
-        columns = [[value for value in column if math.isfinite(value)] for column in zip(*changes, strict=True)]
+        columns = [[value for value in column if math.isfinite(value)] for column in zip(*rows, strict=True)]
         for name, statistic in (("mean", fmean), ("least", min), ("most", max)):
             cells = [_signed(statistic(column)) if column else "–" for column in columns]
-            shown.add_row(name, *[""] * (len(GROUPS) + 3), *cells)
+            shown.add_row(Text(f"{group}: {name}" if group else name), *[""] * (len(GROUPS) + 3), *cells)
     return shown
 
 
@@ -68,10 +71,10 @@ def _state(point: Point, outcome: Outcome | None, directory: Path) -> str:
     return "finished" if point.finished(directory) else "waiting"
 
 
-def _alike(points: Sequence[Point]) -> bool:
-    """Whether the points differ in their seeds and ecoregions alone."""
-    other = [{k: v for k, v in point.overrides.items() if k not in ("seed", "old", "new")} for point in points]
-    return all(each == other[0] for each in other)
+def _group(point: Point) -> str:
+    """What a point has in common with those that differ from it in seed and ecoregions alone."""
+    common = {key: value for key, value in point.overrides.items() if key not in ("seed", "old", "new")}
+    return directory_name(common) if common else ""
 
 
 def _signed(value: float) -> str:

@@ -1,12 +1,12 @@
-"""Which rate, and whose BatchNorm statistics, does each method of the paper need? The same small search for all.
+"""Chooses the learning rate and the BatchNorm statistics of each of the paper's methods, by one small search for all.
 
     python -m launch.sweep --config=configs/sweeps/search.py:demo --workdir=runs/search --max_parallel=2
 
-Each method's last phase is run at every rate of `sweep.rates`, with the statistics of what it found frozen and
-following. Choose by the column "val." of the closing table, the mean IoU of all ecoregions' validation images. The
-search begins with seed 100: synthetic images differ by seed, so what it chooses is reported on images that it has not
-seen. With `data.dir` another seed splits the same images anew: choose on some ecoregions (`sweep.held_out`), and report
-on others.
+The search runs the last phase of each method at every rate in `sweep.rates`, once with frozen statistics of the parts
+that existed before the phase, and once with statistics that follow its images. Choose by the column "val." of the
+closing table: mean IoU of all ecoregions' validation images. The default seed is 100, because synthetic images differ
+by seed: results of smaller seeds are then measured on images that the search has not seen. With `data.dir` a seed only
+splits the same images anew, so choose on some ecoregions (`sweep.held_out`), and report on others.
 """
 
 import itertools

@@ -41,7 +41,7 @@ _BROKEN = ("ImportError", "ModuleNotFoundError", "NameError", "SyntaxError")
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a run of tests came to.
+    """The outcome of running tests in a copy of the source.
 
     Attributes:
       passed: all tests ran and passed.
@@ -74,7 +74,7 @@ def copy_source(root: Path, target: Path) -> None:
 
 
 def occurrences(fault: Fault, root: Path) -> int:
-    """How often the text that a fault replaces occurs in its file: once, or the catalogue is out of date."""
+    """Counts `fault.before` in the fault's file. Any count but 1 means that the catalogue is out of date."""
     path = root / fault.file
     return path.read_text().count(fault.before) if path.is_file() else 0
 
@@ -157,7 +157,7 @@ def try_fault(fault: Fault, source: Path, tests: Sequence[str], *, stop: bool, t
 
 
 def sentence(outcome: Outcome) -> str:
-    """What a line says of a fault."""
+    """Says in a few words whether a test caught the fault, which one did, and how long it took."""
     seconds = f"{outcome.seconds:.1f} s"
     if outcome.problem:
         return f"NOT CAUGHT, {seconds}: {outcome.problem}"

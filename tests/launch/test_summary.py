@@ -49,3 +49,19 @@ def test_every_point_has_its_name_its_scores_and_what_it_changed(tmp_path: Path)
 def test_only_seeds_and_ecoregions_are_averaged_over(tmp_path: Path, other: dict, summed: bool) -> None:
     points = [point(tmp_path, "a", {"seed": 0}, 0.2), point(tmp_path, "b", other, 0.3)]
     assert ("mean" in rows(points, tmp_path)) == summed
+
+
+def test_each_method_has_its_own_mean(tmp_path: Path) -> None:
+    changes = {"tsmu": (0.2, 0.4), "feature_extraction": (0.1, 0.2)}
+    points = [
+        point(tmp_path, f"{method}{seed}", {"method": method, "seed": seed}, change)
+        for method, each in changes.items()
+        for seed, change in enumerate(each)
+    ]
+    file = io.StringIO()
+    Console(file=file, width=summary.WIDTH).print(summary.table(points, {}, tmp_path))
+    means = [line.split() for line in file.getvalue().splitlines() if ": mean" in line]
+    assert [(words[0], words[3]) for words in means] == [
+        ("method=tsmu:", "+0.300"),
+        ("method=feature_extraction:", "+0.150"),
+    ]

@@ -35,6 +35,11 @@ class Recipe:
     debris: float  # contrast of boulders and torn vegetation inside the landslides
 
 
+def _bared(share: float, colours: tuple[Colour, Colour]) -> Layer:
+    """Ground laid bare between the two dates by something else than a landslide, on `share` of an image."""
+    return Layer(patches(share, 6.0), colours, canopy=0.8, grain=0.2, when=NEW, chance=0.85)
+
+
 RECIPES: dict[str, Recipe] = {
     # Leafy hills with pastures, roads and building sites; narrow flows of reddish soil.
     "etf": Recipe(
@@ -60,14 +65,7 @@ RECIPES: dict[str, Recipe] = {
                 when=NEW,
                 chance=0.7,
             ),
-            Layer(
-                patches(0.12, 6.0),
-                ((0.50, 0.40, 0.28), (0.42, 0.34, 0.24)),
-                canopy=0.8,
-                grain=0.2,
-                when=NEW,
-                chance=0.8,
-            ),
+            _bared(0.12, ((0.50, 0.40, 0.28), (0.42, 0.34, 0.24))),
             Layer(blocks((2, 6), (0.012, 0.035)), ((0.66, 0.66, 0.66), (0.55, 0.50, 0.48)), chance=0.6),
         ),
         slides=SlideShape(area=(0.035, 0.09), numbers=(1, 4), aspect=(2.6, 4.5), spread=(0.7, 1.5), roughness=0.22),
@@ -91,14 +89,7 @@ RECIPES: dict[str, Recipe] = {
             Layer(patches(0.1), ((0.34, 0.38, 0.26), (0.38, 0.39, 0.28)), canopy=0.5, grain=0.08, chance=0.6),
             Layer(valleys(0.22), ((0.20, 0.26, 0.25), (0.26, 0.31, 0.28)), grain=0.04, chance=0.7),
             Layer(road(0.010, 1.0), ((0.50, 0.46, 0.40), (0.54, 0.50, 0.44)), grain=0.08, chance=0.8),
-            Layer(
-                patches(0.16, 6.0),
-                ((0.46, 0.38, 0.29), (0.38, 0.32, 0.25)),
-                canopy=0.7,
-                grain=0.2,
-                when=NEW,
-                chance=0.85,
-            ),
+            _bared(0.20, ((0.58, 0.44, 0.32), (0.70, 0.56, 0.43))),
         ),
         slides=SlideShape(area=(0.045, 0.11), numbers=(1, 3), aspect=(1.5, 3.0), spread=(0.8, 1.7), roughness=0.16),
         soil=((0.50, 0.46, 0.38), (0.78, 0.72, 0.62)),
@@ -123,14 +114,7 @@ RECIPES: dict[str, Recipe] = {
             ),
             Layer(valleys(0.16), ((0.72, 0.62, 0.50), (0.66, 0.56, 0.44)), grain=0.05),
             Layer(valleys(0.30), ((0.76, 0.68, 0.57), (0.68, 0.60, 0.50)), grain=0.05, when=NEW, chance=0.8),
-            Layer(
-                patches(0.11, 6.0),
-                ((0.72, 0.62, 0.49), (0.66, 0.55, 0.43)),
-                canopy=0.8,
-                grain=0.18,
-                when=NEW,
-                chance=0.85,
-            ),
+            _bared(0.11, ((0.72, 0.62, 0.49), (0.66, 0.55, 0.43))),
             Layer(road(0.010, 0.5), ((0.68, 0.58, 0.47), (0.64, 0.54, 0.44)), grain=0.04, chance=0.6),
             Layer(patches(0.04, 3.0), ((0.40, 0.38, 0.36), (0.34, 0.33, 0.31)), grain=0.1, when=NEW, chance=0.5),
         ),
