@@ -11,7 +11,7 @@ from tsmu_jax.compilation import return_memory
 from tsmu_jax.learning import costs
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, padded, pmap_answer, pmap_train, replicate, shard
-from tsmu_jax.learning.state import Model, add_decoder, init_model
+from tsmu_jax.learning.state import Model, add_decoder, init_model, start
 from tsmu_jax.learning.steps import Objective, make_answer_step, make_train_step
 from tsmu_jax.models.tsmu import PARTS, Network, make_network
 
@@ -20,7 +20,7 @@ def train_step(size: int, batch: int, dtype: str = "float32", rematerialise: boo
     """A step of initial training, from u8 images on the devices to new parameters."""
     network, model = _model(dtype, {"old": 1}, rematerialise=rematerialise)
     parts = ("shared", "old")
-    objective = Objective(trains=parts, training=parts, dropout=parts, supervised=("old0",))
+    objective = Objective(trains=parts, training=parts, supervised=("old0",))
     return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=0))
 
 
@@ -28,7 +28,7 @@ def joint_fine_tuning_step(size: int, batch: int, old: int, dtype: str = "float3
     """A step of joint fine-tuning beside `old` decoders, each held to its stored responses."""
     network, model = _model(dtype, {"old": old, "new": 1})
     distilled = tuple(model.params["old"])
-    objective = Objective(trains=PARTS, training=(), dropout=(), supervised=("new0",), distilled=distilled)
+    objective = Objective(trains=PARTS, training=(), supervised=("new0",), distilled=distilled)
     return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=old))
 
 
@@ -64,7 +64,7 @@ def _training(network: Network, model: Model, objective: Objective, blank: Mappi
     return_memory()
     tx = make_optimizer(objective.trains, rate=1e-3)
     step = pmap_train(make_train_step(network, tx, objective, axis_name=AXIS))
-    state = objective.start(model, tx)
+    state = start(model, tx)
     state, sent, key = replicate(state), shard(_drawn(blank)), jax.random.key(1)
 
     def run() -> None:

@@ -25,7 +25,6 @@ def get_config(variant: str = "default") -> config_dict.ConfigDict:
 def _default() -> config_dict.ConfigDict:
     config = config_dict.ConfigDict()
     config.method = "tsmu"  # or another one of tsmu_jax/methods.py
-    config.without = ""  # keys that the method sets itself but that shall be as they are here, "distillation.features"
     config.old = ""  # ecoregions the model starts with, "etf,mwcf"; default: all but the new ones
     config.new = ""  # ecoregions that arrive later; default: the last one there is
     config.seed = 0
@@ -69,6 +68,12 @@ def _default() -> config_dict.ConfigDict:
     config.selection.rate = 3e-3  # Adam's
     config.selection.margin = 0.1  # a smaller margin between the best two sends an image to review
 
+    _phases(config)
+    return config
+
+
+def _phases(config: config_dict.ConfigDict) -> None:
+    """How long, how fast, and with whose BatchNorm statistics each phase trains."""
     config.epochs = config_dict.ConfigDict()
     config.epochs.initial = 200
     config.epochs.freeze = 200
@@ -89,7 +94,6 @@ def _default() -> config_dict.ConfigDict:
     config.statistics.joint_fine_tuning = "frozen"  # moved on new images alone, they spoil the old decoders
     config.statistics.retrain = config.statistics.fine_tune = "all"
     config.statistics.joint = config.statistics.retrain_all = "all"
-    return config
 
 
 def _distillation() -> config_dict.ConfigDict:
@@ -98,14 +102,6 @@ def _distillation() -> config_dict.ConfigDict:
     distillation.temperature = 2.0  # T
     distillation.weight = 1.0  # lambda
     distillation.train_old = True  # whether the old decoders' parameters are trained too
-    # Beyond the paper, and off: what joint fine-tuning may do more. The numbers at the end are worth trying; methods
-    # of their names (tsmu_drift, tsmu_features, ...) set them.
-    distillation.drift_budget = 0.0  # end before an epoch whose mean drift of the old answers is above this: 0.01
-    distillation.features = 0.0  # weight of the encoder's features staying what they were: 1
-    distillation.average = 0.0  # decay of the moving average of the weights, which is what is kept: 0.99
-    distillation.jitter = 0.0  # brightness and contrast vary by so much, which counts as drift: 0.1
-    distillation.dropout = False  # whether the new decoder drops out, as it did in the freeze phase
-    distillation.known_rate = 1.0  # rate of the encoder and the old decoders in units of the new decoder's: 0.1
     return distillation
 
 

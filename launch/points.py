@@ -173,7 +173,7 @@ def _typed(key: str, value: Any, default: Any) -> Any:
 
 
 def directory_name(overrides: Overrides) -> str:
-    """Names a point's run directory by its overrides: {"method": "tsmu", "data.size": 64} becomes "method=tsmu,size=64".
+    """Names a point by its overrides: {"method": "tsmu", "data.size": 64} becomes "method=tsmu,size=64".
 
     No other point of the sweep influences the name, so a sweep that grows keeps its finished points.
     """

@@ -4,7 +4,7 @@
     python -m launch.sweep --config=configs/sweeps/kd.py:default --config.data.dir=DIR --workdir=runs/kd
         --executor=slurm --gpus=1 --max_parallel=8
 
-configs/sweeps has paper, demo_seeds, search, kd, statistics, rates, data_size, order and plus. Each takes the variants
+configs/sweeps has paper, demo_seeds, search, kd, statistics, rates, data_size and order. Each takes the variants
 of configs/tsmu.py, :default and :paper (512 x 512, for GPUs), :small and :demo, and each value with
 --config.NAME=VALUE; of its own it has --config.sweep.ecoregions=A,B,C, --config.sweep.held_out=C and
 --config.sweep.seeds=3.

@@ -22,13 +22,11 @@ from tsmu_jax.configuration import (
     counts,
     flatten,
     names,
-    own_settings,
-    settled,
     tiles,
 )
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.methods import METHODS, Method
+from tsmu_jax.methods import METHODS
 
 CONFIG = Path(__file__).parents[1] / "configs" / "tsmu.py"
 VARIANTS = ("default", "paper", "small", "demo")
@@ -138,57 +136,6 @@ def test_every_method_finds_its_epochs_and_rates() -> None:
     assert set(config.epochs) == set(config.rates) == {"initial", "freeze", *config.statistics}
 
 
-@pytest.fixture
-def tuned(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A method with settings of its own."""
-    own = {"distillation.features": 2.0, "rates.joint_fine_tuning": 3e-5}
-    monkeypatch.setitem(METHODS, "tuned", Method(METHODS["tsmu"].initial, METHODS["tsmu"].update, settings=own))
-    monkeypatch.setitem(CHOICES, "method", tuple(METHODS))
-    return "tuned"
-
-
-def test_settings_of_a_method_replace_those_of_the_configuration(tuned: str) -> None:
-    config = changed("method", tuned)
-    before = flatten(config)
-    after = flatten(settled(config))
-    assert {key: value for key, value in after.items() if before[key] != value} == {
-        "distillation.features": 2.0,
-        "rates.joint_fine_tuning": 3e-5,
-    }
-    assert flatten(config) == before and flatten(settled(settled(config))) == after
-    check(settled(config))
-    plain = get_config().to_dict()
-    assert settled(plain) == plain and own_settings(plain) == {}
-
-
-def test_the_configuration_takes_settings_of_a_method_back(tuned: str) -> None:
-    config = changed("method", tuned)
-    config["without"] = "distillation.features"
-    check(config)
-    assert own_settings(config) == {"rates.joint_fine_tuning": 3e-5}
-    config["distillation"]["features"] = 0.5  # another value, where 0 is the default
-    assert settled(config)["distillation"]["features"] == 0.5
-
-
-def test_only_settings_of_the_method_can_be_taken_back(tuned: str) -> None:
-    assert refusal(check, changed("without", "distillation.features")) == (
-        "--config.without=distillation.features: tsmu does not set distillation.features; it has no settings of its own"
-    )
-    config = changed("method", tuned)
-    config["without"] = "distillation.features,features"
-    assert refusal(check, config) == (
-        "--config.without=distillation.features,features: tuned does not set features; its own settings are "
-        "distillation.features, rates.joint_fine_tuning"
-    )
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_settings_of_every_method_are_keys_of_the_configuration(method: str) -> None:
-    config = changed("method", method)
-    assert METHODS[method].settings.keys() <= flatten(config).keys()
-    check(settled(config))
-
-
 @pytest.mark.parametrize("section", BY_PHASE)
 def test_a_configuration_of_an_earlier_release_is_refused(section: str) -> None:
     config = get_config().to_dict()
@@ -211,7 +158,7 @@ def test_every_choice_passes_and_others_are_refused(key: str) -> None:
 BELOW = {"model.depth": 0, "data.validation_fraction": 0.0} | {
     key: -1 for key, (_, text) in RANGES.items() if "negative" in text or "at least 0" in text
 }
-FRACTIONS = ("model.dropout", "model.bn_momentum", "distillation.average", "distillation.jitter")
+FRACTIONS = ("model.dropout", "model.bn_momentum")
 ABOVE = {"model.depth": 11, "data.validation_fraction": 1.0, **dict.fromkeys(FRACTIONS, 1.0)}
 
 

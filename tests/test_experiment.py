@@ -65,7 +65,6 @@ def shared(**changes: Any) -> int:
         ({"rates__joint_fine_tuning": 2e-4}, 2),
         ({"distillation__temperature": 3.0}, 2),
         ({"statistics__joint_fine_tuning": "all"}, 2),
-        ({"distillation__known_rate": 0.5}, 2),
         ({"model__rematerialise": True}, 3),
         ({"data__new_pairs": 5}, 1),
         ({"epochs__freeze": 11}, 1),
@@ -82,9 +81,9 @@ def test_phases_before_a_difference_are_shared(changes: dict[str, Any], phases: 
     assert shared(**changes) == phases
 
 
-def test_what_was_known_moves_at_its_own_rate_in_joint_fine_tuning_alone() -> None:
+def test_every_phase_moves_its_parts_at_its_own_rate() -> None:
     config = demo()
-    config.distillation.known_rate, config.model.rematerialise = 0.5, True
+    config.model.rematerialise = True
     experiment = prepare(config.to_dict())
     assert experiment.network.encoder.rematerialise and experiment.network.decoder.rematerialise
     params = {part: {"x": jnp.ones((1, 1))} for part in ("shared", "old", "new")}
@@ -93,8 +92,7 @@ def test_what_was_known_moves_at_its_own_rate_in_joint_fine_tuning_alone() -> No
         updates, _ = tx.update(params, tx.init(params), params)
         rate = config.rates[given.phase.settings]
         moved = {part: abs(float(updates[part]["x"][0, 0])) / rate for part in given.phase.trains}
-        known = 0.5 if given.phase.distils else 1.0
-        assert moved == pytest.approx({part: 1.0 if part == "new" else known for part in moved}, rel=0.01)
+        assert moved == pytest.approx(dict.fromkeys(moved, 1.0), rel=0.01)
 
 
 def test_phases_that_distil_do_so_as_the_configuration_says() -> None:

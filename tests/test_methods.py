@@ -101,7 +101,7 @@ def test_methods_share_prefixes() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_stages_hold_together(method: str) -> None:
-    plan = bind(method, dropout=True)
+    plan = bind(method)
     assert [stage.index for stage in plan] == list(range(1, len(plan) + 1))
     existing: set[str] = set()
     for stage in plan:
@@ -112,7 +112,7 @@ def test_stages_hold_together(method: str) -> None:
         assert set(stage.route) == {*OLD, *NEW}  # every ecoregion has an answer after every stage
         assert set(stage.route.values()) <= existing
         assert set(stage.supervised) <= existing
-        assert {*stage.phase.statistics, *stage.phase.dropout} <= set(stage.phase.trains)  # frozen: inference mode
+        assert set(stage.phase.statistics) <= set(stage.phase.trains)  # frozen: inference mode
         parts = {"old" if name in stage.old else "new" for name in stage.supervised}
         assert parts <= set(stage.phase.trains)  # what labels teach can learn
         assert not set(stage.distilled) & set(stage.supervised)
@@ -126,12 +126,6 @@ def test_only_phases_that_distil_see_options_of_distillation() -> None:
     plain, changed = bind(), bind(train_old=False)
     assert plain[:2] == changed[:2]
     assert plain[2] != changed[2]
-
-
-def test_dropout_of_joint_fine_tuning_is_the_new_decoders_alone() -> None:
-    assert [stage.phase.dropout for stage in bind()] == [(), (), ()]
-    assert [stage.phase.dropout for stage in bind(dropout=True)] == [(), (), ("new",)]
-    assert bind(dropout=True)[-1].phase.statistics == ()
 
 
 @pytest.mark.parametrize("statistics", ["frozen", "new", "all"])

@@ -1,6 +1,5 @@
 """A tiny TSMU run from end to end: two synthetic ecoregions, a small network, all three phases."""
 
-import dataclasses
 import json
 import os
 import runpy
@@ -17,12 +16,10 @@ import pytest
 from PIL import Image
 
 import tsmu_jax
-from tsmu_jax.configuration import CHOICES
 from tsmu_jax.data.examples import to_example
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.probabilities import BINS
 from tsmu_jax.experiment import prepare
-from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.train import train_and_evaluate
 
@@ -245,37 +242,6 @@ def test_the_other_methods_are_further_tuples(run: tuple[Path, dict], method: st
         changed = any(one.tobytes() != twin.tobytes() for one, twin in pairs)
         assert changed == (part in moved.get(method, {"shared", "old", "new"})), part
     shutil.rmtree(workdir.parent / method)
-
-
-def test_a_method_may_carry_settings_of_its_own(
-    run: tuple[Path, dict], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    workdir, results = run
-    own = {f"distillation.{key}": value for key, value in {"features": 1.0, "average": 0.5, "jitter": 0.1}.items()}
-    tuned = dataclasses.replace(METHODS["tsmu"], settings={**own, "distillation.dropout": True})
-    monkeypatch.setitem(METHODS, "tuned", tuned)
-    monkeypatch.setitem(CHOICES, "method", tuple(METHODS))
-    beside = workdir.parent / "tuned"
-    other = train_and_evaluate(configuration(method="tuned"), beside)
-    said = " ".join(capfd.readouterr().err.split())
-    assert "set by the method: distillation.features=1.0, distillation.average=0.5, distillation.jitter=0.1" in said
-    assert other["phases"][:2] == results["phases"][:2]  # shared: they concern joint fine-tuning alone
-    assert other["phases"][2]["flops"] > 1.1 * results["phases"][2]["flops"]  # the teacher's features
-    stored = json.loads((beside / "config.json").read_text())["config"]
-    assert stored["method"] == "tuned" and stored["distillation"]["features"] == 1.0
-    for line in records(beside):
-        assert ("train/feature_loss" in line) == (line["phase"] == "03_joint_fine_tuning")
-    before, after = (tsmu_jax.load_phase(beside, phase) for phase in ("freeze", "joint_fine_tuning"))
-    for part in ("shared", "old", "new"):
-        pairs = zip(jax.tree.leaves(before.params[part]), jax.tree.leaves(after.params[part]), strict=True)
-        assert any(not np.array_equal(one, twin) for one, twin in pairs), part
-        stats = zip(jax.tree.leaves(before.batch_stats[part]), jax.tree.leaves(after.batch_stats[part]), strict=True)
-        assert all(np.array_equal(one, twin) for one, twin in stats), part
-    # Without all of its settings it is TSMU, and nothing is left to train.
-    without = configuration(method="tuned", without=",".join(tuned.settings))
-    assert train_and_evaluate(without, workdir.parent / "without")["phases"] == results["phases"]
-    shutil.rmtree(beside)
-    shutil.rmtree(workdir.parent / "without")
 
 
 def test_sequential_tsmu_promotes_and_distils_every_old_decoder(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class LoadedPhase:
         @jax.jit
         def answer(params: Tree, batch_stats: Tree, images: jax.Array) -> dict[str, jax.Array]:
             weights = dict.fromkeys(self.decoders, jnp.ones(len(images)))
-            logits, _, _ = forward(self.network, params, batch_stats, images, weights)
+            logits, _ = forward(self.network, params, batch_stats, images, weights)
             return {name: jax.nn.sigmoid(values) for name, values in logits.items()}
 
         return functools.partial(answer, self.params, self.batch_stats)

@@ -21,7 +21,6 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "optimizer.schedule": ("constant", "cosine"),
     "loss.dice": ("image", "batch"),
     "distillation.form": ("bce", "eq11", "mse"),
-    "distillation.dropout": (False, True),
     "distillation.train_old": (False, True),
     "model.rematerialise": (False, True),
 }
@@ -58,11 +57,6 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "optimizer.clip_norm": _not_negative,
     "distillation.temperature": _positive,
     "distillation.weight": _not_negative,
-    "distillation.drift_budget": _not_negative,
-    "distillation.features": _not_negative,
-    "distillation.average": _fraction,
-    "distillation.jitter": _fraction,
-    "distillation.known_rate": _positive,
     "early_stopping.patience": _not_negative,
     "early_stopping.min_delta": _not_negative,
     "selection.side": _positive,
@@ -127,11 +121,6 @@ def check(config: Mapping[str, Any]) -> None:
             f"--config.data.labels={flat['data.labels']}: name the LabelMe labels that mean landslide; "
             "background cuts holes and cannot be one"
         )
-    own = METHODS[flat["method"]].settings
-    unknown = [name for name in names(flat["without"]) if name not in own]
-    if unknown:
-        remedy = f"its own settings are {', '.join(own)}" if own else "it has no settings of its own"
-        raise UserError(f"--config.without={flat['without']}: {flat['method']} does not set {unknown[0]}; {remedy}")
     stride = 2 ** (flat["model.depth"] - 1)
     size = flat["data.size"]
     if size % stride:
@@ -141,24 +130,6 @@ def check(config: Mapping[str, Any]) -> None:
             f"--config.data.size={size}: sides must be divisible by {stride}, since the decoder halves them "
             f"{flat['model.depth'] - 1} times; try {sides}"
         )
-
-
-def own_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a configuration's method that take effect: {"distillation.features": 1.0}."""
-    left_out = names(config.get("without", ""))  # runs of earlier releases have no such key
-    return {key: value for key, value in METHODS[config["method"]].settings.items() if key not in left_out}
-
-
-def settled(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a configuration with its method's own settings in it. Settling it again changes nothing."""
-    nested: dict[str, Any] = {}
-    for key, value in (flatten(config) | own_settings(config)).items():
-        *sections, leaf = key.split(".")
-        node = nested
-        for section in sections:
-            node = node.setdefault(section, {})
-        node[leaf] = value
-    return nested
 
 
 def names(text: str) -> tuple[str, ...]:

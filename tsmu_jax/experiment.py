@@ -36,7 +36,7 @@ SAMPLE = "(old pairs)"  # the group of images that joint training sees beside th
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Experiment:
-    """A configuration, its method's own settings in it, bound to its data and its network."""
+    """A configuration, bound to its data and its network."""
 
     config: Config
     old: tuple[str, ...]
@@ -183,7 +183,6 @@ def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> E
       UserError: whatever is wrong with the configuration or the data; see `configuration.check` and the sources.
     """
     configuration.check(config)
-    config = configuration.settled(config)
     data, model = config["data"], config["model"]
     source = _open(config, {} if opened is None else opened)
     known = _by_arrival({info.ecoregion for info in source.infos})
@@ -200,14 +199,12 @@ def prepare(config: Config, *, opened: dict[str, PairSource] | None = None) -> E
     )
     if data["new_pairs"]:
         divided = limited(divided, source.infos, ecoregions=new, pairs=data["new_pairs"], seed=config["seed"])
-    distillation = config["distillation"]
     plan = stages(
         config["method"],
         old,
         new,
         statistics=config["statistics"],
-        train_old=distillation["train_old"],
-        dropout=distillation["dropout"],
+        train_old=config["distillation"]["train_old"],
     )
     needed = (f"{section}.{stage.phase.settings}" for stage in plan for section in ("epochs", "rates"))
     missing = [key for key in needed if key not in configuration.flatten(config)]

@@ -1,11 +1,11 @@
 """The ways of updating a model with a new ecoregion, each a tuple of phases: data, no code.
 
-Those of the paper (section V-D, Fig. 7), and some that go beyond it.
+Those of the paper (section V-D, Fig. 7), and a control.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 Part = Literal["shared", "old", "new"]
 
@@ -22,7 +22,6 @@ class Phase:
       statistics: the parts that run in training mode: BatchNorm normalises by the batch and moves its statistics,
         dropout is on. The others run in inference mode, whether their parameters move or not. Where the configuration
         has an entry `statistics.<settings>`, that entry decides.
-      dropout: further parts whose dropout is on, though their statistics stay as they are.
       creates: the part that receives a new, randomly initialised decoder before the phase starts.
       distils: adds the knowledge-distillation loss towards the old decoders' stored responses (equation 11).
       like: name of another phase, whose epochs, rate and statistics it takes; "": it has its own.
@@ -32,7 +31,6 @@ class Phase:
     data: Literal["old", "new", "all", "new_and_sample"]
     trains: tuple[Part, ...]
     statistics: tuple[Part, ...]
-    dropout: tuple[Part, ...] = ()
     creates: Literal["old", "new"] | None = None
     distils: bool = False
     like: str = ""
@@ -50,14 +48,11 @@ class Method:
     Attributes:
       sequential: the new ecoregions arrive one after the other, each with an update and a decoder of its own; else
         they arrive together and share one (section V-D2).
-      settings: keys of the configuration that are part of the method, {"distillation.features": 1.0}: these values
-        replace the configuration's, but for the keys that `config.without` names. None in the paper's methods.
     """
 
     initial: tuple[Phase, ...]
     update: tuple[Phase, ...] = ()
     sequential: bool = False
-    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 INITIAL = Phase("initial", data="old", trains=("shared", "old"), statistics=("shared", "old"), creates="old")
@@ -96,31 +91,10 @@ PAPER_METHODS: dict[str, Method] = {
     "sequential_tsmu": Method((INITIAL,), update=(FREEZE, JOINT_FINE_TUNING), sequential=True),
 }
 
-# Beyond the paper: TSMU with one thing more, whose ablation is TSMU itself, and with several of them, whose ablations
-# take one back each (`config.without`). New statistics bring dropout with them: tsmu_dropout is an ablation of theirs.
-_FURTHER: dict[str, dict[str, Any]] = {
-    "tsmu_features": {"distillation.features": 1.0},  # the encoder's features are distilled as well
-    "tsmu_average": {"distillation.average": 0.99},  # the mean of the weights along the phase is kept
-    "tsmu_jitter": {"distillation.jitter": 0.1},  # a stored response holds for other brightness and contrast, too
-    "tsmu_dropout": {"distillation.dropout": True},  # the new decoder goes on as the freeze phase trained it
-    "tsmu_statistics": {"statistics.joint_fine_tuning": "new"},  # BatchNorm of the new decoder follows its ecoregion
-    "tsmu_rates": {"distillation.known_rate": 0.1},  # what was known before moves more slowly than the new decoder
-    "tsmu_drift": {"distillation.drift_budget": 0.01},  # ends when the old decoders' answers have drifted so far
-}
-_FURTHER["tsmu_combined"] = {
-    key: value
-    for name in ("tsmu_features", "tsmu_average", "tsmu_jitter", "tsmu_rates")
-    for key, value in _FURTHER[name].items()
-}
-
 # Feature extraction with as many epochs as TSMU: what TSMU gains over this control is not due to longer training.
 CONTROL = {"feature_extraction_longer": Method((INITIAL,), update=(FREEZE, FREEZE_LONGER))}
 
-METHODS: dict[str, Method] = (
-    PAPER_METHODS
-    | CONTROL
-    | {name: dataclasses.replace(PAPER_METHODS["tsmu"], settings=settings) for name, settings in _FURTHER.items()}
-)
+METHODS: dict[str, Method] = PAPER_METHODS | CONTROL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +149,6 @@ def stages(
     *,
     statistics: Mapping[str, str] | None = None,
     train_old: bool = True,
-    dropout: bool = False,
 ) -> tuple[Stage, ...]:
     """Binds a method's phases to ecoregions and decoders.
 
@@ -186,10 +159,9 @@ def stages(
     Args:
       statistics: by phase, whose BatchNorm statistics follow its images: a key of STATISTICS.
       train_old: phases that distil train the old decoders too, as the paper does.
-      dropout: phases that distil have the new decoder's dropout on.
     """
     plan = METHODS[method]
-    update = tuple(_configured(phase, statistics or {}, train_old, dropout) for phase in plan.update)
+    update = tuple(_configured(phase, statistics or {}, train_old) for phase in plan.update)
     first = old[0] if plan.sequential and len(old) == 1 else "old"
     known, route = tuple(old), dict.fromkeys((*old, *new), first)
     decoders: tuple[str, ...] = (first,)
@@ -207,11 +179,9 @@ def stages(
     return tuple(bound)
 
 
-def _configured(phase: Phase, statistics: Mapping[str, str], train_old: bool, dropout: bool) -> Phase:
-    if phase.distils:
-        trains = tuple(part for part in phase.trains if train_old or part != "old")
-        drops: tuple[Part, ...] = ("new",) if dropout else phase.dropout
-        phase = dataclasses.replace(phase, trains=trains, dropout=drops)
+def _configured(phase: Phase, statistics: Mapping[str, str], train_old: bool) -> Phase:
+    if phase.distils and not train_old:
+        phase = dataclasses.replace(phase, trains=tuple(part for part in phase.trains if part != "old"))
     if phase.settings not in statistics:
         return phase
     moved = tuple(part for part in phase.trains if part in STATISTICS[statistics[phase.settings]])

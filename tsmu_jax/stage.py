@@ -18,7 +18,7 @@ from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, pmap_train
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model, TrainState, add_decoder, promote
+from tsmu_jax.learning.state import Model, TrainState, add_decoder, promote, start
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.learning.trace import traced
 from tsmu_jax.methods import Stage
@@ -34,7 +34,6 @@ def objective(experiment: Experiment, stage: Stage) -> Objective:
     plain = Objective(
         trains=stage.phase.trains,
         training=stage.phase.statistics,
-        dropout=(*stage.phase.statistics, *stage.phase.dropout),
         supervised=stage.supervised,
         dice=loss["dice"],
         smoothing=loss["smoothing"],
@@ -48,22 +47,17 @@ def objective(experiment: Experiment, stage: Stage) -> Objective:
         kd=distillation["form"],
         temperature=distillation["temperature"],
         kd_weight=distillation["weight"],
-        features=distillation["features"],
-        jitter=distillation["jitter"],
-        average=distillation["average"],
     )
 
 
 def optimizer(experiment: Experiment, stage: Stage) -> Any:
     """The stage's optimiser."""
     settings = experiment.config["optimizer"]
-    known_rate = experiment.config["distillation"]["known_rate"] if stage.phase.distils else 1.0
     return make_optimizer(
         stage.phase.trains,
         rate=experiment.rate(stage),
         weight_decay=settings["weight_decay"],
         clip_norm=settings["clip_norm"],
-        known_rate=known_rate,
         decay=settings["decay"],
         schedule=settings["schedule"],
         steps_per_epoch=experiment.draws(stage).steps_per_epoch,
@@ -73,7 +67,7 @@ def optimizer(experiment: Experiment, stage: Stage) -> Any:
 
 def begin(experiment: Experiment, stage: Stage, model: Model) -> TrainState:
     """The state of the stage's first step. Args: model: as `enter` returns it."""
-    return objective(experiment, stage).start(model, optimizer(experiment, stage))
+    return start(model, optimizer(experiment, stage))
 
 
 def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
@@ -175,10 +169,7 @@ def training_loop(
         epochs=experiment.epochs(stage),
         steps_per_epoch=draws.steps_per_epoch,
         images_per_epoch=draws.images_per_epoch,
-        saturation=Saturation(
-            **config["early_stopping"],
-            drift_budget=config["distillation"]["drift_budget"] if stage.phase.distils else 0.0,
-        ),
+        saturation=Saturation(**config["early_stopping"]),
         checkpoint_seconds=60 * config["checkpoint_minutes"],
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tsmu_jax import choice, configuration, estimate
+from tsmu_jax import choice, estimate
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.intervals import Interval
 from tsmu_jax.experiment import Experiment, prepare
@@ -76,16 +76,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
             write_json(run.results_path, results)
             if not stage.arrived:  # the first ecoregions, at the end of their phase
                 choice.arrive(experiment, run, experiment.old)
-    differences = verdict.changes(tested, experiment.old, experiment.new)
-    results["verdict"] = {name: _finite(interval) for name, interval in differences.items()}
-    write_json(run.results_path, results)
-    selection = choice.evaluate_choice(experiment, run, experiment.stages[-1], model)
-    if selection is not None:
-        results["selection"] = selection
-        write_json(run.results_path, results)
-    if processes.first():
-        _conclude(experiment, results, verdict.sentence(differences), run, console)
-    processes.meet()  # nobody leaves before the first one has written all
+    _conclude(experiment, results, tested, model, run, console)
     return results
 
 
@@ -106,6 +97,32 @@ def _finite(interval: Interval) -> dict[str, float | None]:
 
 
 def _conclude(
+    experiment: Experiment,
+    results: dict[str, Any],
+    tested: list[tuple[str, verdict.Tests]],
+    model: Model,
+    run: RunDirectory,
+    console: Console,
+) -> None:
+    """Adds to the results what the update changed and how decoders are chosen, shows them, and completes the run.
+
+    Args:
+      tested: the name of each phase, and its record of the test images.
+      model: after the last phase.
+    """
+    differences = verdict.changes(tested, experiment.old, experiment.new)
+    results["verdict"] = {name: _finite(interval) for name, interval in differences.items()}
+    write_json(run.results_path, results)
+    selection = choice.evaluate_choice(experiment, run, experiment.stages[-1], model)
+    if selection is not None:
+        results["selection"] = selection
+        write_json(run.results_path, results)
+    if processes.first():
+        _show(experiment, results, verdict.sentence(differences), run, console)
+    processes.meet()  # nobody leaves before the first one has written all
+
+
+def _show(
     experiment: Experiment, results: dict[str, Any], said: str | None, run: RunDirectory, console: Console
 ) -> None:
     """Prints table and verdict, draws the pictures, and writes the table: then the run is complete."""
@@ -186,9 +203,6 @@ def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], c
         f"{config['method']}: old {', '.join(experiment.old)}; new {', '.join(experiment.new)} ({where}, "
         f"{config['data']['size']} x {config['data']['size']} x {config['data']['channels']})"
     )
-    own = configuration.own_settings(config)
-    if own:
-        console.print(f"  set by the method: {', '.join(f'{key}={value}' for key, value in own.items())}")
     for name in (*experiment.old, *experiment.new):
         sizes = (len(part[name]) for part in (divided.train, divided.validation, divided.test))
         console.print("  {}: {} training, {} validation, {} test pairs".format(name, *sizes))

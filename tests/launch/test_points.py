@@ -15,7 +15,7 @@ from launch.points import KNOBS, Point, check, directory_name, overridden, read
 from launch.space import base
 from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
-from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS
+from tsmu_jax.methods import CONTROL, PAPER_METHODS
 
 SWEEPS = sorted((Path(__file__).parents[2] / "configs" / "sweeps").glob("*.py"))
 VARIANTS = ("default", "paper", "small", "demo")
@@ -64,18 +64,6 @@ def test_the_paper_sweep_is_every_method_on_every_held_out_ecoregion(tmp_path: P
     freezing = [point for point in freezing if point.config["method"] != "sequential_tsmu"]
     assert {point.config["method"] for point in freezing} == {"feature_extraction", "joint_training", "tsmu", *CONTROL}
     assert len({point.keys[1] for point in freezing}) == 2 * 4
-
-
-def test_the_plus_sweep_tries_every_further_method_and_takes_back_one_thing_of_several(tmp_path: Path) -> None:
-    points = planned(sweep("plus"), tmp_path, "demo", sweep__held_out="etf", sweep__rates="1e-4")
-    tried = [(point.config["method"], point.config["without"]) for point in points]
-    further = [name for name in METHODS if name not in PAPER_METHODS | CONTROL]
-    assert [method for method, without in tried if not without] == ["tsmu", *further]
-    taken_back = [(method, without) for method, without in tried if without]
-    several = [name for name in further if len(METHODS[name].settings) > 1]
-    assert several and taken_back == [(name, key) for name in several for key in METHODS[name].settings]
-    assert len({point.keys[1] for point in points}) == 1  # they differ in joint fine-tuning alone
-    assert len({point.keys[2] for point in points}) == len(points)
 
 
 def test_the_paper_sweep_can_be_narrowed(tmp_path: Path) -> None:
@@ -151,7 +139,7 @@ def test_one_ecoregion_alone_is_no_protocol() -> None:
     ("name", "knob", "message"),
     [
         ("data_size", {"sweep__pairs": "2,a"}, "--config.sweep.pairs=2,a: must be whole numbers, such as 2,4,8,0"),
-        ("plus", {"sweep__rates": "1e-4;1"}, "--config.sweep.rates=1e-4;1: must be numbers, such as 1e-5,1e-4"),
+        ("search", {"sweep__rates": "1e-4;1"}, "--config.sweep.rates=1e-4;1: must be numbers, such as 1e-5,1e-4"),
     ],
 )
 def test_knobs_with_wrong_values_are_named(name: str, knob: dict[str, str], message: str) -> None:

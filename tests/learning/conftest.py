@@ -1,4 +1,3 @@
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, WEIGHT
 from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, pmap_train, replicate, shard
-from tsmu_jax.learning.state import Model, TrainState
+from tsmu_jax.learning.state import Model, TrainState, start
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.models.decoder import Decoder
 from tsmu_jax.models.encoder import TableIXEncoder
@@ -78,7 +77,7 @@ class Training:
         self.mapped = pmap_train(make_train_step(network, tx, objective, axis_name=AXIS))
 
     def start(self, model: Model) -> TrainState:
-        return replicate(self.objective.start(model, self.tx))
+        return replicate(start(model, self.tx))
 
     def run(self, model: Model, batches, seed: int = 0) -> tuple[TrainState, list[dict[str, float]]]:
         state, history = self.start(model), []
@@ -89,8 +88,7 @@ class Training:
 
 
 def objective_of(phase: methods.Phase, **kwargs: Any) -> Objective:
-    dropout = (*phase.statistics, *phase.dropout)
-    return Objective(trains=phase.trains, training=phase.statistics, dropout=dropout, **kwargs)
+    return Objective(trains=phase.trains, training=phase.statistics, **kwargs)
 
 
 @pytest.fixture(scope="package")
@@ -107,15 +105,6 @@ def joint(network: Network) -> Training:
     settings: dict[str, Any] = {"temperature": 4.0, "kd_weight": 3.0}
     distilled = objective_of(methods.JOINT_FINE_TUNING, supervised=("new",), distilled=("a", "b"), **settings)
     return Training(network, tx, distilled)
-
-
-@pytest.fixture(scope="package")
-def plus(network: Network) -> Training:
-    """The phase `joint_fine_tuning` with all that goes beyond the paper, the old decoders fixed."""
-    phase = dataclasses.replace(methods.JOINT_FINE_TUNING, trains=("shared", "new"), dropout=("new",))
-    tx = make_optimizer(phase.trains, rate=1e-2, weight_decay=0.1)
-    more: dict[str, Any] = {"features": 2.0, "jitter": 0.2, "average": 0.9}
-    return Training(network, tx, objective_of(phase, supervised=("new",), distilled=("a", "b"), **more))
 
 
 @pytest.fixture(scope="package")

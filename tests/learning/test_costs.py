@@ -15,14 +15,13 @@ from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.models.tsmu import Network, make_network
 
 TX = optax.sgd(0.1)
-WHOLE = Objective(trains=("shared", "old"), training=("shared", "old"), dropout=("old",), supervised=("a",))
+WHOLE = Objective(trains=("shared", "old"), training=("shared", "old"), supervised=("a",))
 FROZEN = dataclasses.replace(WHOLE, trains=("old",), training=("old",))
-TAUGHT = dataclasses.replace(WHOLE, features=1.0)
 
 
 def step_flops(network: Network, model: Model, objective: Objective, blank: dict[str, np.ndarray]) -> int:
     step = pmap_train(make_train_step(network, TX, objective, axis_name=AXIS))
-    return costs.step_flops(step, objective.start(model, TX), blank, jax.random.key(0))
+    return costs.step_flops(step, start(model, TX), blank, jax.random.key(0))
 
 
 def batch(slots: int) -> dict[str, np.ndarray]:
@@ -36,7 +35,6 @@ def test_arithmetic_grows_with_the_batch_and_shrinks_with_what_is_frozen(network
     one = flops(WHOLE)
     assert flops(WHOLE, 16) == 2 * one
     assert flops(FROZEN) < 0.95 * one
-    assert flops(TAUGHT) > 1.02 * one  # once more through the encoder, which is small here
 
 
 def test_a_step_is_three_forward_passes_of_what_it_trains() -> None:

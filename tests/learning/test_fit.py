@@ -14,7 +14,7 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.parallel import shard
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model
+from tsmu_jax.learning.state import Model, start
 
 EPOCHS, STEPS = 4, 3  # steps in an epoch
 COSTS = ("images_per_second", "input_wait", "seconds")
@@ -90,7 +90,7 @@ class Runner:
             saturation=Saturation(**saturation),
             checkpoint_seconds=checkpoint_seconds,
         )
-        return fit(loop, self.training.objective.start(self.model, self.training.tx))
+        return fit(loop, start(self.model, self.training.tx))
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +99,14 @@ def run(freeze, model, make_batch) -> Runner:
 
 
 @pytest.fixture(scope="module")
-def run_plus(plus, model, make_batch) -> Runner:
-    """With a teacher and averaged weights, which a resumed run must not forget."""
+def run_distilled(joint, model, make_batch) -> Runner:
+    """Joint fine-tuning, towards stored responses."""
 
     def batch(step: int):
         made = make_batch(step)
         return {**made, RESPONSES: np.random.default_rng(step).normal(size=(4, 2, 8, 8)).astype(np.float32)}
 
-    return Runner(plus, model, batch)
+    return Runner(joint, model, batch)
 
 
 @pytest.fixture(scope="module")
@@ -177,17 +177,19 @@ def test_a_resumed_run_equals_an_uninterrupted_one(run, uninterrupted, tmp_path,
     assert seconds == sorted(seconds)  # time before the interruption counts
 
 
-def test_a_resumed_run_knows_its_teacher_and_its_average(run_plus, model, tmp_path, identical) -> None:
+def test_resumed_joint_fine_tuning_equals_an_uninterrupted_one(run_distilled, model, tmp_path, identical) -> None:
     expected_records: list[dict[str, Any]] = []
-    expected = run_plus(tmp_path / "whole", expected_records, validate=real_validation, patience=9)
-    assert all(record["train/feature_loss"] > 1e-6 for record in expected_records)
-    assert not identical(jax.device_get(expected.model.params["new"]), model.params["new"])
-    assert identical(jax.device_get(expected.model.params["old"]), model.params["old"])
+    expected = run_distilled(tmp_path / "whole", expected_records, validate=real_validation, patience=9)
+    assert all(record["train/kd_loss"] > 1e-6 for record in expected_records)
+    for part in ("shared", "old", "new"):
+        assert not identical(jax.device_get(expected.model.params[part]), model.params[part])
     records: list[dict[str, Any]] = []
     for step in (4, 8):
         with pytest.raises(Interrupted):
-            run_plus(tmp_path, records, validate=real_validation, checkpoint_seconds=0.0, fails_at=step, patience=9)
-    fitted = run_plus(tmp_path, records, validate=real_validation, patience=9)
+            run_distilled(
+                tmp_path, records, validate=real_validation, checkpoint_seconds=0.0, fails_at=step, patience=9
+            )
+    fitted = run_distilled(tmp_path, records, validate=real_validation, patience=9)
     assert digest(fitted.model) == digest(expected.model)
     assert plain(records) == plain(expected_records)
 
@@ -228,24 +230,6 @@ def test_last_improvement_is_kept_when_the_epochs_are_over(run, uninterrupted, t
     fitted = run(tmp_path, [], validate=validate, patience=2)
     assert (fitted.epochs, fitted.chosen_epoch) == (EPOCHS, 3)
     assert uninterrupted[2][digest(fitted.model)] == 3
-
-
-def test_drift_budget_takes_back_the_epoch_that_exceeds_it(run, uninterrupted, tmp_path) -> None:
-    fitted = run(tmp_path, [], drift_budget=drift_of(STEPS + 2))  # the mean of the third epoch is above
-    assert (fitted.epochs, fitted.chosen_epoch) == (3, 2)
-    assert uninterrupted[2][digest(fitted.model)] == 2
-
-
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_drift_budget_that_the_first_epoch_exceeds_leaves_the_model_as_it_was(
-    run, model, tmp_path, interrupted
-) -> None:
-    if interrupted:
-        with pytest.raises(Interrupted):
-            run(tmp_path, [], fails_at=2, checkpoint_seconds=0.0, drift_budget=1e-9)
-    fitted = run(tmp_path, [], drift_budget=1e-9)
-    assert (fitted.epochs, fitted.chosen_epoch) == (1, 0)
-    assert digest(fitted.model) == digest(model)
 
 
 def test_a_diverged_phase_ends_with_what_to_do_about_it(freeze, model, make_batch, tmp_path) -> None:

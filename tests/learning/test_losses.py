@@ -9,7 +9,6 @@ from tsmu_jax.learning.losses import (
     cross_entropy,
     dice_sums,
     drift,
-    feature_distance,
     knowledge_distillation,
     soft_dice,
 )
@@ -189,32 +188,6 @@ def test_low_precision_logits_are_raised_to_float32(logits, responses, mask) -> 
     assert soft_dice(logits=low, mask=mask).dtype == jnp.float32
     expected = soft_dice(logits=low.astype(jnp.float32), mask=mask)
     np.testing.assert_array_equal(soft_dice(logits=low, mask=mask), expected)
-
-
-def test_feature_distance_is_relative_to_the_teachers_features() -> None:
-    random = np.random.default_rng(3)
-    student, teacher = random.normal(size=(2, 3, 4, 5, 6)).astype(np.float32)
-    teacher[1] *= 10  # an image with larger features may move as much more
-
-    def distance(student: np.ndarray, teacher: np.ndarray) -> jax.Array:
-        return feature_distance(features=student, responses=teacher)
-
-    expected = ((student - teacher).astype(np.float64) ** 2).mean((1, 2, 3)) / (teacher**2.0).mean((1, 2, 3))
-    value = jax.jit(distance)(student, teacher)
-    assert (value.shape, value.dtype) == ((3,), jnp.float32)
-    np.testing.assert_allclose(value, expected, rtol=1e-5)
-    gradient = jax.grad(lambda x: distance(x, teacher).sum())(student)
-    scale = (teacher**2.0).mean((1, 2, 3), keepdims=True)
-    np.testing.assert_allclose(gradient, 2 * (student - teacher) / (4 * 5 * 6) / scale, rtol=1e-4, atol=1e-7)
-    np.testing.assert_array_equal(jax.grad(lambda x: distance(student, x).sum())(teacher), 0)
-    np.testing.assert_array_equal(distance(teacher, teacher), 0)
-    np.testing.assert_array_equal(jax.grad(lambda x: distance(x, teacher).sum())(teacher), 0)
-    np.testing.assert_allclose(distance(np.zeros_like(teacher), teacher), 1, rtol=1e-6)
-    nothing = np.zeros_like(teacher)
-    assert np.isfinite(distance(student, nothing)).all() and (distance(nothing, nothing) == 0).all()
-    low = distance(jnp.asarray(student, jnp.bfloat16), jnp.asarray(teacher, jnp.bfloat16))
-    assert low.dtype == jnp.float32
-    np.testing.assert_allclose(low, expected, rtol=0.02)
 
 
 def test_drift_is_the_mean_absolute_change_of_probability(logits, responses) -> None:

@@ -63,20 +63,6 @@ def test_frozen_parts_have_neither_update_nor_decay_nor_memory() -> None:
     assert sorted(shapes) == [(2, 3), (2, 3), (3,), (3,)]
 
 
-def test_what_was_known_may_move_more_slowly_than_the_new_decoder() -> None:
-    def part(name: str, params: dict) -> list[np.ndarray]:
-        return [np.asarray(leaf) for leaf in jax.tree.leaves(params[name])]
-
-    params, gradients = tree(0) | {"new": {"new": tree(9)["shared"]}}, [tree(1) | {"new": {"new": tree(8)["shared"]}}]
-    trains = ("shared", "old", "new")
-    alike, _ = run(make_optimizer(trains, rate=RATE, weight_decay=DECAY), params, gradients)
-    slower, _ = run(make_optimizer(trains, rate=RATE, weight_decay=DECAY, known_rate=0.1), params, gradients)
-    for name, factor in {"shared": 0.1, "old": 0.1, "new": 1.0}.items():
-        for start, one, other in zip(*(part(name, each) for each in (params, alike, slower)), strict=True):
-            np.testing.assert_allclose(other - start, factor * (one - start), rtol=1e-3, atol=1e-6)
-            assert np.abs(one - start).min() > 1e-3
-
-
 def test_nothing_is_trained_where_nothing_is_named() -> None:
     params = tree(0)
     moved, state = run(make_optimizer((), rate=RATE), params, [tree(1)])

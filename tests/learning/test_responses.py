@@ -19,7 +19,7 @@ def direct(network_of_one_device, model):
 
     @jax.jit
     def run(images):
-        logits, _, _ = forward(
+        logits, _ = forward(
             network_of_one_device,
             model.params,
             model.batch_stats,

@@ -58,19 +58,9 @@ def test_start_takes_a_fresh_optimizer(model) -> None:
     assert state.step == 0 and state.step.dtype == jnp.int32
     assert state.params is model.params and state.batch_stats is model.batch_stats
     assert all((leaf == 0).all() for leaf in jax.tree.leaves(state.opt_state))
-    assert state.teacher == state.average == {}
 
 
-def test_start_keeps_what_later_steps_need(model) -> None:
-    state = start(model, optax.adam(1e-3), teacher=True, averaged=("shared", "new"))
-    assert state.teacher == {"params": model.params["shared"], "batch_stats": model.batch_stats["shared"]}
-    assert state.average == {"shared": model.params["shared"], "new": model.params["new"]}
-
-
-def test_the_model_of_a_state_has_averages_where_there_are_any(model) -> None:
+def test_the_model_of_a_state_has_the_parameters_of_its_last_step(model) -> None:
     doubled = jax.tree.map(lambda leaf: 2 * leaf, model.params)
-    state = start(model, optax.adam(1e-3), averaged=("shared",)).replace(params=doubled)
-    assert state.model.params["shared"] is model.params["shared"]
-    assert state.model.params["old"] is doubled["old"]
-    assert state.model.batch_stats is model.batch_stats
-    assert start(model, optax.adam(1e-3)).replace(params=doubled).model.params["shared"] is doubled["shared"]
+    state = start(model, optax.adam(1e-3)).replace(params=doubled)
+    assert state.model.params is doubled and state.model.batch_stats is model.batch_stats

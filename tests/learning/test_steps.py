@@ -1,6 +1,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -15,7 +16,7 @@ from tsmu_jax.learning.steps import Objective, flip, make_train_step, to_unit
 # Plain gradient descent: Adam would turn the rounding of gradients that should be 0 into whole steps.
 SGD = optax.sgd(10.0)
 BOTH = ("shared", "old")
-TWO_OLD = Objective(trains=BOTH, training=BOTH, dropout=BOTH, supervised=("a", "b"))
+TWO_OLD = Objective(trains=BOTH, training=BOTH, supervised=("a", "b"))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def test_a_batch_of_padding_alone_on_one_device(one_device, two_devices, model, 
 def test_dice_of_the_batch_gathers_its_pixels_from_all_devices(
     network, network_of_one_device, answer, model, make_batch
 ) -> None:
-    objective = Objective(trains=("old",), training=(), dropout=(), supervised=("a", "b"), dice="batch", smoothing=2.0)
+    objective = Objective(trains=("old",), training=(), supervised=("a", "b"), dice="batch", smoothing=2.0)
     whole = jax.jit(make_train_step(network_of_one_device, SGD, objective))
     split = pmap_train(make_train_step(network, SGD, objective, axis_name=AXIS))
     batch = routed(make_batch(0), 0, 1, 0, 1)
@@ -135,7 +136,7 @@ def test_dice_of_the_batch_gathers_its_pixels_from_all_devices(
 def test_cross_entropy_is_added_to_dice_over_the_real_images(
     network, network_of_one_device, answer, model, make_batch, dice: str
 ) -> None:
-    objective = Objective(trains=("old",), training=(), dropout=(), supervised=("a", "b"), dice=dice, cross_entropy=0.5)
+    objective = Objective(trains=("old",), training=(), supervised=("a", "b"), dice=dice, cross_entropy=0.5)
     whole = jax.jit(make_train_step(network_of_one_device, SGD, objective))
     split = pmap_train(make_train_step(network, SGD, objective, axis_name=AXIS))
     batch = routed(make_batch(0), 0, 1, 0, 1)
@@ -198,6 +199,34 @@ def test_frozen_means_identical_to_the_bit(freeze, answer, model, make_batch, id
     assert not np.array_equal(answer(after, "new", images), answer(model, "new", images))
 
 
+def test_old_decoders_may_stay_as_they_are_in_joint_fine_tuning(
+    network_of_one_device, model, make_batch, identical
+) -> None:
+    objective = Objective(trains=("shared", "new"), training=(), supervised=("new",), distilled=("a", "b"))
+    step = jax.jit(make_train_step(network_of_one_device, SGD, objective))
+    batch = make_batch(0)
+    batch[RESPONSES] = np.random.default_rng(1).normal(0, 3, (4, 2, 8, 8)).astype(np.float32)
+    state, _ = step(start(model, SGD), batch, jax.random.key(0))
+    assert identical(state.params["old"], model.params["old"])
+    assert identical(state.batch_stats, model.batch_stats)
+    for part in ("shared", "new"):
+        assert not identical(state.params[part], model.params[part])
+
+
+@pytest.mark.parametrize("side", [3, 300])
+def test_a_state_may_hold_the_same_array_twice(side: int) -> None:
+    """A step reuses the memory of its arguments."""
+    step = pmap_train(lambda state, batch, key: ({**state, "params": state["params"] + 1}, batch["x"].sum()))
+    leaf = jnp.full((side, side), 0.5)  # on one device
+    state = replicate({"params": leaf, "kept": leaf})
+    for _ in range(3):
+        state, _ = step(state, shard({"x": np.ones(2, np.float32)}), jax.random.key(0))
+    for name, value in {"params": 3.5, "kept": 0.5}.items():
+        for copy in state[name].addressable_shards:
+            np.testing.assert_array_equal(copy.data, value)
+    np.testing.assert_array_equal(leaf, 0.5)
+
+
 def test_freeze_learns(freeze, model, make_batch) -> None:
     batch = make_batch(0)
     batch[MASK] = (batch[IMAGE][..., 0] > 127).astype(np.uint8)
@@ -208,7 +237,7 @@ def test_freeze_learns(freeze, model, make_batch) -> None:
 
 def test_a_frozen_encoder_is_not_differentiated(network_of_one_device, model, make_batch) -> None:
     def convolutions(*trains: str) -> int:
-        objective = Objective(trains=trains, training=trains, dropout=trains, supervised=("new",))
+        objective = Objective(trains=trains, training=trains, supervised=("new",))
         step = make_train_step(network_of_one_device, SGD, objective)
         traced = jax.make_jaxpr(step)(start(model, SGD), make_batch(0), jax.random.key(0))
         return str(traced).count("= conv_general_dilated[")

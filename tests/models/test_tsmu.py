@@ -10,7 +10,6 @@ from tsmu_jax.models.decoder import Decoder, head_init
 from tsmu_jax.models.encoder import TableIXEncoder
 from tsmu_jax.models.tsmu import (
     Network,
-    encode,
     find_decoder,
     forward,
     init_decoder,
@@ -102,7 +101,7 @@ def test_encoder_never_samples_down_and_the_decoder_returns_every_pixel(
         params, stats = init_encoder(network, jax.random.key(0))
         decoder, decoder_stats = init_decoder(network, jax.random.key(0))
         encoded = network.encoder.apply({"params": params, "batch_stats": stats}, images, weight, train=False)
-        logits, _, _ = forward(
+        logits, _ = forward(
             network,
             {"shared": params, "old": {}, "new": {"new": decoder}},
             {"shared": stats, "old": {}, "new": {"new": decoder_stats}},
@@ -152,7 +151,7 @@ def test_a_new_decoder_starts_from_its_prior(prior: float) -> None:
     def answer(seed: int, images: np.ndarray) -> np.ndarray:
         shared, decoder = (init(network, jax.random.key(seed)) for init in (init_encoder, init_decoder))
         params, stats = ({"shared": a, "old": {}, "new": {"new": b}} for a, b in zip(shared, decoder, strict=True))
-        logits, _, _ = forward(network, params, stats, images, {"new": np.ones(len(images))})
+        logits, _ = forward(network, params, stats, images, {"new": np.ones(len(images))})
         return np.asarray(jax.nn.sigmoid(logits["new"]))
 
     np.testing.assert_allclose(answer(0, np.zeros((1, 8, 8, 3))), prior, rtol=1e-5)  # nothing seen
@@ -197,8 +196,9 @@ def test_bfloat16_computes_but_nothing_is_kept_in_it(variant: str, images) -> No
         keys = jax.random.split(jax.random.key(2), 3)
 
         def loss(params):
-            parts: dict = {"training": ("shared", "old"), "dropout": ("old",)}
-            logits, moved, _ = forward(network, params, stats, images, {"old": ONES}, keys=keys, **parts)
+            logits, moved = forward(
+                network, params, stats, images, {"old": ONES}, keys=keys, training=("shared", "old")
+            )
             return logits["old"].sum(), (logits, moved)
 
         gradients, (logits, moved) = jax.grad(loss, has_aux=True)(params)
@@ -210,15 +210,15 @@ def test_bfloat16_computes_but_nothing_is_kept_in_it(variant: str, images) -> No
     assert convolutions and all(":bf16[" in line for line in convolutions)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "training", "dropout"))
-def compiled(network, params, stats, images, weights, training, dropout, keys):
-    return forward(network, params, stats, images, weights, training=training, dropout=dropout, keys=keys)
+@functools.partial(jax.jit, static_argnames=("network", "training"))
+def compiled(network, params, stats, images, weights, training, keys):
+    return forward(network, params, stats, images, weights, training=training, keys=keys)
 
 
-def run_forward(network, model, images, weights, training=(), dropout=(), seed: int = 0):
+def run_forward(network, model, images, weights, training=(), seed: int = 0):
     """Logits and statistics."""
     keys = jax.random.split(jax.random.key(seed), len(images))
-    return compiled(network, model.params, model.batch_stats, images, weights, training, dropout, keys)[:2]
+    return compiled(network, model.params, model.batch_stats, images, weights, training, keys)
 
 
 def identical(first, second) -> bool:
@@ -239,27 +239,14 @@ def test_only_parts_in_training_mode_move_their_statistics(network, model, image
     assert identical(stats["old"]["b"], before["old"]["b"])  # was not run
 
 
-@pytest.mark.parametrize("training", [(), ("new",)])
-def test_only_parts_that_drop_out_draw_anything(network, model, images, training) -> None:
-    """With batch statistics or without: dropout is a switch of its own."""
+def test_only_parts_in_training_mode_drop_out(network, model, images) -> None:
+    def answers(training, seed: int):
+        return run_forward(network, model, images, {"a": ONES, "c": ONES}, training, seed)[0]
 
-    def answers(dropout, seed: int):
-        return run_forward(network, model, images, {"a": ONES, "c": ONES}, training, dropout, seed)
-
-    still, again = answers((), 0)[0], answers((), 1)[0]
-    assert identical(still, again)
-    (first, stats), (second, _) = answers(("new",), 0), answers(("new",), 1)
+    assert identical(answers((), 0), answers((), 1))
+    first, second = answers(("new",), 0), answers(("new",), 1)
     assert identical(first["a"], second["a"])  # the old decoder does not drop out
     assert not identical(first["c"], second["c"])
-    assert identical(stats["new"], model.batch_stats["new"]) == ("new" not in training)
-
-
-def test_the_features_are_those_of_the_encoder_alone(network, model, images) -> None:
-    features = forward(network, model.params, model.batch_stats, images, {"a": ONES})[2]
-    alone, stats = encode(network, model.params["shared"], model.batch_stats["shared"], images, ONES)
-    assert features.shape == (3, 8, 8, 4)
-    np.testing.assert_array_equal(features, alone)
-    assert identical(stats, model.batch_stats["shared"])
 
 
 def test_weights_decide_which_images_count_for_which_decoder(network, model, images) -> None:
@@ -310,8 +297,8 @@ def test_rematerialisation_changes_what_is_kept_and_nothing_else(variant: str) -
     images = jax.random.uniform(key, (2, 16, 16, 3))
 
     def loss(network: Network, params: Mapping) -> tuple[jax.Array, Mapping]:
-        everything = {"training": ("shared", "new"), "dropout": ("new",), "keys": jax.random.split(key, 2)}
-        logits, moved, _ = forward(network, params, stats, images, {"c": np.ones(2, np.float32)}, **everything)
+        everything = {"training": ("shared", "new"), "keys": jax.random.split(key, 2)}
+        logits, moved = forward(network, params, stats, images, {"c": np.ones(2, np.float32)}, **everything)
         return (logits["c"] ** 2).mean(), moved
 
     params = {"shared": shared, "old": {}, "new": {"c": new}}

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 from pathlib import Path
@@ -7,7 +6,6 @@ import numpy as np
 import pytest
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.reporting.runs import differing_keys
 
@@ -94,21 +92,6 @@ def test_runs_that_repeat_another_are_left_out(tmp_path: Path, make_run) -> None
     found = find_runs([tmp_path / "sweep"])
     assert [run.path.name for run in found.runs] == ["a", "c", "d"]
     assert found.left_out[0].path.name == "b" and "repeats" in found.left_out[0].reason
-
-
-def test_settings_of_a_method_are_said_by_its_name(tmp_path: Path, make_run, monkeypatch) -> None:
-    own = {"distillation.weight": 10.0}
-    monkeypatch.setitem(METHODS, "tuned", dataclasses.replace(METHODS["tsmu"], settings=own))
-    make_run("sweep/a", "tsmu", changes={"without": ""})
-    make_run("sweep/b", "tuned", changes={"without": "", **own})
-    runs = find_runs([tmp_path / "sweep"]).runs
-    assert len(runs) == 2 and differing_keys(runs) == ()
-    make_run("sweep/c", "tuned", changes={"without": "distillation.weight"})  # the configuration's own value
-    make_run("sweep/d", "tuned", changes={"without": "distillation.weight", "distillation.weight": 3.0})
-    runs = find_runs([tmp_path / "sweep"]).runs
-    assert len(runs) == 4 and differing_keys(runs) == ("distillation.weight", "without")
-    said = [[key for key in differing_keys(runs) if run.concerns(key)] for run in runs]
-    assert said == [["distillation.weight"], ["without"], *[["distillation.weight", "without"]] * 2]
 
 
 def test_a_log_that_was_cut_off_is_read_as_far_as_it_goes(make_run) -> None:

@@ -126,9 +126,7 @@ class _Run:
         if not math.isfinite(record["train/loss"]):
             raise UserError(DIVERGED.format(epoch=record["epoch"]))
         record |= loop.validate(self.model)
-        keep, self.ended = loop.saturation.update(
-            record["epoch"], validation_iou=record.get("validation/micro_iou"), drift=record.get("train/drift")
-        )
+        keep, self.ended = loop.saturation.update(record["epoch"], validation_iou=record.get("validation/micro_iou"))
         if keep and loop.saturation.active:
             self.kept = self._copy()
         self.sums = {}

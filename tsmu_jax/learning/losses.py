@@ -103,23 +103,6 @@ def knowledge_distillation(
     return pixels.mean((1, 2))
 
 
-def feature_distance(*, features: jax.Array, responses: jax.Array) -> jax.Array:
-    """Mean squared distance of the encoder's features from a frozen encoder's, in units of the latter's mean square.
-
-    Not in the paper: it holds what all decoders read, where distillation holds only what the old ones make of it.
-
-    Args:
-      features: f[b, h, w, k], the student's.
-      responses: f[b, h, w, k], the teacher's; no gradient flows into them.
-
-    Returns:
-      f32[b]: 0 for equal features, 1 for a student that answers 0 everywhere.
-    """
-    teacher = jax.lax.stop_gradient(responses.astype(jnp.float32))
-    distance = jnp.square(features.astype(jnp.float32) - teacher).mean((1, 2, 3))
-    return distance / jnp.maximum(jnp.square(teacher).mean((1, 2, 3)), 1e-6)  # of an image without features: finite
-
-
 def drift(*, logits: jax.Array, responses: jax.Array) -> jax.Array:
     """Mean absolute change of probability from the stored responses: what validation on new images cannot see.
 

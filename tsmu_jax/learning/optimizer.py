@@ -16,7 +16,6 @@ def make_optimizer(
     rate: float,
     weight_decay: float = 3e-4,
     clip_norm: float = 0.0,
-    known_rate: float = 1.0,
     decay: str = "weight",
     schedule: str = "constant",
     steps_per_epoch: int = 1,
@@ -34,7 +33,6 @@ def make_optimizer(
       schedule: "constant", as in the paper, or "cosine": the learning rate falls to 0 along half a cosine over all
         `epochs`, so that a short phase ends at rest. It applies beside either reading of the decay.
       clip_norm: largest global norm of the trained parts' gradient; 0 does not clip.
-      known_rate: the rate of the encoder and of the old decoders in units of the new decoder's.
 
     Raises:
       ValueError: for an unknown reading or schedule.
@@ -55,12 +53,7 @@ def make_optimizer(
     # Clipping sits inside the partition: outside, frozen parts would count in the norm.
     train = optax.chain(optax.clip_by_global_norm(clip_norm), adam) if clip_norm else adam
     labels = {part: "train" if part in trains else "freeze" for part in PARTS}
-    tx = optax.multi_transform({"train": train, "freeze": optax.set_to_zero()}, labels)
-    if known_rate == 1:
-        return tx
-    known = {part: "new" if part == "new" else "known" for part in PARTS}
-    slower = optax.multi_transform({"known": optax.scale(known_rate), "new": optax.identity()}, known)
-    return optax.chain(tx, slower)
+    return optax.multi_transform({"train": train, "freeze": optax.set_to_zero()}, labels)
 
 
 def _kernels(params: Any) -> Any:

@@ -6,30 +6,26 @@ from typing import Any
 
 @dataclasses.dataclass
 class Saturation:
-    """Early stopping on the validation set, and on the drift of the old decoders' answers.
+    """Early stopping on the validation set.
 
     Attributes:
       patience: epochs without improvement after which the phase ends; 0 trains all epochs and keeps the last.
       min_delta: what counts as an improvement of the validation IoU.
-      drift_budget: the phase ends before the epoch whose mean drift exceeds this; 0 sets no budget.
       chosen_epoch: number of epochs behind the weights that the phase keeps.
     """
 
     patience: int = 0
     min_delta: float = 0.0
-    drift_budget: float = 0.0
     chosen_epoch: int = 0
     best: float = float("-inf")
 
     @property
     def active(self) -> bool:
         """Whether the weights to keep may be others than the last."""
-        return self.patience > 0 or self.drift_budget > 0
+        return self.patience > 0
 
-    def update(self, epoch: int, *, validation_iou: float | None, drift: float | None) -> tuple[bool, bool]:
+    def update(self, epoch: int, *, validation_iou: float | None) -> tuple[bool, bool]:
         """Args: epoch: finished epochs. Returns (keep these weights, end the phase)."""
-        if self.drift_budget and drift is not None and drift > self.drift_budget:
-            return False, True
         if not self.patience:
             self.chosen_epoch = epoch
             return True, False

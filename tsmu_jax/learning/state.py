@@ -1,6 +1,5 @@
 """What training changes: parameters in three subtrees, batch statistics and the optimiser's memory."""
 
-from collections.abc import Collection
 from typing import Any
 
 import flax.struct
@@ -27,13 +26,11 @@ class TrainState(flax.struct.PyTreeNode):
     params: dict[str, Tree]  # {"shared": ..., "old": {decoder: ...}, "new": {decoder: ...}}
     batch_stats: dict[str, Tree]  # likewise
     opt_state: optax.OptState
-    teacher: dict[str, Tree] = flax.struct.field(default_factory=dict)  # the encoder's "params" and "batch_stats"
-    average: dict[str, Tree] = flax.struct.field(default_factory=dict)  # {part: mean of its parameters so far}
 
     @property
     def model(self) -> Model:
-        """What evaluation sees and a phase keeps: averaged parameters, of the parts that have any."""
-        return Model({**self.params, **self.average}, self.batch_stats)
+        """What evaluation sees and a phase keeps."""
+        return Model(self.params, self.batch_stats)
 
 
 def init_model(network: Network, key: jax.Array) -> Model:
@@ -60,20 +57,11 @@ def promote(model: Model) -> Model:
     return Model(moved(model.params), moved(model.batch_stats))
 
 
-def start(
-    model: Model, tx: optax.GradientTransformation, *, teacher: bool = False, averaged: Collection[str] = ()
-) -> TrainState:
-    """The state at the beginning of a phase: a fresh optimiser.
-
-    Args:
-      teacher: keep the encoder as it is now; later steps hold their features to its.
-      averaged: parts whose parameters are averaged along the phase, from what they are now.
-    """
+def start(model: Model, tx: optax.GradientTransformation) -> TrainState:
+    """The state at the beginning of a phase: a fresh optimiser."""
     return TrainState(
         jnp.zeros((), jnp.int32),
         model.params,
         model.batch_stats,
         jax.jit(tx.init)(model.params),  # one program instead of one for each shape
-        teacher={"params": model.params["shared"], "batch_stats": model.batch_stats["shared"]} if teacher else {},
-        average={part: model.params[part] for part in averaged},
     )

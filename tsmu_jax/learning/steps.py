@@ -1,7 +1,6 @@
 """Pure steps, built by closure: one training step, and one that only answers."""
 
 import dataclasses
-import zlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -16,11 +15,10 @@ from tsmu_jax.learning.losses import (
     cross_entropy,
     dice_sums,
     drift,
-    feature_distance,
     knowledge_distillation,
     soft_dice,
 )
-from tsmu_jax.learning.state import Model, TrainState, start
+from tsmu_jax.learning.state import TrainState
 from tsmu_jax.models.tsmu import Network, Tree, encode, forward
 
 Batch = Mapping[str, jax.Array]
@@ -33,19 +31,13 @@ class Objective:
 
     Attributes:
       trains: parts whose parameters move.
-      training: parts that normalise by the batch and move their statistics.
-      dropout: parts whose decoders drop out.
+      training: parts that normalise by the batch, move their statistics and drop out.
       supervised: decoders that labels train.
       distilled: old decoders held to their stored responses; none outside of joint fine-tuning.
-      features: weight of the distance between the encoder's features and those of the encoder that the phase started
-        from, on the images as the step sees them; 0 saves the second pass through the encoder.
-      jitter: how much brightness and contrast of an image vary, while the stored responses stay; see `jitter`.
-      average: decay of the parameters' exponential moving average, which the phase keeps; 0 keeps the last ones.
     """
 
     trains: Collection[str]
     training: Collection[str]
-    dropout: Collection[str]
     supervised: tuple[str, ...]
     distilled: tuple[str, ...] = ()
     dice: str = "image"  # mean over images of soft Dice (the paper), or soft Dice of the whole batch
@@ -54,13 +46,6 @@ class Objective:
     kd: str = "bce"
     temperature: float = 2.0
     kd_weight: float = 1.0  # lambda
-    features: float = 0.0
-    jitter: float = 0.0
-    average: float = 0.0
-
-    def start(self, model: Model, tx: optax.GradientTransformation) -> TrainState:
-        """The state that the first step takes."""
-        return start(model, tx, teacher=self.features > 0, averaged=self.trains if self.average else ())
 
 
 def flip(x: jax.Array, code: jax.Array) -> jax.Array:
@@ -68,21 +53,6 @@ def flip(x: jax.Array, code: jax.Array) -> jax.Array:
     broadcast = (slice(None), *(None,) * (x.ndim - 1))
     x = jnp.where((code & 1).astype(bool)[broadcast], x[:, :, ::-1], x)
     return jnp.where((code & 2).astype(bool)[broadcast], x[:, ::-1], x)
-
-
-def jitter(images: jax.Array, keys: jax.Array, strength: float) -> jax.Array:
-    """Changes each image's brightness and contrast by factors drawn from its own key.
-
-    Both factors are uniform in [1 - strength, 1 + strength] and the same for all channels, so the change from the
-    pre- to the post-event image stays.
-
-    Args: images: f32[b, h, w, c] in [0, 1]; keys: key[b]; strength: in [0, 1). Returns f32[b, h, w, c] in [0, 1].
-    """
-    salt = zlib.crc32(b"jitter")  # dropout draws from the same keys
-    draw = jax.vmap(lambda key: 1 + jax.random.uniform(jax.random.fold_in(key, salt), (2,), minval=-1) * strength)
-    brightness, contrast = draw(keys).T[:, :, None, None, None]
-    mean = images.mean((1, 2, 3), keepdims=True)
-    return jnp.clip(((images - mean) * contrast + mean) * brightness, 0, 1)
 
 
 def to_unit(images: jax.Array) -> jax.Array:
@@ -96,7 +66,7 @@ def make_train_step(
     """Returns step(state, batch, key) -> (state, metrics), Algorithm 1's inner loop.
 
     Loss: soft Dice over the batch's real images (plus, if asked for, their cross-entropy), plus lambda times the
-    mean of knowledge distillation over images and old decoders (plus, if asked for, the distance of the features).
+    mean of knowledge distillation over images and old decoders.
     Only the trained parts are differentiated, so a frozen encoder costs no backward pass, and only they are written:
     all other parts leave as they came, to the bit.
     """
@@ -110,20 +80,16 @@ def make_train_step(
         # A decoder that is only distilled answers for every image.
         weights = {**dict.fromkeys(objective.distilled, weight), **routed}
         keys = _image_keys(jax.random.fold_in(key, state.step), len(weight), axis_name)
-        if objective.jitter:
-            images = jitter(images, keys, objective.jitter)
-        taught = encode(network, **state.teacher, images=images, weight=weight)[0] if objective.features else None
 
         def loss_fn(trained: dict[str, Tree]) -> tuple[jax.Array, tuple[dict[str, Tree], Metrics]]:
             params = {**state.params, **trained}
-            logits, stats, features = forward(
+            logits, stats = forward(
                 network,
                 params,
                 state.batch_stats,
                 images,
                 weights,
                 training=objective.training,
-                dropout=objective.dropout,
                 keys=keys,
                 features=batch.get(FEATURES),
             )
@@ -131,10 +97,6 @@ def make_train_step(
             if objective.distilled:
                 metrics |= _distillation(objective, logits, batch[RESPONSES], weight / total)
                 loss = loss + objective.kd_weight * metrics["kd_loss"]
-            if taught is not None:
-                distance = feature_distance(features=features, responses=taught)
-                metrics["feature_loss"] = (weight / total * distance).sum()
-                loss = loss + objective.features * metrics["feature_loss"]
             return loss, (stats, {"loss": loss, **metrics})
 
         trained = {part: state.params[part] for part in objective.trains}
@@ -144,11 +106,7 @@ def make_train_step(
         frozen = {k: jax.tree.map(jnp.zeros_like, v) for k, v in state.params.items() if k not in trained}
         updates, opt_state = tx.update({**frozen, **gradients}, state.opt_state, state.params)
         moved = {part: optax.apply_updates(trained[part], updates[part]) for part in trained}
-        average = {
-            p: optax.incremental_update(moved[p], mean, 1 - objective.average) for p, mean in state.average.items()
-        }
-        params = {**state.params, **moved}
-        return TrainState(state.step + 1, params, stats, opt_state, state.teacher, average), metrics
+        return TrainState(state.step + 1, {**state.params, **moved}, stats, opt_state), metrics
 
     return step
 
@@ -218,7 +176,7 @@ def make_answer_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Arra
 
     def step(params: Tree, batch_stats: Tree, batch: Batch) -> jax.Array:
         images = flip(to_unit(batch[IMAGE]), batch[FLIP])
-        logits, _, _ = forward(
+        logits, _ = forward(
             network,
             {"shared": params["shared"], "old": {"decoder": params["decoder"]}, "new": {}},
             {"shared": batch_stats["shared"], "old": {"decoder": batch_stats["decoder"]}, "new": {}},

@@ -158,23 +158,21 @@ def forward(
     weights: Mapping[str, jax.Array],
     *,
     training: Collection[str] = (),
-    dropout: Collection[str] = (),
     keys: jax.Array | None = None,
     features: jax.Array | None = None,
-) -> tuple[dict[str, jax.Array], dict[str, Tree], jax.Array]:
+) -> tuple[dict[str, jax.Array], dict[str, Tree]]:
     """Runs the encoder once and each decoder named by `weights` on its features.
 
     Args:
       images: f[b, h, w, c] in [0, 1].
       weights: for each decoder to run, f32[b]: which images count in its batch statistics.
-      training: the parts ("shared", "old", "new") that normalise by the batch and move their statistics. All others
-        use their statistics as they are, so that a frozen part is frozen to the bit.
-      dropout: the parts whose decoders drop out.
+      training: the parts ("shared", "old", "new") that normalise by the batch, move their statistics and drop out. All
+        others use their statistics as they are, so that a frozen part is frozen to the bit.
       keys: key[b], one for each image, for dropout.
       features: f[b, h, w, k], of the images; spares the encoder, which must be one that no step changes.
 
     Returns:
-      {decoder: logits f32[b, h, w]}, the new batch statistics of all three parts, and the features f[b, h, w, k].
+      {decoder: logits f32[b, h, w]}, and the new batch statistics of all three parts.
     """
     stats: dict[str, Any] = {part: batch_stats[part] for part in PARTS}
     counted = sum(weights.values())
@@ -186,12 +184,12 @@ def forward(
     logits = {}
     for name, weight in weights.items():
         part, decoder = find_decoder(params, name)
-        drawn = keys if part in dropout else None
+        drawn = keys if part in training else None
         logits[name], moved = _run(
             network.decoder, decoder, stats[part][name], features, weight, train=part in training, keys=drawn
         )
         stats[part] = {**stats[part], name: moved}
-    return logits, stats, features
+    return logits, stats
 
 
 def _run(

@@ -16,12 +16,6 @@ SETTINGS: dict[str, Any] = {
     "distillation.weight": 1.0,
     "statistics.joint_fine_tuning": "frozen",
     "distillation.train_old": True,
-    "distillation.drift_budget": 0.0,
-    "distillation.features": 0.0,
-    "distillation.average": 0.0,
-    "distillation.jitter": 0.0,
-    "distillation.dropout": False,
-    "distillation.known_rate": 1.0,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.configuration import BY_PHASE, FREE, own_settings
+from tsmu_jax.configuration import BY_PHASE, FREE
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.continual import Trajectory, matrix
 from tsmu_jax.methods import METHODS
@@ -153,8 +153,7 @@ class Run:
         """Whether a key of the configuration can make a difference to this run."""
         plan = METHODS[self.method]
         phases = (*plan.initial, *plan.update)
-        elsewhere = ("method", "old", "new", "seed", *own_settings(self.config))  # these are part of the method
-        if key in (*elsewhere, *FREE) or (key == "without" and not plan.settings):  # FREE: without any effect
+        if key in ("method", "old", "new", "seed", *FREE):  # those of the run itself, and those without any effect
             return False
         section, _, leaf = key.partition(".")
         if section in BY_PHASE:
