@@ -35,10 +35,10 @@ def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
 def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path) -> Table:
     """A row a point: mean IoU of old, new and all test images after its last phase, and what training it took.
 
-    "val." is the mean IoU of all ecoregions' validation images: settings are chosen by this column. Beside it stands
-    what the point's update changed: the old and the new ecoregions' IoU since the initial model, and the IoU of the new
-    ones since the end of the freeze phase. Below the points follow mean, least and most of these changes, for each
-    group of points that differ in seed and ecoregions alone.
+    "val." is the mean over all ecoregions of the micro IoU of their validation images: settings are chosen by this
+    column. Beside it stands what the point's update changed: the old and the new ecoregions' IoU since the initial
+    model, and the IoU of the new ones since the end of the freeze phase. Below the points follow mean, least and most
+    of these changes, for each group of points that differ in seed and ecoregions alone.
     """
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column("point", overflow="fold")
@@ -84,7 +84,7 @@ def _signed(value: float) -> str:
 def _scores(results: Mapping[str, Any]) -> list[str]:
     run_phases: Sequence[Mapping[str, Any]] = phases(results)
     values = [number(run_phases[-1], "iou", group) for group in GROUPS]
-    values.append(number(run_phases[-1], "validation_iou", "global"))
+    values.append(number(run_phases[-1], "validation_micro_iou", "global"))
     # Shared phases count in each point that has them: what the point would have taken alone.
     seconds = math.fsum(number(phase, "seconds") for phase in run_phases)
     return [*(f"{value:.3f}" if math.isfinite(value) else "–" for value in values), duration(seconds)]

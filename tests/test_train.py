@@ -116,7 +116,9 @@ def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
     last = results["phases"][-1]
     assert last["ecoregions"]["etf"]["decoder"] == "old" and last["ecoregions"]["nad"]["decoder"] == "new"
     assert results["phases"][0]["ecoregions"]["nad"]["decoder"] == "old"
-    assert last["validation_iou"].keys() == {"old", "new", "global"}
+    validated = last["validation_micro_iou"]
+    assert validated["global"] == pytest.approx((validated["old"] + validated["new"]) / 2)  # of one ecoregion each
+    assert 0 <= validated["old"] <= 1 and validated["old"] != last["micro_iou"]["old"]
     assert results["verdict"].keys() == {"old", "new", "new_decoder"}
     for name, before in (("old", 0), ("new", 0), ("new_decoder", 1)):
         group = name.partition("_")[0]

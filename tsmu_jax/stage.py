@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tsmu_jax.evaluation import metrics, probabilities
-from tsmu_jax.evaluation.evaluate import Outcome, TestSet, evaluate, to_original_size
+from tsmu_jax.evaluation.evaluate import Outcome, TestSet, balanced, evaluate, to_original_size
 from tsmu_jax.evaluation.evaluate import record as scored
 from tsmu_jax.experiment import Experiment
 from tsmu_jax.feed import Feed, blank_batch, record
@@ -228,7 +228,7 @@ def _record(
             "flops": fitted.steps * flops,  # of training steps alone
             "peak_memory_bytes": memory,
             **scored(outcomes, experiment.old, experiment.new),
-            "validation_iou": scored(validated, experiment.old, experiment.new)["iou"],  # what rates are chosen by
+            "validation_micro_iou": balanced(validated, experiment.old, experiment.new),
         },
     }
 

@@ -4,9 +4,10 @@
 
 The search runs the last phase of each method at every rate in `sweep.rates`, once with frozen statistics of the parts
 that existed before the phase, and once with statistics that follow its images. Choose by the column "val." of the
-closing table: mean IoU of all ecoregions' validation images. The default seed is 100, because synthetic images differ
-by seed: results of smaller seeds are then measured on images that the search has not seen. With `data.dir` a seed only
-splits the same images anew, so choose on some ecoregions (`sweep.held_out`), and report on others.
+closing table: the mean over all ecoregions of the micro IoU of their validation images. The default seed is 100,
+because synthetic images differ by seed: results of smaller seeds are then measured on images that the search has not
+seen. With `data.dir` a seed only splits the same images anew, so choose on some ecoregions (`sweep.held_out`), and
+report on others.
 """
 
 import itertools

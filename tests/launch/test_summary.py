@@ -15,7 +15,7 @@ def point(directory: Path, name: str, overrides: dict, change: float | None) -> 
     """A point whose run is finished, or is not there where it changed nothing."""
     if change is not None:
         results = {
-            "phases": [{"seconds": 60.0, "iou": {"old": 0.7, "new": 0.5, "global": 0.65}, "validation_iou": {}}],
+            "phases": [{"seconds": 60.0, "iou": {"old": 0.7, "new": 0.5, "global": 0.65}, "validation_micro_iou": {}}],
             "verdict": {"old": {"difference": -0.001}, "new": {"difference": change}},
         }
         write_json(directory / name / "results.json", results)
