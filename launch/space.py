@@ -59,10 +59,15 @@ def updates(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
             yield {**old, "new": new, "seed": seed}
 
 
-def numbers(config: config_dict.ConfigDict, knob: str) -> list[float]:
-    """The numbers of a knob that lists them, "1e-5,1e-4". Raises UserError where one is none."""
+def numbers(config: config_dict.ConfigDict, knob: str, *, whole: bool = False) -> list[Any]:
+    """The numbers of a knob that lists them: "1e-5,1e-4" as float, or "2,4,8" as int where they must be `whole`.
+
+    Raises:
+      UserError: a word is no such number.
+    """
     words = config.sweep[knob]
     try:
-        return [float(word) for word in configuration.names(words)]
+        return [int(word) if whole else float(word) for word in configuration.names(words)]
     except ValueError as error:
-        raise UserError(f"--config.sweep.{knob}={words}: must be numbers, such as 1e-5,1e-4") from error
+        required = "whole numbers, such as 2,4,8,0" if whole else "numbers, such as 1e-5,1e-4"
+        raise UserError(f"--config.sweep.{knob}={words}: must be {required}") from error

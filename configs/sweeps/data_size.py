@@ -12,9 +12,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from launch.space import base, updates
-from tsmu_jax.configuration import names
-from tsmu_jax.errors import UserError
+from launch.space import base, numbers, updates
 
 METHODS = ("feature_extraction", "tsmu")
 
@@ -27,12 +25,5 @@ def get_config(variant: str = "small") -> config_dict.ConfigDict:
 def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
     """Yields the overrides of each point."""
     for update in updates(config):
-        for pairs, method in itertools.product(_numbers(config.sweep.pairs), METHODS):
+        for pairs, method in itertools.product(numbers(config, "pairs", whole=True), METHODS):
             yield {"method": method, **update, "data.new_pairs": pairs}
-
-
-def _numbers(words: str) -> list[int]:
-    try:
-        return [int(word) for word in names(words)]
-    except ValueError as error:
-        raise UserError(f"--config.sweep.pairs={words}: must be whole numbers, such as 2,4,8,0") from error

@@ -1,7 +1,7 @@
 """Pixel metrics of section V-B (equations 1 to 4), from counts of true and false positives for each image."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,11 @@ class Counts(NamedTuple):
     tp: np.ndarray
     fp: np.ndarray
     fn: np.ndarray
+
+    @classmethod
+    def recorded(cls, test: Mapping[str, Any]) -> "Counts":
+        """Those of one ecoregion's test images in `phase.json`. Raises KeyError where one is missing."""
+        return cls(*(np.array(test[field], np.int64) for field in cls._fields))
 
     @property
     def empty(self) -> np.ndarray:

@@ -162,7 +162,7 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
         tests = {
             name: TestScores(
                 tuple(test["id"]),
-                metrics.Counts(*(np.array(test[field], np.int64) for field in metrics.Counts._fields)),
+                metrics.Counts.recorded(test),
                 _histogram(test.get("probabilities")),
             )
             for name, test in record["tests"].items()

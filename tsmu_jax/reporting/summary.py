@@ -89,7 +89,7 @@ def _tests(workdir: Path, phase: str, ecoregion: str) -> dict[str, Any]:
 
 def _iou(tests: Mapping[str, Any]) -> np.ndarray:
     """f64[n], of each test image."""
-    return metrics.scores(metrics.Counts(*(np.asarray(tests[field]) for field in metrics.Counts._fields))).iou
+    return metrics.scores(metrics.Counts.recorded(tests)).iou
 
 
 def _best_and_worst(workdir: Path, phases: Sequence[str], ecoregion: str) -> list[int]:

@@ -66,8 +66,8 @@ def sentence(differences: Mapping[str, Interval]) -> str | None:
 def _scores(tests: Tests, ecoregions: Sequence[str]) -> dict[Sample, float]:
     found = {}
     for name in ecoregions:
-        counts = metrics.Counts(*(np.asarray(tests[name][field]) for field in metrics.Counts._fields))
-        for image, iou in zip(tests[name]["id"], metrics.scores(counts).iou, strict=True):
+        scores = metrics.scores(metrics.Counts.recorded(tests[name]))
+        for image, iou in zip(tests[name]["id"], scores.iou, strict=True):
             found[Sample("run", name, image)] = float(iou)
     return found
 
