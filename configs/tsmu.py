@@ -181,9 +181,9 @@ def _demo(config: config_dict.ConfigDict) -> None:
     config.model.depth = 5
     config.model.bn_momentum = 0.95  # statistics of ten batches of four images would say little
     config.optimizer.schedule = "cosine"  # at these rates the last of so few steps would decide the result
-    config.epochs.initial = config.epochs.freeze = 6
-    config.epochs.joint_fine_tuning = 22  # long and slow: the same gain costs the old ecoregions less than at 1e-3
-    config.epochs.joint = 22
+    config.epochs.initial, config.epochs.freeze = 6, 8
+    config.epochs.joint_fine_tuning = 20  # long and slow: the same gain costs the old ecoregions less than at 1e-3
+    config.epochs.joint = 20
     config.epochs.fine_tune = config.epochs.retrain = config.epochs.retrain_all = 28  # freeze and joint fine-tuning
     config.rates.initial = 5e-3
     config.rates.freeze = config.rates.fine_tune = 1e-2
