@@ -169,7 +169,7 @@ def _demo(config: config_dict.ConfigDict) -> None:
     epoch.
     """
     config.batch_size = 4
-    config.new = "nad"
+    config.new = "mwcf"
     config.data.size = 48
     config.data.synthetic.pairs = "etf=200,mwcf=200,nad=200,nwfm=200"
     config.data.synthetic.height = 48
@@ -181,10 +181,10 @@ def _demo(config: config_dict.ConfigDict) -> None:
     config.model.depth = 5
     config.model.bn_momentum = 0.95  # statistics of ten batches of four images would say little
     config.optimizer.schedule = "cosine"  # at these rates the last of so few steps would decide the result
-    config.epochs.initial, config.epochs.freeze = 6, 8
+    config.epochs.initial, config.epochs.freeze = 6, 10
     config.epochs.joint_fine_tuning = 20  # long and slow: the same gain costs the old ecoregions less than at 1e-3
     config.epochs.joint = 20
-    config.epochs.fine_tune = config.epochs.retrain = config.epochs.retrain_all = 28  # freeze and joint fine-tuning
+    config.epochs.fine_tune = config.epochs.retrain = config.epochs.retrain_all = 30  # freeze and joint fine-tuning
     config.rates.initial = 5e-3
     config.rates.freeze = config.rates.fine_tune = 1e-2
     config.rates.joint_fine_tuning = 3e-4
