@@ -126,7 +126,7 @@ def run_stage(
         with traced(loop.step, directory.profile if experiment.config["profile"] else None) as step:
             fitted = fit(dataclasses.replace(loop, step=step), begin(experiment, stage, model))
         if fitted.chosen_epoch != fitted.epochs:
-            progress.close(f"kept epoch {fitted.chosen_epoch}" if fitted.chosen_epoch else "kept what it started from")
+            progress.close(f"kept epoch {fitted.chosen_epoch}")
     model = fitted.model
     answer, ecoregions = functools.partial(experiment.answer, model), (*experiment.old, *experiment.new)
     outcomes = evaluate(answer, experiment.tests, stage.route)

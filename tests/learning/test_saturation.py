@@ -10,12 +10,11 @@ def walk(saturation: Saturation, ious) -> list[tuple[bool, bool]]:
 def test_without_patience_the_last_epoch_is_kept() -> None:
     saturation = Saturation()
     assert walk(saturation, [0.5, 0.1, 0.2]) == [(True, False)] * 3
-    assert saturation.chosen_epoch == 3 and not saturation.active
+    assert saturation.chosen_epoch == 3
 
 
 def test_patience_keeps_the_best_and_ends_after_so_many_epochs_without_a_better_one() -> None:
     saturation = Saturation(patience=2)
-    assert saturation.active
     outcome = walk(saturation, [0.3, 0.2, 0.5, 0.5, 0.4])
     assert outcome == [(True, False), (False, False), (True, False), (False, False), (False, True)]
     assert saturation.chosen_epoch == 3

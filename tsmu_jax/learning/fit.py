@@ -90,8 +90,6 @@ class _Run:
         self.state = replicate(self.state)
         self.done = int(self.state.step)
         self.saved_step = self.done if interrupted_at(loop.directory) else -1
-        if self.kept is None and loop.saturation.active:
-            self.kept = self._copy()  # for a phase whose first epoch already exceeds the drift budget
         self.started = self.saved = time.perf_counter()
         self._pending: list[dict[str, jax.Array]] = []
 
@@ -126,14 +124,12 @@ class _Run:
         if not math.isfinite(record["train/loss"]):
             raise UserError(DIVERGED.format(epoch=record["epoch"]))
         record |= loop.validate(self.model)
-        keep, self.ended = loop.saturation.update(record["epoch"], validation_iou=record.get("validation/micro_iou"))
-        if keep and loop.saturation.active:
-            self.kept = self._copy()
+        keep, self.ended = loop.saturation.update(record["epoch"], validation_iou=record["validation/micro_iou"])
+        if keep and loop.saturation.patience:
+            # The step reuses the memory of its arguments.
+            self.kept = jax.tree.map(jnp.copy, self.model)
         self.sums = {}
         return record
-
-    def _copy(self) -> Model:
-        return jax.tree.map(jnp.copy, self.model)  # the step reuses the memory of its arguments
 
     def _drain(self) -> dict[str, float]:
         latest: dict[str, float] = {}

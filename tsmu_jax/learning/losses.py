@@ -1,4 +1,4 @@
-"""Soft Dice and distillation (equations 5 to 11, and of features): one value for each image; the caller reduces."""
+"""Soft Dice and distillation (equations 5 to 11): one value for each image; the caller reduces."""
 
 import functools
 from collections.abc import Sequence

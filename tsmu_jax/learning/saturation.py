@@ -19,17 +19,12 @@ class Saturation:
     chosen_epoch: int = 0
     best: float = float("-inf")
 
-    @property
-    def active(self) -> bool:
-        """Whether the weights to keep may be others than the last."""
-        return self.patience > 0
-
-    def update(self, epoch: int, *, validation_iou: float | None) -> tuple[bool, bool]:
+    def update(self, epoch: int, *, validation_iou: float) -> tuple[bool, bool]:
         """Args: epoch: finished epochs. Returns (keep these weights, end the phase)."""
         if not self.patience:
             self.chosen_epoch = epoch
             return True, False
-        if validation_iou is not None and validation_iou > self.best + self.min_delta:
+        if validation_iou > self.best + self.min_delta:
             self.best, self.chosen_epoch = validation_iou, epoch
             return True, False
         return False, epoch - self.chosen_epoch >= self.patience
