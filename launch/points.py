@@ -127,7 +127,7 @@ def _point(
 ) -> Point:
     config = overridden(base, overrides)
     experiment = prepare(config, opened=opened)
-    RunDirectory(directory / name).check(experiment.resolved)
+    RunDirectory(directory / name).check(experiment.config, images=experiment.source.fingerprint)
     phases = tuple(
         Phase(
             stage.directory,

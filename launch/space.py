@@ -35,7 +35,8 @@ def ecoregions(config: config_dict.ConfigDict) -> tuple[str, ...]:
     Raises:
       UserError: there is only one, so that none is left to begin with.
     """
-    found = configuration.names(config.sweep.ecoregions) or ecoregions_of(config.to_dict())
+    of_runs = {key: value for key, value in config.to_dict().items() if key != "sweep"}
+    found = configuration.names(config.sweep.ecoregions) or ecoregions_of(of_runs)
     if len(found) < 2:
         raise UserError(f"--config.sweep.ecoregions={config.sweep.ecoregions}: one arrives after others; name two")
     return found

@@ -3,6 +3,7 @@
 Also run directories as `tsmu_jax.main` leaves them, made by hand, for what reads them.
 """
 
+import dataclasses
 import json
 import os
 import runpy
@@ -24,6 +25,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from tsmu_jax.methods import stages  # noqa: E402
+from tsmu_jax.settings import Config, Synthetic  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,17 +49,9 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
 
 
 POSITIVE = 100  # landslide pixels of every test image
-CONFIG: dict[str, Any] = {
-    "batch_size": 2,
-    "reuse": True,
-    "checkpoint_minutes": 10.0,
-    "data": {"dir": "", "size": 32, "workers": 4, "cache_gib": 4.0, "synthetic": {"height": 32}},
-    "distillation": {"form": "bce", "weight": 1.0},
-    "optimizer": {"weight_decay": 3e-4},
-    "statistics": {"joint_fine_tuning": "frozen", "joint": "all"},
-    "epochs": {"initial": 200, "freeze": 200, "joint_fine_tuning": 100, "retrain": 100, "joint": 250},
-    "rates": {"initial": 1e-3, "freeze": 1e-3, "joint_fine_tuning": 1e-5, "retrain": 1e-5, "joint": 1e-3},
-}
+CONFIG = dataclasses.asdict(
+    dataclasses.replace(Config(), data=dataclasses.replace(Config().data, size=32, synthetic=Synthetic(height=32)))
+)
 
 MakeRun = Callable[..., Path]
 
@@ -119,12 +113,12 @@ def make_run(tmp_path: Path) -> MakeRun:
             section, _, leaf = key.rpartition(".")
             (config[section] if section else config)[leaf] = value
         path.mkdir(parents=True)
-        (path / "config.json").write_text(json.dumps({"schema": 1, "seed": seed, "config": config}))
+        (path / "config.json").write_text(json.dumps({"schema": 2, "seed": seed, "config": config}))
         results: list[dict[str, Any]] = []
         lines: list[dict[str, Any]] = []
         for stage in stages(method, old, new)[:finished]:
             spent = {
-                "epochs": config["epochs"].get(stage.phase.name, 400),
+                "epochs": config["epochs"][stage.phase.settings],
                 "images": 20 * len(stage.ecoregions),
                 "seconds": 60.0,
                 "trainable_parameters": 1000 * len(stage.phase.trains),

@@ -142,7 +142,7 @@ def test_no_epochs_no_selection(tiny_run: Run, tmp_path: Path) -> None:
     assert not run.path.exists()
     model = RunDirectory(tiny_run[0]).phase("03_joint_fine_tuning").model()
     assert choice.evaluate_choice(experiment, run, experiment.stages[-1], model) is None
-    RunDirectory.claim(run.path, experiment.resolved, command="")
+    RunDirectory.claim(run.path, experiment.config, images="", command="")
     with pytest.raises(UserError, match=r"run: no autoencoders here; train with --config\.selection\.epochs above 0"):
         tsmu_jax.load_selector(run.path)
     with pytest.raises(UserError, match="no run here"):

@@ -12,21 +12,13 @@ import pytest
 from ml_collections import config_dict
 
 import tsmu_jax
-from tsmu_jax.configuration import (
-    BY_PHASE,
-    CHOICES,
-    FREE,
-    RANGES,
-    arrivals,
-    check,
-    counts,
-    flatten,
-    names,
-    tiles,
-)
+from tsmu_jax.configuration import arrivals, counts, flatten, names, read, tiles
+from tsmu_jax.declaration import Range, Scope
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.methods import METHODS
+from tsmu_jax.settings import SETTINGS, Config
+from tsmu_jax.settings_page import markdown
 
 CONFIG = Path(__file__).parents[1] / "configs" / "tsmu.py"
 VARIANTS = ("default", "paper", "small", "demo")
@@ -50,7 +42,7 @@ def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> str:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_passes(variant: str) -> None:
-    check(get_config(variant).to_dict())
+    read(get_config(variant).to_dict())
 
 
 def test_the_default_departs_from_the_paper_in_what_it_says() -> None:
@@ -92,38 +84,43 @@ def test_variants_are_locked(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_checks_speak_of_keys_that_exist(variant: str) -> None:
-    flat = flatten(get_config(variant).to_dict())
-    assert {*CHOICES, *RANGES, *FREE} <= flat.keys()
-    assert not CHOICES.keys() & RANGES.keys()
+def test_what_is_read_is_what_was_chosen(variant: str) -> None:
+    chosen = get_config(variant).to_dict()
+    config = read(chosen)
+    assert isinstance(config, Config) and dataclasses.asdict(config) == chosen
 
 
-def test_every_number_has_a_range() -> None:
-    flat = flatten(get_config().to_dict())
-    numbers = {key for key, value in flat.items() if isinstance(value, int | float) and not isinstance(value, bool)}
-    unchecked = numbers - RANGES.keys() - CHOICES.keys()
-    assert {key for key in unchecked if not key.startswith(("epochs.", "rates."))} == set()
+def test_every_number_has_a_range_or_known_values() -> None:
+    numbers = {key for key, setting in SETTINGS.items() if isinstance(setting.default, int | float)}
+    assert {key for key in numbers if SETTINGS[key].permitted is None} == set()
 
 
-def _strings_of_the_package() -> set[str]:
-    """All strings that subscript something: config["data"], settings["rate"]."""
-    found = set()
-    for path in Path(tsmu_jax.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Subscript):
-                found |= {leaf.value for leaf in ast.walk(node.slice) if isinstance(leaf, ast.Constant)}
-    return {value for value in found if isinstance(value, str)}
+def test_every_default_is_permitted_and_every_setting_says_what_it_means() -> None:
+    read(dataclasses.asdict(Config()))
+    assert all(setting.meaning for setting in SETTINGS.values())
 
 
-def test_no_key_is_dead() -> None:
-    read = _strings_of_the_package()
+def test_the_page_of_settings_is_what_they_declare() -> None:
+    page = Path(__file__).parents[1] / "docs" / "settings.md"
+    assert page.read_text() == markdown(), "run: python -m tsmu_jax.settings_page > docs/settings.md"
+
+
+def _names_of_the_package() -> set[str]:
+    """All attributes that the package reads, but in the declarations themselves: config.data, settings.rate."""
+    files = [path for path in Path(tsmu_jax.__file__).parent.rglob("*.py") if path.name != "settings.py"]
+    nodes = (node for path in files for node in ast.walk(ast.parse(path.read_text())))
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
+def test_no_setting_is_dead() -> None:
+    used = _names_of_the_package()
     settings = {field.name for field in dataclasses.fields(Saturation)}
     phases = {phase.settings for method in METHODS.values() for phase in (*method.initial, *method.update)}
     dead = []
-    for key in flatten(get_config().to_dict()):
+    for key, setting in SETTINGS.items():
         section, _, leaf = key.rpartition(".")
-        known = {**dict.fromkeys(BY_PHASE, phases), "early_stopping": settings}.get(section, read)
-        if leaf not in known or not set(section.split(".")) <= read | {""}:
+        known = phases if setting.scope is Scope.OWN_PHASE else settings if section == "early_stopping" else used
+        if leaf not in known or not set(section.split(".")) <= used | {""}:
             dead.append(key)
     assert dead == []
 
@@ -136,47 +133,93 @@ def test_every_method_finds_its_epochs_and_rates() -> None:
     assert set(config.epochs) == set(config.rates) == {"initial", "freeze", *config.statistics}
 
 
-@pytest.mark.parametrize("section", BY_PHASE)
-def test_a_configuration_of_an_earlier_release_is_refused(section: str) -> None:
+CHOICES = {key: setting.permitted for key, setting in SETTINGS.items() if isinstance(setting.permitted, tuple)}
+RANGES = {key: setting.permitted for key, setting in SETTINGS.items() if isinstance(setting.permitted, Range)}
+
+
+@pytest.mark.parametrize("section", ["epochs", "rates", "statistics"])
+def test_a_configuration_without_a_section_is_refused(section: str) -> None:
     config = get_config().to_dict()
     del config[section]
-    assert f"the configuration lacks {section}" in refusal(check, config)
+    assert f"the configuration lacks {section}." in refusal(read, config)
+
+
+def test_an_unknown_setting_is_named_beside_the_nearest_one() -> None:
+    config = get_config().to_dict()
+    config["model"]["dept"] = 3
+    assert refusal(read, config).startswith("unknown setting model.dept; did you mean model.depth?")
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_values_of_another_type_are_refused(key: str) -> None:
+    wrong = 3 if isinstance(SETTINGS[key].default, str) else "three"
+    assert refusal(read, changed(key, wrong)).startswith(f"--config.{key}={wrong}: must be of type ")
 
 
 @pytest.mark.parametrize("key", CHOICES)
 def test_every_choice_passes_and_others_are_refused(key: str) -> None:
     for value in CHOICES[key]:
-        check(changed(key, value))
+        read(changed(key, value))
+    if isinstance(CHOICES[key][0], bool):
+        return
     wrong = 4 if isinstance(CHOICES[key][0], int) else f"{CHOICES[key][-1]}x"
-    message = refusal(check, changed(key, wrong))
+    message = refusal(read, changed(key, wrong))
     assert message.startswith(f"--config.{key}={wrong}: ")
     assert all(str(value) in message for value in CHOICES[key])
     if isinstance(wrong, str):
         assert f"did you mean {CHOICES[key][-1]}?" in message
 
 
-BELOW = {"model.depth": 0, "data.validation_fraction": 0.0} | {
-    key: -1 for key, (_, text) in RANGES.items() if "negative" in text or "at least 0" in text
-}
-FRACTIONS = ("model.dropout", "model.bn_momentum")
-ABOVE = {"model.depth": 11, "data.validation_fraction": 1.0, **dict.fromkeys(FRACTIONS, 1.0)}
-
-
 @pytest.mark.parametrize("key", RANGES)
 def test_numbers_out_of_range_are_refused(key: str) -> None:
-    for wrong in [BELOW.get(key, 0), math.nan, math.inf, *([ABOVE[key]] if key in ABOVE else [])]:
-        config = changed(key, wrong)
-        assert refusal(check, config).startswith(f"--config.{key}={flatten(config)[key]}: must ")
+    kind, limits = type(SETTINGS[key].default), RANGES[key]
+    outside = [kind(limits.low) if limits.low_excluded else kind(limits.low - 1)]
+    if limits.high < math.inf:
+        outside.append(kind(limits.high) if limits.high_excluded else kind(limits.high + 1))
+    if kind is float:
+        outside += [math.nan, math.inf]
+    for wrong in outside:
+        assert refusal(read, changed(key, wrong)).startswith(f"--config.{key}={wrong}: must be ")
 
 
-@pytest.mark.parametrize("key", [key for key in RANGES if BELOW.get(key) == -1])
+@pytest.mark.parametrize("key", [key for key in RANGES if RANGES[key].low == 0 and not RANGES[key].low_excluded])
 def test_zero_is_allowed_where_it_means_something(key: str) -> None:
-    check(changed(key, 0))
+    read(changed(key, type(SETTINGS[key].default)(0)))
+
+
+@pytest.mark.parametrize(
+    ("limits", "inside", "outside", "text"),
+    [
+        (Range(0, low_excluded=True), [1e-9, 5], [0, -1], "greater than 0"),
+        (Range(0, 1, high_excluded=True), [0, 0.99], [1, -0.1], "at least 0 and less than 1"),
+        (Range(1, 10), [1, 10], [0, 11], "at least 1 and at most 10"),
+    ],
+)
+def test_ranges(limits: Range, inside: list[float], outside: list[float], text: str) -> None:
+    assert all(map(limits.holds, inside)) and not any(map(limits.holds, outside))
+    assert str(limits) == text
+
+
+def test_settings_concern_the_phases_that_they_change() -> None:
+    tsmu, joint = (METHODS[name].update for name in ("tsmu", "joint_training"))
+    initial, (freeze, joint_fine_tuning), sampled = METHODS["tsmu"].initial[0], tsmu, joint[1]
+    phases = {"initial": initial, "freeze": freeze, "joint_fine_tuning": joint_fine_tuning, "joint": sampled}
+
+    def concerned(key: str) -> set[str]:
+        return {name for name, phase in phases.items() if SETTINGS[key].concerns(phase)}
+
+    assert concerned("data.size") == concerned("seed") == set(phases)
+    assert concerned("rates.freeze") == {"freeze"}
+    assert concerned("distillation.weight") == {"joint_fine_tuning"}
+    assert concerned("data.new_pairs") == set(phases) - {"initial"}
+    assert concerned("data.old_sample") == {"joint"}
+    for key in ("data.workers", "data.dir", "selection.rate", "method", "reuse", "data.synthetic.pairs"):
+        assert concerned(key) == set()
 
 
 @pytest.mark.parametrize("phase", ["initial", "freeze", "joint_fine_tuning"])
 def test_phases_of_no_epochs_are_refused(phase: str) -> None:
-    message = refusal(check, changed(f"epochs.{phase}", 0))
+    message = refusal(read, changed(f"epochs.{phase}", 0))
     assert message == f"--config.epochs.{phase}=0: must be greater than 0"
 
 
@@ -187,7 +230,7 @@ def test_phases_of_no_epochs_are_refused(phase: str) -> None:
 def test_sides_that_the_decoder_cannot_halve(size: int, depth: int, stride: int, remedy: str) -> None:
     config = changed("data.size", size)
     config["model"]["depth"] = depth
-    message = refusal(check, config)
+    message = refusal(read, config)
     assert message.startswith(f"--config.data.size={size}: sides must be divisible by {stride},")
     assert message.endswith(f"{depth - 1} times; try {remedy}")
 
@@ -195,13 +238,13 @@ def test_sides_that_the_decoder_cannot_halve(size: int, depth: int, stride: int,
 def test_any_side_will_do_for_one_level() -> None:
     config = changed("data.size", 37)
     config["model"]["depth"] = 1
-    check(config)
+    read(config)
 
 
 def test_files_that_lack_keys_are_told_which() -> None:
     config = get_config().to_dict()
     del config["data"]["size"], config["method"]
-    assert refusal(check, config).startswith("the configuration lacks data.size, method;")
+    assert refusal(read, config).startswith("the configuration lacks data.size, method;")
 
 
 def test_flatten() -> None:

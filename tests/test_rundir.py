@@ -1,5 +1,6 @@
 """Run directories: who may use them, what they record, when a phase counts as finished."""
 
+import dataclasses
 import json
 import math
 import os
@@ -18,28 +19,26 @@ import numpy as np
 import pytest
 
 from tsmu_jax import rundir
-from tsmu_jax.configuration import FREE
+from tsmu_jax.declaration import Scope
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
 from tsmu_jax.learning.state import Model
 from tsmu_jax.rundir import PhaseDirectory, RunDirectory, write_json
+from tsmu_jax.settings import SETTINGS, Config, Data
 
-CONFIG = {
-    "method": "tsmu",
-    "seed": 7,
-    "reuse": True,
-    "checkpoint_minutes": 10.0,
-    "rates": {"initial": 1e-3, "freeze": 1e-5},
-    "data": {"dir": "", "size": 64, "workers": 4, "cache_gib": 4.0},
-}
+CONFIG = Config(seed=7, data=Data(size=64))
+IMAGES = "fingerprint"
 
 
-def changed(**values: Any) -> dict[str, Any]:
+def changed(**values: Any) -> Config:
     """CONFIG with other values; data__size stands for data.size."""
-    config = json.loads(json.dumps(CONFIG))
+    config = CONFIG
     for key, value in values.items():
         section, _, leaf = key.rpartition("__")
-        (config[section] if section else config)[leaf] = value
+        changes = {leaf: value}
+        if section:
+            changes = {section: dataclasses.replace(getattr(config, section), **changes)}
+        config = dataclasses.replace(config, **changes)
     return config
 
 
@@ -47,13 +46,13 @@ def visible(path: Path) -> list[str]:
     return sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
 
 
-def claim(path: Path, config: dict[str, Any] | None = None) -> RunDirectory:
-    return RunDirectory.claim(path, CONFIG if config is None else config, command="python -m tsmu_jax.main --x")
+def claim(path: Path, config: Config = CONFIG, *, images: str = IMAGES) -> RunDirectory:
+    return RunDirectory.claim(path, config, images=images, command="python -m tsmu_jax.main --x")
 
 
-def refusal(path: Path, config: dict[str, Any] | None = None) -> str:
+def refusal(path: Path, config: Config = CONFIG, *, images: str = IMAGES) -> str:
     with pytest.raises(UserError) as caught:
-        claim(path, config)
+        claim(path, config, images=images)
     assert str(path) in str(caught.value)
     return str(caught.value)
 
@@ -88,8 +87,9 @@ def test_a_new_directory_is_made_and_says_what_runs(tmp_path: Path) -> None:
     run = claim(tmp_path / "runs" / "deep" / "demo")
     assert visible(run.path) == ["config.json"]
     content = json.loads(run.config_path.read_text())
-    assert content["schema"] == 1
-    assert content["config"] == CONFIG
+    assert content["schema"] == 2
+    assert content["config"] == dataclasses.asdict(CONFIG)
+    assert content["images"] == IMAGES
     assert content["seed"] == 7
     assert content["command"] == "python -m tsmu_jax.main --x"
     assert content["versions"].keys() == {"tsmu_jax", "python", *rundir.PACKAGES}
@@ -108,7 +108,7 @@ def test_the_same_configuration_takes_a_run_up_and_leaves_its_record(tmp_path: P
     before = claim(tmp_path).config_path.read_bytes()
     (tmp_path / "metrics.jsonl").write_text("{}\n")
     (tmp_path / "phases" / "01_initial").mkdir(parents=True)
-    run = RunDirectory.claim(tmp_path, CONFIG, command="another command")
+    run = RunDirectory.claim(tmp_path, CONFIG, images=IMAGES, command="another command")
     assert run.config_path.read_bytes() == before
     assert visible(tmp_path) == ["config.json", "metrics.jsonl", "phases"]
 
@@ -123,19 +123,29 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(tmp_path: Pa
     assert claim(tmp_path).config_path.read_bytes() == before
 
 
-def test_keys_that_came_or_went_differ_too(tmp_path: Path) -> None:
-    claim(tmp_path)
-    assert "model.width (was None, is 0.5)" in refusal(tmp_path, CONFIG | {"model": {"width": 0.5}})
-    assert "seed (was 7, is None)" in refusal(tmp_path, {key: CONFIG[key] for key in CONFIG if key != "seed"})
+def test_a_run_of_another_release_differs_in_the_settings_of_one_alone(tmp_path: Path) -> None:
+    path = claim(tmp_path).config_path
+    content = json.loads(path.read_text())
+    del content["config"]["model"]["width"]
+    content["config"]["model"]["girth"] = 2
+    path.write_text(json.dumps(content))
+    assert "model.girth (was 2, is None), model.width (was None, is 1.0)" in refusal(tmp_path)
 
 
 def test_what_changes_no_number_may_differ(tmp_path: Path) -> None:
     claim(tmp_path)
-    others = changed(reuse=False, checkpoint_minutes=0.5, profile=True, data__workers=1, data__cache_gib=0.0)
-    others["model"] = {"rematerialise": True}
-    claim(tmp_path, others)
-    tried = {"reuse", "checkpoint_minutes", "profile", "data.workers", "data.cache_gib", "model.rematerialise"}
-    assert set(FREE) == tried
+    free = {"reuse": False, "checkpoint_minutes": 0.5, "profile": True, "data.workers": 1, "data.cache_gib": 0.0}
+    free |= {"model.rematerialise": True, "data.features_gib": 0.0}
+    claim(tmp_path, changed(**{key.replace(".", "__"): value for key, value in free.items()}))
+    assert {key for key, setting in SETTINGS.items() if setting.scope is Scope.NOTHING} == free.keys()
+
+
+def test_the_same_images_may_lie_elsewhere_and_others_may_not(tmp_path: Path) -> None:
+    moved = changed(data__dir="elsewhere/", data__on_bad_file="skip")
+    claim(tmp_path)
+    claim(tmp_path, moved)
+    assert "data.dir (was '', is 'elsewhere/')" in refusal(tmp_path, moved, images="others")
+    assert "holds a run on other images" in refusal(tmp_path, images="others")
 
 
 def test_rates_survive_being_written(tmp_path: Path) -> None:

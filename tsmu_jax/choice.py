@@ -31,7 +31,7 @@ def arrive(experiment: Experiment, run: RunDirectory, ecoregions: Sequence[str])
 
     Like a phase, one is looked for in this run first, then in the runs beside it, and else it is trained.
     """
-    for name in ecoregions if experiment.config["selection"]["epochs"] else ():
+    for name in ecoregions if experiment.config.selection.epochs else ():
         own = run.autoencoder(name)
         found = processes.agreed(_find(experiment, run, name))
         if found is None:  # several processes train it alike, and the first one's is kept
@@ -47,7 +47,7 @@ def _find(experiment: Experiment, run: RunDirectory, ecoregion: str) -> str | No
     own = run.autoencoder(ecoregion)
     if (own.record() or {}).get("key") == key:
         return str(own.path)
-    for other in run.siblings() if experiment.config["reuse"] else ():
+    for other in run.siblings() if experiment.config.reuse else ():
         finished = other.autoencoder(ecoregion)
         record = finished.record() or {}
         if record.get("key") == key and record.get("code") == code_digest():
@@ -57,25 +57,25 @@ def _find(experiment: Experiment, run: RunDirectory, ecoregion: str) -> str | No
 
 def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]]:
     started = time.perf_counter()
-    settings, seed = experiment.config["selection"], experiment.config["seed"]
+    settings, seed = experiment.config.selection, experiment.config.seed
     pairs, purpose = experiment.split.train[ecoregion], f"autoencoder/{ecoregion}"
     images = _inputs(experiment, (experiment.examples[pair].image for pair in pairs))
     draws = Draws(
         groups={ecoregion: range(len(pairs))},
-        subsample=experiment.config["data"]["subsample"],  # as for the network: large ecoregions train no longer
+        subsample=experiment.config.data.subsample,  # as for the network: large ecoregions train no longer
         draws=FLIPS,
         batch_size=BATCH,
         seed=(seed, zlib.crc32(purpose.encode())),
     )
-    steps = settings["epochs"] * draws.steps_per_epoch
+    steps = settings.epochs * draws.steps_per_epoch
     console = processes.console()
     with PhaseProgress(f"autoencoder {ecoregion}", steps, images_per_step=BATCH, console=console) as progress:
         params, losses = fit(
             images,
             draws.batch,
             steps=steps,
-            hidden=settings["hidden"],
-            rate=settings["rate"],
+            hidden=settings.hidden,
+            rate=settings.rate,
             key=experiment.key(purpose),
             progress=lambda done, loss: progress.update(done, loss=loss),
         )
@@ -90,7 +90,7 @@ def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]
 
 def _inputs(experiment: Experiment, images: Iterable[np.ndarray]) -> np.ndarray:
     """u8[s, s, c] each becomes f32[n, side, side, c] in [0, 1]: what the autoencoders see."""
-    side = min(experiment.config["selection"]["side"], experiment.examples.size)
+    side = min(experiment.config.selection.side, experiment.examples.size)
     return np.concatenate([np.asarray(downsample(to_unit(jnp.asarray(image)[None]), side=side)) for image in images])
 
 
@@ -105,11 +105,11 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
       "selection" of `results.json`; None where there are no autoencoders. What it was computed from lies in
       `selection/selection.json`, and is not computed again.
     """
-    if not experiment.config["selection"]["epochs"]:
+    if not experiment.config.selection.epochs:
         return None
     arrived = [name for earlier in experiment.stages for name in earlier.arrived]
     candidates = tuple(dict.fromkeys((*experiment.old, *arrived)))
-    threshold, path = experiment.config["selection"]["margin"], run.selection / "selection.json"
+    threshold, path = experiment.config.selection.margin, run.selection / "selection.json"
     keys = [experiment.stage_key(stage), *map(experiment.autoencoder_key, candidates), threshold]
     key = hashlib.sha256(json.dumps(keys).encode()).hexdigest()
     stored = processes.agreed(json.loads(path.read_text()) if path.exists() else {})

@@ -1,75 +1,14 @@
-"""Checks a configuration before anything else happens, and turns its strings into plain values."""
+"""Reads a configuration: checks it before anything else happens, and turns its strings into plain values."""
 
+import dataclasses
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tsmu_jax.declaration import Range, Scope, Setting
 from tsmu_jax.errors import UserError
-from tsmu_jax.methods import METHODS, STATISTICS
-
-CHOICES: dict[str, tuple[Any, ...]] = {
-    "method": tuple(METHODS),
-    "data.channels": (3, 6),
-    "data.on_bad_file": ("error", "skip"),
-    "data.old_sample": ("once", "anew"),
-    "data.split": ("auto", "paper", "blocked"),
-    "data.validation": ("disjoint", "paper"),
-    "model.variant": ("table_ix", "text"),
-    "model.dtype": ("float32", "bfloat16"),
-    "optimizer.decay": ("weight", "schedule"),
-    "optimizer.schedule": ("constant", "cosine"),
-    "loss.dice": ("image", "batch"),
-    "distillation.form": ("bce", "eq11", "mse"),
-    "distillation.train_old": (False, True),
-    "model.rematerialise": (False, True),
-}
-
-_positive = (lambda value: value > 0, "must be greater than 0")
-_not_negative = (lambda value: value >= 0, "must not be negative")
-_fraction = (lambda value: 0 <= value < 1, "must be at least 0 and less than 1")
-_part = (lambda value: 0 < value < 1, "must be greater than 0 and less than 1")
-RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "seed": (lambda value: 0 <= value < 2**32, "must be at least 0 and less than 2**32"),
-    "batch_size": _positive,
-    "checkpoint_minutes": _positive,
-    "data.size": _positive,
-    "data.test_pairs": _positive,
-    "data.min_distance_m": _not_negative,
-    "data.validation_fraction": _part,
-    "data.validation_copies": _positive,
-    "data.subsample": _not_negative,
-    "data.new_pairs": _not_negative,
-    "data.draws": _positive,
-    "data.cache_gib": _not_negative,
-    "data.features_gib": _not_negative,
-    "data.workers": _positive,
-    "data.synthetic.height": _positive,
-    "data.synthetic.width": _positive,
-    "model.width": _positive,
-    "model.depth": (lambda value: 1 <= value <= 10, "must be between 1 and 10"),
-    "model.dropout": _fraction,
-    "model.prior": _part,
-    "model.bn_momentum": _fraction,
-    "loss.smoothing": _positive,
-    "loss.cross_entropy": _not_negative,
-    "optimizer.weight_decay": _not_negative,
-    "optimizer.clip_norm": _not_negative,
-    "distillation.temperature": _positive,
-    "distillation.weight": _not_negative,
-    "early_stopping.patience": _not_negative,
-    "early_stopping.min_delta": _not_negative,
-    "selection.side": _positive,
-    "selection.hidden": _positive,
-    "selection.epochs": _not_negative,
-    "selection.rate": _positive,
-    "selection.margin": _fraction,
-}
-
-BY_PHASE = ("epochs", "rates", "statistics")  # sections of the configuration with an entry for each phase
-
-# What may differ between the runs that share a directory: none of it changes a number, but for rounding.
-FREE = ("reuse", "checkpoint_minutes", "profile", "data.workers", "data.cache_gib", "model.rematerialise")
+from tsmu_jax.settings import SETTINGS, Config
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -85,51 +24,81 @@ def short(keys: Iterable[str]) -> dict[str, str]:
     """Short names of keys that still tell them apart: {"data.size": "size", "rates.joint": "rates.joint"}."""
     keys = list(keys)
     leaves = {key: key.rpartition(".")[2] for key in keys}
-    unclear = {key for key in keys if key.startswith(tuple(f"{section}." for section in BY_PHASE))}
+    unclear = {key for key in keys if key in SETTINGS and SETTINGS[key].scope is Scope.OWN_PHASE}
     return {
         key: leaf if key not in unclear and list(leaves.values()).count(leaf) == 1 else key
         for key, leaf in leaves.items()
     }
 
 
-def check(config: Mapping[str, Any]) -> None:
+def read(chosen: Mapping[str, Any]) -> Config:
     """Checks every value that can be checked without the data.
+
+    Args:
+      chosen: a nested dictionary with all settings.
 
     Raises:
       UserError: names the flag, what it must be and what it is.
     """
-    flat = flatten(config)
-    missing = sorted({*CHOICES, *RANGES} - flat.keys()) + [section for section in BY_PHASE if section not in config]
+    flat = flatten(chosen)
+    missing, unknown = sorted(SETTINGS.keys() - flat.keys()), sorted(flat.keys() - SETTINGS.keys())
     if missing:
         raise UserError(f"the configuration lacks {', '.join(missing)}; begin with a copy of configs/tsmu.py")
-    choices = CHOICES | {key: tuple(STATISTICS) for key in flat if key.startswith("statistics.")}
-    for key, known in choices.items():
-        if flat[key] not in known:
-            near = difflib.get_close_matches(str(flat[key]), map(str, known), n=1)
-            guess = f"did you mean {near[0]}? " if near else ""
-            options = ", ".join(map(str, known))
-            raise UserError(f"--config.{key}={flat[key]}: {guess}known: {options}")
-    ranges = RANGES | {key: _positive for key in flat if key.startswith(("epochs.", "rates."))}
-    for key, (holds, requirement) in ranges.items():
-        if not math.isfinite(flat[key]):
-            raise UserError(f"--config.{key}={flat[key]}: must be a finite number")
-        if not holds(flat[key]):
-            raise UserError(f"--config.{key}={flat[key]}: {requirement}")
+    if unknown:
+        raise UserError(
+            f"unknown setting {unknown[0]}{_near(unknown[0], SETTINGS)}; docs/settings.md lists the known ones"
+        )
+    for key, value in flat.items():
+        _check(SETTINGS[key], value)
     labels = names(flat["data.labels"])
     if not labels or "background" in labels:
         raise UserError(
             f"--config.data.labels={flat['data.labels']}: name the LabelMe labels that mean landslide; "
             "background cuts holes and cannot be one"
         )
-    stride = 2 ** (flat["model.depth"] - 1)
-    size = flat["data.size"]
+    _check_size(flat["data.size"], flat["model.depth"])
+    return _build(Config(), chosen)
+
+
+def _check(setting: Setting, value: Any) -> None:
+    flag, permitted = f"--config.{setting.key}={value}", setting.permitted
+    number = isinstance(setting.default, float) and type(value) is int
+    if type(value) is not type(setting.default) and not number:
+        wanted, found = type(setting.default).__name__, type(value).__name__
+        raise UserError(f"{flag}: must be of type {wanted}, is {found}")
+    if isinstance(permitted, tuple) and value not in permitted:
+        guess = _near(str(value), map(str, permitted)).removeprefix("; ")
+        raise UserError(f"{flag}: {guess and guess + ' '}known: {', '.join(map(str, permitted))}")
+    if isinstance(permitted, Range):
+        if not math.isfinite(value):
+            raise UserError(f"{flag}: must be a finite number")
+        if not permitted.holds(value):
+            raise UserError(f"{flag}: must be {permitted}")
+
+
+def _check_size(size: int, depth: int) -> None:
+    stride = 2 ** (depth - 1)
     if size % stride:
         lower = size // stride * stride
         sides = " or ".join(str(side) for side in (lower, lower + stride) if side)
         raise UserError(
             f"--config.data.size={size}: sides must be divisible by {stride}, since the decoder halves them "
-            f"{flat['model.depth'] - 1} times; try {sides}"
+            f"{depth - 1} times; try {sides}"
         )
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _build(section: Any, values: Mapping[str, Any]) -> Any:
+    """Turns nested dictionaries into the sections that the settings declare. Args: section: one with its defaults."""
+    read = {}
+    for field in dataclasses.fields(section):
+        default, value = getattr(section, field.name), values[field.name]
+        read[field.name] = _build(default, value) if dataclasses.is_dataclass(default) else type(default)(value)
+    return type(section)(**read)
 
 
 def names(text: str) -> tuple[str, ...]:

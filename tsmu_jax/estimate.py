@@ -30,14 +30,14 @@ def describe(experiment: Experiment, waiting: Sequence[Stage]) -> str:
 
 def stage_seconds(experiment: Experiment, waiting: Sequence[Stage]) -> dict[str, float]:
     """Seconds of each waiting stage, without compilation: the first one's steps are timed, the others' scaled."""
-    batch, first = padded(experiment.config["batch_size"]), waiting[0]
+    batch, first = padded(experiment.config.batch_size), waiting[0]
     per_flop = _step_seconds(experiment, first) / (batch * training_flops(experiment, first))
     return {stage.directory: per_flop * stage_flops(experiment, stage) for stage in waiting}
 
 
 def stage_flops(experiment: Experiment, stage: Stage) -> float:
     """About how many floating-point operations a stage takes: training, validation and recordings."""
-    batch = padded(experiment.config["batch_size"])
+    batch = padded(experiment.config.batch_size)
     images = batch * experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch
     return training_flops(experiment, stage) * images + _answering_flops(experiment, stage)
 

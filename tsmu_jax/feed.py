@@ -58,7 +58,7 @@ class Feed:
             rows=self.features.pairs if self.features else None,
             start=first,
             stop=end,
-            workers=experiment.config["data"]["workers"],
+            workers=experiment.config.data.workers,
         )
         return Prefetch(read, self._send)
 
@@ -100,7 +100,7 @@ def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseD
                 image,
                 pairs=pairs,
                 validation={name: held.images for name, held in fitting.items()},
-                batch_size=experiment.config["batch_size"],
+                batch_size=experiment.config.batch_size,
                 progress=progress.update,
             )
     return Feed(experiment, stage, validation, stored, kept)
@@ -108,7 +108,7 @@ def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseD
 
 def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     """A batch of the shapes and types of the stage's that shows nothing."""
-    slots, examples = padded(experiment.config["batch_size"]), experiment.examples
+    slots, examples = padded(experiment.config.batch_size), experiment.examples
     batch = costs.blank_batch(slots, examples.size, examples.channels, distilled=len(stage.distilled))
     if experiment.kept_features(stage):
         shape = (slots, examples.size, examples.size, experiment.network.encoder.features)

@@ -3,7 +3,7 @@
     python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo     minutes on two CPU cores
     python -m tsmu_jax.main --config=configs/tsmu.py --config.data.dir=DIR --workdir=runs/mine
 
-The configuration file explains every value; set any of them with --config.NAME=VALUE, the way of updating with
+docs/settings.md explains every value; set any of them with --config.NAME=VALUE, the way of updating with
 --config.method=tsmu, retraining, fine_tuning, ... (any other word lists them all). Variants of the file: none for
 512 x 512 pairs, :paper for the protocol as printed, :small for 64 x 64 pairs, :demo. Running the same command again
 continues where it stopped. DIR is a folder of images, one subfolder an ecoregion, or what tsmu_jax.prepare wrote.

@@ -1,5 +1,6 @@
 """A run directory: what is where, whose configuration it holds, which of its phases are finished."""
 
+import dataclasses
 import datetime
 import fcntl
 import functools
@@ -18,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from tsmu_jax import __version__
-from tsmu_jax.configuration import FREE, flatten
+from tsmu_jax.configuration import flatten
+from tsmu_jax.declaration import Scope
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import PARTS, Tree
+from tsmu_jax.settings import SETTINGS, Config
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
 LOCK = ".lock"
@@ -56,8 +59,11 @@ class RunDirectory:
         self.path = path
 
     @classmethod
-    def claim(cls, path: Path, config: Mapping[str, Any], *, command: str) -> "RunDirectory":
+    def claim(cls, path: Path, config: Config, *, images: str, command: str) -> "RunDirectory":
         """Creates the directory, or takes up a run of the same configuration.
+
+        Args:
+          images: their fingerprint: wherever they lie, the same images are the same configuration.
 
         Raises:
           UserError: it cannot be written, is no run directory, or holds a run with another configuration; names
@@ -66,19 +72,19 @@ class RunDirectory:
         run = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            run.check(config)
+            run.check(config, images=images)
             run._lock()
             if not run.config_path.exists():
-                write_json(run.config_path, _provenance(config, command))
+                write_json(run.config_path, _provenance(config, images, command))
         except OSError as error:
             reason = f"cannot be written ({error.strerror}); name another directory"
             raise UserError(f"--workdir={path}: {reason}") from error
         return run
 
-    def check(self, config: Mapping[str, Any]) -> None:
+    def check(self, config: Config, *, images: str) -> None:
         """Raises UserError, as `claim` does, where a run of this configuration cannot go on; changes nothing."""
         if self.config_path.exists():
-            _refuse_other(self.path, _stored_config(self.config_path), config)
+            _refuse_other(self.path, _stored(self.config_path), config, images)
         elif self.path.exists():
             entries = [entry.name for entry in self.path.iterdir()]
             if any(name != LOCK and not name.endswith(PARTIAL) for name in entries):
@@ -216,15 +222,15 @@ class AutoencoderDirectory:
         return checkpoints.load(self.path / "checkpoint")
 
 
-def _stored_config(path: Path) -> Mapping[str, Any]:
-    """The configuration in a run's `config.json`; another program's file of that name is refused."""
+def _stored(path: Path) -> Mapping[str, Any]:
+    """What a run's `config.json` holds; another program's file of that name is refused."""
     try:
-        stored = json.loads(path.read_text())["config"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir") from error
-    if not isinstance(stored, Mapping):
-        raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir")
-    return stored
+        stored = json.loads(path.read_text())
+        if isinstance(stored["config"], Mapping):
+            return stored
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir")
 
 
 def _link(source: str, target: str) -> None:
@@ -235,21 +241,28 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _refuse_other(path: Path, stored: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    before, now = (flatten(each) for each in (stored, config))
-    differing = sorted(key for key in before.keys() | now.keys() if key not in FREE and before.get(key) != now.get(key))
-    if differing:
-        changes = ", ".join(f"{key} (was {before.get(key)!r}, is {now.get(key)!r})" for key in differing)
+def _refuse_other(path: Path, stored: Mapping[str, Any], config: Config, images: str) -> None:
+    before, now = flatten(stored["config"]), flatten(dataclasses.asdict(config))
+    differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    scopes = {key: SETTINGS[key].scope if key in SETTINGS else Scope.PHASES for key in differing}
+    same_images = stored.get("images") == images
+    without_effect = (Scope.NOTHING, Scope.IMAGES) if same_images else (Scope.NOTHING,)
+    refused = [key for key in differing if scopes[key] not in without_effect]
+    if refused:
+        changes = ", ".join(f"{key} (was {before.get(key)!r}, is {now.get(key)!r})" for key in refused)
         raise UserError(f"--workdir={path}: holds a run with another configuration: {changes}; name another one")
+    if not same_images:
+        raise UserError(f"--workdir={path}: holds a run on other images; name another one")
 
 
-def _provenance(config: Mapping[str, Any], command: str) -> dict[str, Any]:
+def _provenance(config: Config, images: str, command: str) -> dict[str, Any]:
     return {
-        "schema": 1,
+        "schema": 2,
         "command": command,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seed": config["seed"],
-        "config": config,
+        "seed": config.seed,
+        "config": dataclasses.asdict(config),
+        "images": images,
         "versions": {
             "tsmu_jax": __version__,
             "python": platform.python_version(),

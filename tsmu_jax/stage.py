@@ -30,36 +30,36 @@ from tsmu_jax.rundir import PhaseDirectory, code_digest
 
 def objective(experiment: Experiment, stage: Stage) -> Objective:
     """What the stage's training steps minimise."""
-    loss, distillation = experiment.config["loss"], experiment.config["distillation"]
+    loss, distillation = experiment.config.loss, experiment.config.distillation
     plain = Objective(
         trains=stage.phase.trains,
         training=stage.phase.statistics,
         supervised=stage.supervised,
-        dice=loss["dice"],
-        smoothing=loss["smoothing"],
-        cross_entropy=loss["cross_entropy"],
+        dice=loss.dice,
+        smoothing=loss.smoothing,
+        cross_entropy=loss.cross_entropy,
     )
     if not stage.phase.distils:
         return plain
     return dataclasses.replace(
         plain,
         distilled=stage.distilled,
-        kd=distillation["form"],
-        temperature=distillation["temperature"],
-        kd_weight=distillation["weight"],
+        kd=distillation.form,
+        temperature=distillation.temperature,
+        kd_weight=distillation.weight,
     )
 
 
 def optimizer(experiment: Experiment, stage: Stage) -> Any:
     """The stage's optimiser."""
-    settings = experiment.config["optimizer"]
+    settings = experiment.config.optimizer
     return make_optimizer(
         stage.phase.trains,
         rate=experiment.rate(stage),
-        weight_decay=settings["weight_decay"],
-        clip_norm=settings["clip_norm"],
-        decay=settings["decay"],
-        schedule=settings["schedule"],
+        weight_decay=settings.weight_decay,
+        clip_norm=settings.clip_norm,
+        decay=settings.decay,
+        schedule=settings.schedule,
         steps_per_epoch=experiment.draws(stage).steps_per_epoch,
         epochs=experiment.epochs(stage),
     )
@@ -123,7 +123,7 @@ def run_stage(
         console=processes.console(),
     ) as progress:
         loop = training_loop(experiment, feed, directory, log, progress, steps_before)
-        with traced(loop.step, directory.profile if experiment.config["profile"] else None) as step:
+        with traced(loop.step, directory.profile if experiment.config.profile else None) as step:
             fitted = fit(dataclasses.replace(loop, step=step), begin(experiment, stage, model))
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}")
@@ -169,8 +169,8 @@ def training_loop(
         epochs=experiment.epochs(stage),
         steps_per_epoch=draws.steps_per_epoch,
         images_per_epoch=draws.images_per_epoch,
-        saturation=Saturation(**config["early_stopping"]),
-        checkpoint_seconds=60 * config["checkpoint_minutes"],
+        saturation=Saturation(**dataclasses.asdict(config.early_stopping)),
+        checkpoint_seconds=60 * config.checkpoint_minutes,
     )
 
 

@@ -15,13 +15,13 @@ PAPER = {"1 decoder": 5_052_945, "2 decoders": 9_796_930, "4 decoders": 19_278_8
 
 def summarize(config: Mapping[str, Any]) -> None:
     """Prints per-part and total parameters for 1, 2 and 4 decoders. Raises UserError for a bad configuration."""
-    configuration.check(config)
-    model, channels = config["model"], config["data"]["channels"]
-    network = make_network(model["variant"], channels=channels, width=model["width"], depth=model["depth"])
+    read = configuration.read(config)
+    model, channels = read.model, read.data.channels
+    network = make_network(model.variant, channels=channels, width=model.width, depth=model.depth)
     rows = [
         ParameterRow(part, trainable, total, PAPER.get(part))
         for part, (trainable, total) in subtree_sizes(network).items()
     ]
     console = Console()
-    console.print(f"{model['variant']}, {channels} input channels, width {model['width']:g}, depth {model['depth']}")
+    console.print(f"{model.variant}, {channels} input channels, width {model.width:g}, depth {model.depth}")
     console.print(parameters_table(rows))

@@ -42,15 +42,16 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
     experiment = prepare(config)
     run = RunDirectory(workdir)
     if processes.first():
-        run = RunDirectory.claim(workdir, experiment.resolved, command=command or command_line())
+        images = experiment.source.fingerprint
+        run = RunDirectory.claim(workdir, experiment.config, images=images, command=command or command_line())
     skipped = [entry._asdict() for entry in experiment.source.skipped]
     write_json(run.path / "skipped.json", skipped)
     results: dict[str, Any] = {
         "schema": 1,
-        "method": config["method"],
+        "method": experiment.config.method,
         "old": list(experiment.old),
         "new": list(experiment.new),
-        "seed": config["seed"],
+        "seed": experiment.config.seed,
         "skipped": skipped,
         "phases": [],
     }
@@ -163,7 +164,7 @@ def _find(experiment: Experiment, stage: Stage, run: RunDirectory) -> RunDirecto
         if key != (record["key"] if record else interrupted and interrupted[1]):
             raise UserError(f"{directory.path}: trained on other data or by another release; name another --workdir")
         return run if record else None
-    if not experiment.config["reuse"]:
+    if not experiment.config.reuse:
         return None
     code = code_digest()
     for other in run.siblings():
@@ -198,10 +199,10 @@ def _take_over(
 def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], console: Console) -> None:
     """Says what is about to happen, and for how long."""
     config, divided = experiment.config, experiment.split
-    where = config["data"]["dir"] or "synthetic ecoregions"
+    where = config.data.dir or "synthetic ecoregions"
     console.print(
-        f"{config['method']}: old {', '.join(experiment.old)}; new {', '.join(experiment.new)} ({where}, "
-        f"{config['data']['size']} x {config['data']['size']} x {config['data']['channels']})"
+        f"{config.method}: old {', '.join(experiment.old)}; new {', '.join(experiment.new)} ({where}, "
+        f"{config.data.size} x {config.data.size} x {config.data.channels})"
     )
     for name in (*experiment.old, *experiment.new):
         sizes = (len(part[name]) for part in (divided.train, divided.validation, divided.test))

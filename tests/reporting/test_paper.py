@@ -1,12 +1,8 @@
 """The paper's numbers against each other: a slip of the pen in one table shows in another."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from tsmu_jax.configuration import flatten
 from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting import paper
 
@@ -34,10 +30,3 @@ def test_every_method_of_the_paper_is_one_of_ours() -> None:
     assert set(paper.ALL_TEST_DATA) == {*paper.COSTS, "leave_one_out"} <= METHODS.keys()
     for costs in paper.COSTS.values():
         assert len(costs.hours) == len(costs.images) in (1, 4)
-
-
-def test_the_papers_settings_are_those_of_the_configuration() -> None:
-    file = Path(__file__).parents[2] / "configs" / "tsmu.py"
-    flat = flatten(runpy.run_path(str(file))["get_config"]().to_dict())
-    assert {key: flat[key] for key in paper.SETTINGS} == paper.SETTINGS
-    assert {key for key in flat if key.startswith("distillation.")} <= paper.SETTINGS.keys()

@@ -107,7 +107,7 @@ def names(infos: Sequence[PairInfo]) -> list[str]:
     return sorted({info.ecoregion for info in infos})
 
 
-def resolved_kind(infos: Sequence[PairInfo], kind: str) -> str:
+def resolved_kind(infos: Sequence[PairInfo], kind: Literal["auto", "paper", "blocked"]) -> Literal["paper", "blocked"]:
     """What "auto" stands for: "blocked" where any footprint is known, else "paper"."""
     if kind != "auto":
         return kind

@@ -71,6 +71,7 @@ def make_train_step(
     all other parts leave as they came, to the bit.
     """
     gather = _gather_over(axis_name)
+    frozen_encoder = "shared" not in (*objective.trains, *objective.training)
 
     def step(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
         images, mask = flip(to_unit(batch[IMAGE]), batch[FLIP]), flip(batch[MASK], batch[FLIP])
@@ -80,6 +81,10 @@ def make_train_step(
         # A decoder that is only distilled answers for every image.
         weights = {**dict.fromkeys(objective.distilled, weight), **routed}
         keys = _image_keys(jax.random.fold_in(key, state.step), len(weight), axis_name)
+        features = batch.get(FEATURES)
+        if features is None and frozen_encoder:  # as precise as if there had been memory to record them
+            encoded, _ = encode(network, state.params["shared"], state.batch_stats["shared"], images, weight)
+            features = _recorded(encoded)
 
         def loss_fn(trained: dict[str, Tree]) -> tuple[jax.Array, tuple[dict[str, Tree], Metrics]]:
             params = {**state.params, **trained}
@@ -91,7 +96,7 @@ def make_train_step(
                 weights,
                 training=objective.training,
                 keys=keys,
-                features=batch.get(FEATURES),
+                features=features,
             )
             loss, metrics = _supervision(objective, logits, mask, routed, total, gather)
             if objective.distilled:
@@ -198,10 +203,15 @@ def make_encode_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Arra
     def step(params: Tree, batch_stats: Tree, batch: Batch) -> jax.Array:
         images = flip(to_unit(batch[IMAGE]), batch[FLIP])
         features, _ = encode(network, params, batch_stats, images, jnp.ones(len(images)))
-        largest = float(jnp.finfo(jnp.float16).max)
-        return jnp.clip(features.astype(jnp.float32), -largest, largest).astype(jnp.float16)
+        return _recorded(features)
 
     return step
+
+
+def _recorded(features: jax.Array) -> jax.Array:
+    """Features in the precision in which they are recorded."""
+    largest = float(jnp.finfo(jnp.float16).max)
+    return jnp.clip(features.astype(jnp.float32), -largest, largest).astype(jnp.float16)
 
 
 def _image_keys(key: jax.Array, images: int, axis_name: str | None) -> jax.Array:

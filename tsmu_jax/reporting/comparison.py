@@ -14,6 +14,7 @@ from tsmu_jax.evaluation.intervals import Interval, Sample, Spread, paired_inter
 from tsmu_jax.methods import CONTROL, METHODS
 from tsmu_jax.reporting import paper
 from tsmu_jax.reporting.runs import Run, differing_keys
+from tsmu_jax.settings import SETTINGS
 
 REFERENCE = "tsmu"  # the method that differences are taken to
 _UP_TO = list(paper.ALL_TEST_DATA).index(REFERENCE)
@@ -196,7 +197,7 @@ def setting_of(run: Run) -> Setting:
 
 
 def _default_settings(variant: Variant) -> int:
-    return sum(paper.SETTINGS.get(key) == value for key, value in variant.values)
+    return sum(SETTINGS[key].default == value for key, value in variant.values)
 
 
 def _has(variant: Variant, key: str, value: str) -> bool:

@@ -13,21 +13,10 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.selection import WAYS
 from tsmu_jax.methods import METHODS, Stage, stages
-from tsmu_jax.reporting import paper
 from tsmu_jax.reporting.runs import Choice, ChoiceScores, PhaseResult, Run, TestScores
+from tsmu_jax.settings import SETTINGS
 
 DEPTH = 2  # of run directories below a directory that is none
-
-# Keys of other releases, each with the value that changes nothing.
-_WITHOUT_EFFECT: dict[str, Any] = {
-    "without": "",
-    "distillation.drift_budget": 0.0,
-    "distillation.features": 0.0,
-    "distillation.average": 0.0,
-    "distillation.jitter": 0.0,
-    "distillation.dropout": False,
-    "distillation.known_rate": 1.0,
-}
 
 
 class LeftOut(NamedTuple):
@@ -98,8 +87,7 @@ def _config(path: Path) -> Mapping[str, Any] | None:
     """The configuration of a run; None where `config.json` is missing or another program's."""
     try:
         config = json.loads((path / "config.json").read_text())["config"]
-        flat = paper.SETTINGS | flatten(config)  # keys that are newer than a run had no effect on it
-        flat = {key: value for key, value in flat.items() if (key, value) not in _WITHOUT_EFFECT.items()}
+        flat = flatten(config)
         return flat if {"method", "old", "new", "seed", "data.size"} <= flat.keys() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -107,14 +95,14 @@ def _config(path: Path) -> Mapping[str, Any] | None:
 
 def _read(path: Path) -> Run | LeftOut:
     config = _config(path) or {}
+    strange = sorted(config.keys() ^ SETTINGS.keys())
+    if strange:
+        return LeftOut(path, f"written by another release: {strange[0]} is a setting of one of the two alone")
     method = str(config["method"])
     if method not in METHODS:
         return LeftOut(path, f"method {method!r} is unknown to this release; known: {', '.join(METHODS)}")
     old, new = (tuple(word for word in str(config[key]).split(",") if word) for key in ("old", "new"))
     plan = stages(method, old, new)
-    strange = [key for key in _WITHOUT_EFFECT if key in config]
-    if strange and any(stage.phase.distils for stage in plan):
-        return LeftOut(path, f"{strange[0]}={config[strange[0]]} is unknown to this release")
     finished = [stage for stage in plan if (path / "phases" / stage.directory / "phase.json").exists()]
     results = path / "results.json"
     if len(finished) < len(plan) or not results.exists():

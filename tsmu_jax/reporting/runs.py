@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.configuration import BY_PHASE, FREE
+from tsmu_jax.declaration import Scope
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.continual import Trajectory, matrix
 from tsmu_jax.methods import METHODS
+from tsmu_jax.settings import SETTINGS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,21 +151,13 @@ class Run:
         return tuple(phase for phase in self.phases if phase.arrived)
 
     def concerns(self, key: str) -> bool:
-        """Whether a key of the configuration can make a difference to this run."""
-        plan = METHODS[self.method]
-        phases = (*plan.initial, *plan.update)
-        if key in ("method", "old", "new", "seed", *FREE):  # those of the run itself, and those without any effect
-            return False
-        section, _, leaf = key.partition(".")
-        if section in BY_PHASE:
-            return leaf in (phase.settings for phase in phases)
-        if key.startswith("distillation."):
-            return any(phase.distils for phase in phases)
-        if key == "data.old_sample":
-            return any(phase.data == "new_and_sample" for phase in phases)
-        if key == "data.new_pairs":
-            return bool(plan.update)
-        return not (key.startswith("data.synthetic.") and self.config.get("data.dir"))
+        """Whether a key of the configuration can make a difference to this run, beside its method and its seed."""
+        setting, plan = SETTINGS[key], METHODS[self.method]
+        if setting.scope is Scope.IMAGES:
+            return not (key.startswith("data.synthetic.") and self.config["data.dir"])
+        if setting.scope in (Scope.AUTOENCODERS, Scope.REVIEW):
+            return self.choice is not None
+        return key != "seed" and any(setting.concerns(phase) for phase in (*plan.initial, *plan.update))
 
     def members(self, group: str) -> tuple[str, ...]:
         """Ecoregions of the group "old", "new" or "global"."""
