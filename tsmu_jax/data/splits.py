@@ -107,11 +107,10 @@ def names(infos: Sequence[PairInfo]) -> list[str]:
     return sorted({info.ecoregion for info in infos})
 
 
-def resolved_kind(infos: Sequence[PairInfo], kind: Literal["auto", "paper", "blocked"]) -> Literal["paper", "blocked"]:
+def resolved_kind(infos: Sequence[PairInfo], kind: str) -> Literal["paper", "blocked"]:
     """What "auto" stands for: "blocked" where any footprint is known, else "paper"."""
-    if kind != "auto":
-        return kind
-    return "blocked" if any(info.footprint is not None for info in infos) else "paper"
+    known = any(info.footprint is not None for info in infos)
+    return "blocked" if kind == "blocked" or (kind == "auto" and known) else "paper"
 
 
 @dataclasses.dataclass(frozen=True)
