@@ -20,7 +20,7 @@ TITLE = 0.24  # above each image
 HEADER = 0.12
 LEGEND = 0.34
 BARS = 2.9
-MOST_ROWS = 40  # of one picture: more would take it to sizes that viewers refuse
+MOST_ROWS = 12  # of one picture: more take seconds to draw, and viewers refuse large sizes
 ASPECTS = (0.4, 1.6)  # height / width of a cell; an image outside of it is drawn narrower
 
 _MISS, _HIT, _ALARM, _BACKGROUND = (
@@ -62,8 +62,8 @@ class _Cell:
 def panels(rows: Sequence[PanelRow], path: Path) -> None:
     """Writes pre | post | truth | prediction, one row an image; without any `pre` that column is left out.
 
-    The truth is outlined on the post-event image; the prediction is coloured by `agreement`. Of more than
-    40 rows it shows 40, evenly spread, and says so.
+    The truth is outlined on the post-event image; the prediction is coloured by `agreement`. It shows at most MOST_ROWS
+    rows, evenly spread, and says so.
 
     Raises:
       ValueError: there are no rows, or an image and its masks differ in size.
