@@ -1,5 +1,6 @@
 """A run directory: what is where, whose configuration it holds, which of its phases are finished."""
 
+import contextlib
 import datetime
 import fcntl
 import functools
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,19 @@ def write_json(path: Path, value: Any) -> None:
     partial = path.with_name(path.name + PARTIAL)
     partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
     partial.replace(path)
+
+
+@contextlib.contextmanager
+def replacing(directory: Path) -> Iterator[Path]:
+    """Yields the path of a new directory, which takes the place of `directory` when it is complete.
+
+    The old files are removed, never written to: another run may share them through hard links.
+    """
+    partial = directory.with_name(directory.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    yield partial
+    shutil.rmtree(directory, ignore_errors=True)
+    partial.replace(directory)
 
 
 @functools.cache
@@ -184,13 +198,10 @@ class PhaseDirectory:
         """
         record = other.record() or {}
         for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
-            partial = target.with_name(target.name + PARTIAL)
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, partial, copy_function=_link)
-            if target == self.path:
-                write_json(partial / "phase.json", {"trained_in": other.path.parents[1].name, **record})
-            partial.replace(target)
+            with replacing(target) as partial:
+                shutil.copytree(source, partial, copy_function=_link)
+                if target == self.path:
+                    write_json(partial / "phase.json", {"trained_in": other.path.parents[1].name, **record})
 
 
 class AutoencoderDirectory:
