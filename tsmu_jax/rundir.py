@@ -79,9 +79,10 @@ class RunDirectory:
         """
         run = cls(path)
         try:
+            run.check(config)  # a directory of something else gets no lock file
             path.mkdir(parents=True, exist_ok=True)
-            run.check(config)
             run._lock()
+            run.check(config)  # another process may have claimed it before the lock
             if not run.config_path.exists():
                 write_json(run.config_path, _provenance(config, command))
         except OSError as error:
@@ -91,12 +92,11 @@ class RunDirectory:
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Raises UserError, as `claim` does, where a run of this configuration cannot go on; changes nothing."""
-        if self.config_path.exists():
+        names = [entry.name for entry in self.path.iterdir()] if self.path.exists() else []
+        if self.config_path.name in names:
             _refuse_other(self.path, _stored_config(self.config_path), config)
-        elif self.path.exists():
-            entries = [entry.name for entry in self.path.iterdir()]
-            if any(name != LOCK and not name.endswith(PARTIAL) for name in entries):
-                raise UserError(f"--workdir={self.path}: holds files but no run; name a new or empty directory")
+        elif any(name != LOCK and not name.endswith(PARTIAL) for name in names):
+            raise UserError(f"--workdir={self.path}: holds files but no run; name a new or empty directory")
 
     def _lock(self) -> None:
         """Keeps other processes out, until this object or the process ends, however it does."""
