@@ -365,7 +365,9 @@ def test_copies_hold_everything_and_replace_what_is_there(tmp_path: Path, finish
         folder.with_name("01_initial.partial").mkdir()
         (folder.with_name("01_initial.partial") / "stale").touch()
     before = files(finished)
+    finished.periodic.mkdir()  # its removal was interrupted, or goes on
     phase.copy_from(finished)
+    assert not phase.periodic.exists()
     assert files(finished) == before and files(phase) == copied(finished)
     assert set(before) == {"phase.json", "checkpoint/arrays", "etf/0.png"}
     assert [path.name for path in phase.path.parent.iterdir()] == ["01_initial"]

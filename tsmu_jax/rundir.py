@@ -181,6 +181,10 @@ class PhaseDirectory:
         """Saves the phase. The record comes last: it says that all else is there."""
         checkpoints.save(self.checkpoint, {"params": model.params, "batch_stats": model.batch_stats})
         write_json(self.path / "phase.json", record)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Removes the periodic checkpoints, which a finished phase no longer needs."""
         if processes.first():
             shutil.rmtree(self.periodic, ignore_errors=True)
 
@@ -196,10 +200,14 @@ class PhaseDirectory:
 
         The record names the run that has trained it.
         """
+
+        def periodic(folder: str, names: list[str]) -> list[str]:
+            return [name for name in names if Path(folder, name) == other.periodic]
+
         record = other.record() or {}
         for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
             with replacing(target) as partial:
-                shutil.copytree(source, partial, copy_function=_link)
+                shutil.copytree(source, partial, ignore=periodic, copy_function=_link)
                 if target == self.path:
                     write_json(partial / "phase.json", {"trained_in": other.path.parents[1].name, **record})
 

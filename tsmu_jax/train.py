@@ -181,6 +181,7 @@ def _take_over(
     directory = run.phase(stage.directory)
     if other.path == run.path:
         console.print(f"{stage.phase.name}: finished before")
+        directory.tidy()  # an interruption may have left something after the record
     else:
         console.print(f"{stage.phase.name}: the same phase is finished in {other.path.name}; copied from there")
         log.truncate(stage.directory, 0)
