@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tsmu_jax import stage
 from tsmu_jax.batch import FLIPS
-from tsmu_jax.learning import responses
+from tsmu_jax.learning import processes, responses
 from tsmu_jax.learning.state import Model
+from tsmu_jax.methods import stages
 from tsmu_jax.rundir import PhaseDirectory
-from tsmu_jax.stage import save_predictions
 
 SIDE = 4
 PAIR = types.SimpleNamespace(mask=np.zeros((SIDE, SIDE)))
@@ -27,7 +28,7 @@ EXPERIMENT: Any = types.SimpleNamespace(split=types.SimpleNamespace(test={"etf":
 
 def predict(directory: PhaseDirectory, logit: float) -> None:
     outcome: Any = types.SimpleNamespace(logits=np.full((1, SIDE, SIDE), logit, np.float32))
-    save_predictions(EXPERIMENT, {"etf": outcome}, directory)
+    stage.save_predictions(EXPERIMENT, {"etf": outcome}, directory)
 
 
 def train(directory: PhaseDirectory, value: float) -> None:
@@ -84,3 +85,18 @@ def test_predictions_are_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatc
     predict(directory, -1.0)
     assert files(directory).keys() == before.keys() and files(directory) != before
     assert [path.name for path in directory.predictions.iterdir()] == ["etf"]
+
+
+def test_the_first_process_says_at_which_step_a_stage_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Log:
+        def truncate(self, phase: str, after_step: int) -> None:
+            raise RuntimeError(f"{phase} after step {after_step}")
+
+    experiment: Any = types.SimpleNamespace(draws=lambda stage: None, epochs=lambda stage: 1)
+    log: Any = Log()
+    (initial, *_) = stages("tsmu", ["etf"], ["nad"])
+    monkeypatch.setattr(stage, "enter", lambda experiment, stage, model: model)
+    monkeypatch.setattr(stage, "record", lambda *_: None)
+    monkeypatch.setattr(processes, "agreed", lambda value: [7, "key"])  # another process sees no checkpoint yet
+    with pytest.raises(RuntimeError, match="01_initial after step 7"):
+        stage.run_stage(experiment, initial, Model({}, {}), PhaseDirectory(tmp_path, "01_initial"), log, 0)

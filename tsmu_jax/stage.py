@@ -110,7 +110,7 @@ def run_stage(
     """
     model = enter(experiment, stage, model)
     draws, epochs = experiment.draws(stage), experiment.epochs(stage)
-    done, _ = interrupted_at(directory.periodic) or (0, "")
+    done, _ = processes.agreed(interrupted_at(directory.periodic)) or (0, "")
     feed = record(experiment, stage, model, directory)
     log.truncate(stage.directory, done)
     steps = epochs * draws.steps_per_epoch

@@ -209,5 +209,5 @@ def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], c
         console.print("  {}: {} training, {} validation, {} test pairs".format(name, *sizes))
     if experiment.source.skipped:
         console.print(f"  {len(experiment.source.skipped)} bad files skipped, listed in {run.path / 'skipped.json'}")
-    if waiting and not run.phase(waiting[0].directory).periodic.exists():
+    if waiting and not processes.agreed(run.phase(waiting[0].directory).periodic.exists()):
         console.print(estimate.describe(experiment, waiting))
