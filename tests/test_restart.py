@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tsmu_jax import estimate, train
+from tsmu_jax.errors import UserError
 from tsmu_jax.learning import processes
 from tsmu_jax.methods import stages
 from tsmu_jax.reporting.metrics_log import MetricsLog
@@ -47,3 +48,16 @@ def test_the_first_process_says_whether_a_run_goes_on(
     monkeypatch.setattr(processes, "agreed", lambda value: first_sees)
     train._announce(experiment, run, [INITIAL], processes.console())
     assert bool(timed) is not first_sees
+
+
+def test_processes_compare_all_that_decides_their_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[Any] = []
+    monkeypatch.setattr(processes, "unanimous", compared.append)  # and disagree
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.0)
+    for seed, epochs in ((0, 0), (1, 0), (0, 1)):
+        experiment: Any = types.SimpleNamespace(
+            config={"selection": {"epochs": epochs}}, stages=(INITIAL,), stage_key=lambda stage, seed=seed: f"{seed}"
+        )
+        with pytest.raises(UserError, match="were given different configurations"):
+            train._found(experiment, RunDirectory(tmp_path))
+    assert all(compared.count(value) == 1 for value in compared) and len(compared) == 3

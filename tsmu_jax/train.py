@@ -145,8 +145,9 @@ def _show(
 def _found(experiment: Experiment, run: RunDirectory) -> dict[int, RunDirectory | None]:
     """By stage the run that has finished it, None where it must be trained. The first process looks for all."""
     keys = [experiment.stage_key(stage) for stage in experiment.stages]
-    if processes.agreed(keys) != keys:
-        raise UserError("this process sees other data, or was given another configuration, than the first one")
+    if not processes.unanimous([keys, experiment.config["selection"]]):
+        processes.let_others_end()  # by the same error
+        raise UserError("the processes see different data, or were given different configurations; start all alike")
     paths = []
     for stage in experiment.stages:
         finished = _find(experiment, stage, run) if processes.first() else None
