@@ -18,9 +18,9 @@ from benchmarks.rows import Row
 from launch.points import overridden, read
 from launch.space import base
 from tsmu_jax.data.source import PairSource
-from tsmu_jax.estimate import stage_flops
-from tsmu_jax.experiment import prepare
 from tsmu_jax.methods import PAPER_METHODS
+from tsmu_jax.runs.estimate import stage_flops
+from tsmu_jax.runs.experiment import prepare
 
 SWEEP = str(ROOT / "configs" / "sweeps" / "paper.py")
 DEVICES = (1, 8, 32)

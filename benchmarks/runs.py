@@ -15,18 +15,18 @@ from PIL import Image
 
 from benchmarks.measure import ROOT
 from benchmarks.worker import Job
-from tsmu_jax import experiment, stage
 from tsmu_jax.data import prepared
 from tsmu_jax.data.examples import Examples
 from tsmu_jax.data.open import open_source
-from tsmu_jax.feed import record
 from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.learning.parallel import AXIS, replicate
 from tsmu_jax.learning.state import add_decoder, init_model
 from tsmu_jax.models.tsmu import make_network
-from tsmu_jax.reporting import metrics_log
-from tsmu_jax.reporting.progress import PhaseProgress
-from tsmu_jax.rundir import PhaseDirectory
+from tsmu_jax.runs import experiment, metrics_log
+from tsmu_jax.runs import phase as stage
+from tsmu_jax.runs.directory import PhaseDirectory
+from tsmu_jax.runs.feed import record
+from tsmu_jax.runs.progress import PhaseProgress
 from tsmu_jax.train import train_and_evaluate
 
 

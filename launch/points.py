@@ -15,8 +15,8 @@ from ml_collections import config_dict
 from tsmu_jax.configuration import flatten, short
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.errors import UserError
-from tsmu_jax.experiment import prepare
-from tsmu_jax.rundir import RunDirectory, code_digest
+from tsmu_jax.runs.directory import RunDirectory, code_digest
+from tsmu_jax.runs.experiment import prepare
 
 Overrides = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from launch.jobs import Outcome
 from launch.points import Point
-from tsmu_jax.reporting.progress import duration
+from tsmu_jax.runs.progress import duration
 
 SPEAK_SECONDS = 10.0  # between lines about a point
 _TAIL_BYTES = 4096

@@ -9,7 +9,7 @@ from ml_collections import config_dict
 
 from tsmu_jax import configuration
 from tsmu_jax.errors import UserError
-from tsmu_jax.experiment import ecoregions_of
+from tsmu_jax.runs.experiment import ecoregions_of
 
 CONFIG = Path(__file__).parents[1] / "configs" / "tsmu.py"
 

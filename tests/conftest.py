@@ -37,13 +37,13 @@ def two_cpu_devices() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    """Directory and results of the tiny TSMU run of tests/test_train.py, trained once for all tests.
+    """Directory and results of the tiny TSMU run of tests/runs/test_train.py, trained once for all tests.
 
     Nothing may change in the directory; runs beside it take finished phases from it.
     """
     from tsmu_jax.train import train_and_evaluate
 
-    config = runpy.run_path(str(Path(__file__).parent / "test_train.py"))["configuration"]()
+    config = runpy.run_path(str(Path(__file__).parent / "runs" / "test_train.py"))["configuration"]()
     workdir = tmp_path_factory.mktemp("runs") / "tsmu"
     return workdir, train_and_evaluate(config, workdir)
 

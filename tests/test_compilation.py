@@ -15,7 +15,7 @@ import pytest
 from tsmu_jax.compilation import COMPILED, keep_compiled, return_memory
 
 ROOT = Path(__file__).parent.parent
-assert_same_model = runpy.run_path(str(ROOT / "tests" / "test_train.py"))["assert_same_model"]
+assert_same_model = runpy.run_path(str(ROOT / "tests" / "runs" / "test_train.py"))["assert_same_model"]
 _OPTIONS = ("jax_compilation_cache_dir", "jax_enable_compilation_cache", "jax_persistent_cache_min_compile_time_secs")
 
 

@@ -17,7 +17,8 @@ from absl import app, logging
 from ml_collections import config_dict
 from PIL import Image
 
-from tsmu_jax import cli, main, train
+from tsmu_jax import cli, main
+from tsmu_jax.runs import train
 
 ROOT = Path(__file__).parents[1]
 get_config: Callable[..., config_dict.ConfigDict] = runpy.run_path(str(ROOT / "configs" / "tsmu.py"))["get_config"]

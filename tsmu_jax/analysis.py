@@ -18,7 +18,7 @@ from tsmu_jax.evaluation.selection import choose
 from tsmu_jax.learning.autoencoders import downsample, reconstruction_errors
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import Network, Tree, forward, make_network
-from tsmu_jax.rundir import PhaseDirectory, RunDirectory
+from tsmu_jax.runs.directory import PhaseDirectory, RunDirectory
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

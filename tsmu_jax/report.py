@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> None:
     del argv  # flags only
     if not _WORKDIR.value:
         raise UserError("--workdir is missing; name a directory that tsmu_jax.main or a sweep wrote")
-    from tsmu_jax.reporting import documents, verdict  # NumPy and SciPy: not for `--help`
+    from tsmu_jax.reporting import documents  # NumPy and SciPy: not for `--help`
     from tsmu_jax.reporting.comparison import compare
     from tsmu_jax.reporting.page.document import page
     from tsmu_jax.reporting.reading import find_runs
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     for path, reason in found.left_out:
         print(f"left out: {path}: {reason}", file=sys.stderr)
     tables = documents.all_tables(comparison)
-    said = verdict.of_run(found.runs[0]) if len(found.runs) == 1 else None
+    said = found.runs[0].verdict if len(found.runs) == 1 else None
     files = documents.documents(tables, found.left_out, said)
     files["report.html"] = page(comparison, tables, found.left_out)
     documents.write(files, output)

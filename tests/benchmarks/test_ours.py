@@ -58,7 +58,7 @@ def test_what_a_training_says_when_it_fails_is_passed_on() -> None:
 def test_entry_points_are_the_programs() -> None:
     names = startup.entry_points()
     assert {"tsmu_jax.main", "tsmu_jax.prepare", "tsmu_jax.report"} <= set(names)
-    assert "tsmu_jax.train" not in names
+    assert "tsmu_jax.runs.train" not in names
 
 
 def test_a_program_that_fails_is_no_time() -> None:

@@ -82,10 +82,10 @@ FAULTS = (
     # Joint fine-tuning at the rate of initial training forgets the old ecoregions.
     Fault(
         "small-rate-ignored",
-        "tsmu_jax/experiment.py",
+        "tsmu_jax/runs/experiment.py",
         before="getattr(self.config.rates, stage.phase.settings)",
         after='getattr(self.config.rates, "initial" if stage.phase.distils else stage.phase.settings)',
-        tests=("tests/test_experiment.py::test_every_phase_moves_its_parts_at_its_own_rate",),
+        tests=("tests/runs/test_experiment.py::test_every_phase_moves_its_parts_at_its_own_rate",),
     ),
     # Sums over the batch take the place of each image's sums, and broadcast without an error.
     Fault(

@@ -17,7 +17,7 @@ import pytest
 import tsmu_jax
 from tests.launch.conftest import ROOT, TINY, command, environment, run
 from tsmu_jax.learning.fit import interrupted_at
-from tsmu_jax.rundir import RunDirectory
+from tsmu_jax.runs.directory import RunDirectory
 
 PHASES = ("initial", "freeze", "joint_fine_tuning")
 LOST = "lost another process of this training and has ended; that one's own output says why it did"

@@ -90,7 +90,7 @@ def test_numbers_of_new_pairs_share_the_initial_training(tmp_path: Path) -> None
 
 def test_images_are_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    from tsmu_jax import experiment
+    from tsmu_jax.runs import experiment
 
     opening = experiment.open_source
     monkeypatch.setattr(experiment, "open_source", lambda **options: opened.append(options) or opening(**options))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.launch.conftest import ROOT, command, environment, run
 from tsmu_jax.errors import UserError
-from tsmu_jax.rundir import RunDirectory
+from tsmu_jax.runs.directory import RunDirectory
 
 POINTS = ("method=leave_one_out", "method=feature_extraction", "method=tsmu")
 

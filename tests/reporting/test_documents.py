@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.reporting import verdict
 from tsmu_jax.reporting.comparison import compare
 from tsmu_jax.reporting.documents import all_tables, documents, refuse_foreign, write
 from tsmu_jax.reporting.reading import LeftOut, find_runs
@@ -33,7 +32,7 @@ def test_every_table_in_every_format_and_all_in_one(files: dict[str, str]) -> No
 
 def test_a_verdict_comes_first(make_run) -> None:
     found = find_runs([make_run("run", "tsmu")])
-    said = verdict.of_run(found.runs[0])
+    said = found.runs[0].verdict
     assert said is not None and said.startswith("The update: old ecoregions ")
     lines = documents(all_tables(compare(found.runs)), [], said)["report.md"].splitlines()
     assert lines[:3] == ["# Report", "", said]

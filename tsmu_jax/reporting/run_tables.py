@@ -7,9 +7,9 @@ from tsmu_jax.evaluation.continual import backward_transfer, forgetting, forward
 from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting.comparison import METHOD_ORDER, Comparison, Setting, Variant
 from tsmu_jax.reporting.paper_tables import INTERVALS, SPREADS
-from tsmu_jax.reporting.progress import duration
 from tsmu_jax.reporting.runs import Run
 from tsmu_jax.reporting.table import Cell, Column, Table
+from tsmu_jax.runs.progress import duration
 
 
 def runs_table(comparison: Comparison) -> Table:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tsmu_jax.declaration import Scope
-from tsmu_jax.evaluation import metrics, probabilities
+from tsmu_jax.evaluation import metrics, probabilities, verdict
 from tsmu_jax.evaluation.continual import Trajectory, matrix
 from tsmu_jax.methods import METHODS
 from tsmu_jax.settings import SETTINGS
@@ -158,6 +158,15 @@ class Run:
         if setting.scope in (Scope.AUTOENCODERS, Scope.REVIEW):
             return self.choice is not None
         return key != "seed" and any(setting.concerns(phase) for phase in (*plan.initial, *plan.update))
+
+    @property
+    def verdict(self) -> str | None:
+        """What the update changed, in one sentence; None where there was no update."""
+        counted = [
+            (phase.name, {name: {"id": test.ids, **test.counts._asdict()} for name, test in phase.tests.items()})
+            for phase in self.phases
+        ]
+        return verdict.sentence(verdict.changes(counted, self.old, self.new))
 
     def members(self, group: str) -> tuple[str, ...]:
         """Ecoregions of the group "old", "new" or "global"."""

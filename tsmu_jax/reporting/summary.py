@@ -10,12 +10,12 @@ from PIL import Image
 
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.evaluation import metrics
-from tsmu_jax.reporting import metrics_log
 from tsmu_jax.reporting.bars import phase_bars
 from tsmu_jax.reporting.figures import learning_curves
 from tsmu_jax.reporting.panels import PanelRow, overview, panels
 from tsmu_jax.reporting.selection import selection_figure
 from tsmu_jax.reporting.thumbnails import write_thumbnails
+from tsmu_jax.runs import metrics_log
 
 
 def write_figures(

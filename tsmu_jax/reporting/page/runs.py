@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tsmu_jax.reporting import verdict
 from tsmu_jax.reporting.comparison import Comparison, setting_of
 from tsmu_jax.reporting.costs import update_costs
 from tsmu_jax.reporting.page import parts
@@ -27,7 +26,7 @@ def summary_section(comparison: Comparison, left_out: tuple[LeftOut, ...]) -> Ht
         "Seeds": ", ".join(map(str, seeds)),
         "Configurations differ in": ", ".join(comparison.keys) or "nothing",
     }
-    said = verdict.of_run(comparison.runs[0]) if len(comparison.runs) == 1 else None
+    said = comparison.runs[0].verdict if len(comparison.runs) == 1 else None
     first = [element("p", element("strong", said))] if said else []
     items = [element("li", f"{one.path}: {one.reason}") for one in left_out]
     missing = [element("h3", "Left out"), element("ul", *items)] if items else []

@@ -18,12 +18,12 @@ import jax
 import numpy as np
 import pytest
 
-from tsmu_jax import rundir
 from tsmu_jax.declaration import Scope
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
 from tsmu_jax.learning.state import Model
-from tsmu_jax.rundir import PhaseDirectory, RunDirectory, write_json
+from tsmu_jax.runs import directory
+from tsmu_jax.runs.directory import PhaseDirectory, RunDirectory, write_json
 from tsmu_jax.settings import SETTINGS, Config, Data
 
 CONFIG = Config(seed=7, data=Data(size=64))
@@ -92,7 +92,7 @@ def test_a_new_directory_is_made_and_says_what_runs(tmp_path: Path) -> None:
     assert content["images"] == IMAGES
     assert content["seed"] == 7
     assert content["command"] == "python -m tsmu_jax.main --x"
-    assert content["versions"].keys() == {"tsmu_jax", "python", *rundir.PACKAGES}
+    assert content["versions"].keys() == {"tsmu_jax", "python", *directory.PACKAGES}
     assert content["versions"]["jax"] == jax.__version__
     assert content["versions"]["pillow"] == version("pillow")
     assert content["versions"]["python"] == sys.version.split()[0]
@@ -230,7 +230,7 @@ def test_siblings_are_the_other_runs_newest_first(tmp_path: Path, monkeypatch: p
 def test_the_command_can_be_pasted_into_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["--config=configs/tsmu.py:demo", "--config.data.dir=/my images/a'b", "--config.data.labels=debris flow"]
     monkeypatch.setattr(sys, "argv", ["/x/main.py", *words])
-    assert shlex.split(rundir.command_line()) == ["python", "-m", "tsmu_jax.main", *words]
+    assert shlex.split(directory.command_line()) == ["python", "-m", "tsmu_jax.main", *words]
 
 
 @pytest.mark.parametrize(("status", "expected"), [("", "abc"), (" M tsmu_jax/main.py\n", "abc+changes")])
@@ -239,7 +239,7 @@ def test_revisions_tell_changed_files(monkeypatch: pytest.MonkeyPatch, status: s
         return subprocess.CompletedProcess(words, 0, {"rev-parse": "abc\n", "status": status}[words[1]])
 
     monkeypatch.setattr(subprocess, "run", git)
-    assert rundir._git_revision() == expected
+    assert directory._git_revision() == expected
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_without_git_there_is_no_revision(monkeypatch: pytest.MonkeyPatch, error
         raise error
 
     monkeypatch.setattr(subprocess, "run", git)
-    assert rundir._git_revision() is None
+    assert directory._git_revision() is None
 
 
 # Files
@@ -323,7 +323,7 @@ def test_a_checkpoint_may_leave_empty_parts_out(
 def test_the_record_of_a_phase_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     phase = RunDirectory(tmp_path).phase("01_initial")
     phase.periodic.mkdir(parents=True)
-    for target, name in ((checkpoints, "save"), (rundir, "write_json")):
+    for target, name in ((checkpoints, "save"), (directory, "write_json")):
         with monkeypatch.context() as patched:
             patched.setattr(target, name, fails)
             with pytest.raises(RuntimeError, match="killed"):
@@ -409,7 +409,7 @@ def test_an_interrupted_copy_does_not_read_as_finished(
 
     phase = claim(tmp_path / "own").phase("01_initial")
     with monkeypatch.context() as patched:
-        patched.setattr(rundir, "shutil", types.SimpleNamespace(copytree=cut_off, rmtree=shutil.rmtree))
+        patched.setattr(directory, "shutil", types.SimpleNamespace(copytree=cut_off, rmtree=shutil.rmtree))
         with pytest.raises(RuntimeError, match="killed"):
             phase.copy_from(finished)
     assert phase.record() is None

@@ -19,11 +19,11 @@ import tsmu_jax
 from tsmu_jax.data.examples import to_example
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.probabilities import BINS
-from tsmu_jax.experiment import prepare
 from tsmu_jax.reporting.reading import find_runs
+from tsmu_jax.runs.experiment import prepare
 from tsmu_jax.train import train_and_evaluate
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 _FLAGS = {
     "old": "etf",
     "new": "nad",

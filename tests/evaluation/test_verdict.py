@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tsmu_jax.reporting.verdict import changes, sentence
+from tsmu_jax.evaluation.verdict import changes, sentence
 
 
 def counted(**iou: float) -> dict:

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 import tsmu_jax
-from tsmu_jax import choice
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.selection import WAYS
-from tsmu_jax.experiment import prepare
 from tsmu_jax.reporting.tables import notes
-from tsmu_jax.rundir import RunDirectory
+from tsmu_jax.runs import choice
+from tsmu_jax.runs.directory import RunDirectory
+from tsmu_jax.runs.experiment import prepare
 from tsmu_jax.train import train_and_evaluate
 
 Run = tuple[Path, dict]

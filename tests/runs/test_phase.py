@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tsmu_jax import stage
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.learning import processes, responses
 from tsmu_jax.learning.state import Model
 from tsmu_jax.methods import stages
-from tsmu_jax.rundir import PhaseDirectory
+from tsmu_jax.runs import phase as stage
+from tsmu_jax.runs.directory import PhaseDirectory
 
 SIDE = 4
 PAIR = types.SimpleNamespace(mask=np.zeros((SIDE, SIDE)))

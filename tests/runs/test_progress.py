@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from tsmu_jax.reporting.progress import PhaseProgress, duration
+from tsmu_jax.runs.progress import PhaseProgress, duration
 
 
 class Clock:

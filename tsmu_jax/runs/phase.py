@@ -11,8 +11,6 @@ from PIL import Image
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.evaluate import Outcome, TestSet, balanced, evaluate, to_original_size
 from tsmu_jax.evaluation.evaluate import record as scored
-from tsmu_jax.experiment import Experiment
-from tsmu_jax.feed import Feed, blank_batch, record
 from tsmu_jax.learning import costs, processes
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
@@ -23,9 +21,11 @@ from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.learning.trace import traced
 from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import count
-from tsmu_jax.reporting.metrics_log import MetricsLog
-from tsmu_jax.reporting.progress import PhaseProgress
-from tsmu_jax.rundir import PhaseDirectory, code_digest, replacing
+from tsmu_jax.runs.directory import PhaseDirectory, code_digest, replacing
+from tsmu_jax.runs.experiment import Experiment
+from tsmu_jax.runs.feed import Feed, blank_batch, record
+from tsmu_jax.runs.metrics_log import MetricsLog
+from tsmu_jax.runs.progress import PhaseProgress
 
 
 def objective(experiment: Experiment, stage: Stage) -> Objective:

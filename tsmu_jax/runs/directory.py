@@ -59,7 +59,7 @@ def replacing(directory: Path) -> Iterator[Path]:
 @functools.cache
 def code_digest() -> str:
     """Digest of this package's source: phases of other code are continued where they are, but not taken over."""
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tsmu_jax import estimate, train
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import processes
 from tsmu_jax.methods import stages
-from tsmu_jax.reporting.metrics_log import MetricsLog
-from tsmu_jax.rundir import RunDirectory, write_json
+from tsmu_jax.runs import estimate, train
+from tsmu_jax.runs.directory import RunDirectory, write_json
+from tsmu_jax.runs.metrics_log import MetricsLog
 
 INITIAL = stages("tsmu", ["etf"], ["nad"])[0]
 

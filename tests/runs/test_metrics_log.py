@@ -9,7 +9,7 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.reporting.metrics_log import MetricsLog, read
+from tsmu_jax.runs.metrics_log import MetricsLog, read
 
 
 def events(workdir: Path) -> list[Event]:

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import pytest
 from ml_collections import config_dict
 
-from tsmu_jax import stage
-from tsmu_jax.experiment import ecoregions_of, prepare
+from tsmu_jax.runs import phase as stage
+from tsmu_jax.runs.experiment import ecoregions_of, prepare
 
-get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs" / "tsmu.py"))["get_config"]
+get_config = runpy.run_path(str(Path(__file__).parents[2] / "configs" / "tsmu.py"))["get_config"]
 
 
 def demo() -> config_dict.ConfigDict:

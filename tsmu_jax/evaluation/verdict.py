@@ -8,7 +8,6 @@ import numpy as np
 
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.evaluation.intervals import Interval, Sample, paired_interval
-from tsmu_jax.reporting.runs import Run, TestScores
 
 Tests = Mapping[str, Mapping[str, Any]]  # by ecoregion: "id" of each test image, and its "tp", "fp", "fn"
 
@@ -39,16 +38,6 @@ def changes(phases: Sequence[tuple[str, Tests]], old: Sequence[str], new: Sequen
         if interval is not None:
             found[name] = interval
     return found
-
-
-def of_run(run: Run) -> str | None:
-    """The verdict on a finished run's update."""
-    phases = [(phase.name, {name: _counted(test) for name, test in phase.tests.items()}) for phase in run.phases]
-    return sentence(changes(phases, run.old, run.new))
-
-
-def _counted(test: TestScores) -> dict[str, Any]:
-    return {"id": test.ids, **test.counts._asdict()}
 
 
 def sentence(differences: Mapping[str, Interval]) -> str | None:

@@ -15,15 +15,15 @@ from tsmu_jax.batch import FLIPS
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.evaluation.selection import Selected, answers, choose, record
-from tsmu_jax.experiment import Experiment
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.autoencoders import BATCH, downsample, fit, reconstruction_errors
 from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.steps import to_unit
 from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import Tree, count
-from tsmu_jax.reporting.progress import PhaseProgress
-from tsmu_jax.rundir import AutoencoderDirectory, RunDirectory, code_digest, write_json
+from tsmu_jax.runs.directory import AutoencoderDirectory, RunDirectory, code_digest, write_json
+from tsmu_jax.runs.experiment import Experiment
+from tsmu_jax.runs.progress import PhaseProgress
 
 
 def arrive(experiment: Experiment, run: RunDirectory, ecoregions: Sequence[str]) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 from tsmu_jax.batch import FEATURES
 from tsmu_jax.data.pipeline import Prefetch, train_batches
 from tsmu_jax.evaluation.evaluate import TestSet
-from tsmu_jax.experiment import Experiment
 from tsmu_jax.learning import costs, features, processes, responses
 from tsmu_jax.learning.parallel import padded, shard, share
 from tsmu_jax.learning.state import Model
 from tsmu_jax.methods import Stage
-from tsmu_jax.reporting.progress import PhaseProgress
-from tsmu_jax.rundir import PhaseDirectory
+from tsmu_jax.runs.directory import PhaseDirectory
+from tsmu_jax.runs.experiment import Experiment
+from tsmu_jax.runs.progress import PhaseProgress
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from tsmu_jax.experiment import Experiment
-from tsmu_jax.feed import blank_batch
 from tsmu_jax.learning.costs import forward_flops
 from tsmu_jax.learning.parallel import padded, replicate, shard_whole
 from tsmu_jax.learning.state import Model, init_model
 from tsmu_jax.methods import Stage
-from tsmu_jax.reporting.progress import duration
-from tsmu_jax.stage import begin, enter, train_step
+from tsmu_jax.runs.experiment import Experiment
+from tsmu_jax.runs.feed import blank_batch
+from tsmu_jax.runs.phase import begin, enter, train_step
+from tsmu_jax.runs.progress import duration
 
 STEPS = 2  # timed, after the one that compiles
 DEMO = "python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo"
