@@ -1,5 +1,6 @@
 """Walks a method's phases: takes what is finished, trains the rest, evaluates after each."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -116,7 +117,7 @@ def _finite(interval: Interval) -> dict[str, float | None]:
 def _found(experiment: Experiment, run: RunDirectory) -> dict[int, RunDirectory | None]:
     """By stage the run that has finished it, None where it must be trained. The first process looks for all."""
     keys = [experiment.stage_key(stage) for stage in experiment.stages]
-    if not processes.unanimous([keys, experiment.config["selection"]]):
+    if not processes.unanimous([keys, dataclasses.asdict(experiment.config.selection)]):
         processes.let_others_end()  # by the same error
         raise UserError("the processes see different data, or were given different configurations; start all alike")
     paths = []
