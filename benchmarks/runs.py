@@ -25,7 +25,7 @@ from tsmu_jax.models.tsmu import make_network
 from tsmu_jax.runs import experiment, metrics_log
 from tsmu_jax.runs import phase as stage
 from tsmu_jax.runs.directory import PhaseDirectory
-from tsmu_jax.runs.feed import record
+from tsmu_jax.runs.feed import make_feed
 from tsmu_jax.runs.progress import PhaseProgress
 from tsmu_jax.train import train_and_evaluate
 
@@ -99,7 +99,7 @@ def opening(pairs: int) -> Job:
 
     def run() -> None:
         made = experiment.prepare(configuration(changes))
-        draws = made.draws(made.stages[0])
+        draws = made.data.draws(made.stages[0])
         for step in range(draws.steps_per_epoch):
             draws.batch(step)
 
@@ -173,7 +173,7 @@ def update(method: str, size: int, epochs: int) -> Job:
 def _from_records(size: int, batch: int, pairs: int) -> "_Steps":
     """Steps of initial training whose input is read and decoded each time."""
     changes, scratch = synthetic(size, batch, pairs), tempfile.TemporaryDirectory()
-    prepared.write(experiment.prepare(configuration(changes)).source, scratch.name)
+    prepared.write(experiment.prepare(configuration(changes)).data.source, scratch.name)
     steps = _Steps(configuration({**changes, "data.dir": scratch.name, "data.cache_gib": 0.0}), "initial")
     steps.opened.callback(scratch.cleanup)
     return steps
@@ -184,7 +184,7 @@ class _Steps:
 
     def __init__(self, config: Mapping[str, Any], phase: str):
         made = experiment.prepare(config)
-        model = init_model(made.network, made.key("encoder"))
+        model = init_model(made.network, made.random_key("encoder"))
         for bound in made.stages:
             model = stage.enter(made, bound, model)
             if bound.phase.name == phase:
@@ -193,7 +193,7 @@ class _Steps:
         run = Path(self.opened.enter_context(tempfile.TemporaryDirectory()))
         log, progress = self.opened.enter_context(metrics_log.MetricsLog(run)), PhaseProgress(phase, 0)
         directory = PhaseDirectory(run, bound.directory)
-        feed = record(made, bound, model, directory)
+        feed = make_feed(made, bound, model, directory)
         self.loop = stage.training_loop(made, feed, directory, log, progress, 0)
         self.batches = self.loop.batches(0, self.loop.epochs * self.loop.steps_per_epoch)
         self.stream = iter(self.batches)

@@ -13,9 +13,9 @@ from typing import Any
 from ml_collections import config_dict
 
 from tsmu_jax.configuration import flatten, short
-from tsmu_jax.data.source import PairSource
+from tsmu_jax.data.source import PairSource, fingerprint
 from tsmu_jax.errors import UserError
-from tsmu_jax.runs.directory import RunDirectory, code_digest
+from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.runs.experiment import prepare
 
 Overrides = Mapping[str, Any]
@@ -49,10 +49,9 @@ class Point:
         return tuple(phase.key for phase in self.phases)
 
     def trained(self, directory: Path) -> set[str]:
-        """The keys of its phases that are finished in its run directory, by the code that runs now."""
-        run, code = RunDirectory(directory / self.name), code_digest()
-        records = ((phase.key, run.phase(phase.name).record() or {}) for phase in self.phases)
-        return {key for key, record in records if record.get("key") == key and record.get("code") == code}
+        """The keys of its phases that are finished in its run directory."""
+        run = RunDirectory(directory / self.name)
+        return {phase.key for phase in self.phases if (run.phase(phase.name).record() or {}).get("key") == phase.key}
 
     def finished(self, directory: Path) -> bool:
         """Whether its run is complete."""
@@ -127,12 +126,12 @@ def _point(
 ) -> Point:
     config = overridden(base, overrides)
     experiment = prepare(config, opened=opened)
-    RunDirectory(directory / name).check(experiment.config, images=experiment.source.fingerprint)
+    RunDirectory(directory / name).check(experiment.config, images=fingerprint(experiment.data.source))
     phases = tuple(
         Phase(
             stage.directory,
             experiment.stage_key(stage),
-            experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch,
+            experiment.epochs(stage) * experiment.data.draws(stage).steps_per_epoch,
         )
         for stage in experiment.stages
     )

@@ -24,7 +24,7 @@ import jax  # noqa: E402  (must see the variables above)
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from tsmu_jax.methods import stages  # noqa: E402
+from tsmu_jax.runs.plan import stages  # noqa: E402
 from tsmu_jax.settings import Config, Synthetic  # noqa: E402
 
 

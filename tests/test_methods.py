@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS, Stage, stages
+from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS
+from tsmu_jax.runs.plan import Stage, stages
 
 OLD, NEW = ("etf", "mwcf"), ("nwfm",)
 INITIAL_ROUTE = {"etf": "old", "mwcf": "old", "nwfm": "old"}  # the old decoder answers for what it never saw

@@ -39,8 +39,8 @@ def _show(finished: Finished) -> None:
     if said:
         console.print(said, style="bold", highlight=False, markup=False)
     summary.write_figures(
-        experiment.source,
-        experiment.split.test,
+        experiment.data.source,
+        experiment.data.split.test,
         results,
         workdir=run.path,
         phases=[stage.directory for stage in experiment.stages],

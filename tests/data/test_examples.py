@@ -3,6 +3,7 @@
 import concurrent.futures
 import threading
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def random_pair(seed: int, height: int = 30, width: int = 44, *, pre: bool = Tru
 class Source:
     """Random pairs in memory; counts how often each is decoded."""
 
-    fingerprint = "memory"
+    fingerprints: ClassVar[dict[str, str]] = {"etf": "memory"}
     skipped: Sequence[Skipped] = ()
 
     def __init__(self, count: int, *, pre: bool = True):

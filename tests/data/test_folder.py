@@ -147,17 +147,18 @@ def test_fingerprint_changes_with_the_content_and_only_then(tmp_path: Path, writ
     write_pair(tmp_path / "one" / "etf", "a")
     write_pair(tmp_path / "one" / "etf", "b")
     shutil.copytree(tmp_path / "one", tmp_path / "two")
-    first = open_folder(tmp_path / "one").fingerprint
-    assert open_folder(tmp_path / "two").fingerprint == first
-    assert open_folder(tmp_path / "two", tile=4).fingerprint != first
+    write_pair(tmp_path / "two" / "nad", "a")  # another ecoregion beside it changes nothing
+    first = open_folder(tmp_path / "one").fingerprints["etf"]
+    assert open_folder(tmp_path / "two").fingerprints["etf"] == first
+    assert open_folder(tmp_path / "two", tile=4).fingerprints["etf"] != first
     mask = tmp_path / "two" / "etf" / "a_mask.png"
     Image.fromarray(255 - np.asarray(Image.open(mask))).save(mask)
-    assert open_folder(tmp_path / "two").fingerprint != first
+    assert open_folder(tmp_path / "two").fingerprints["etf"] != first
     shutil.copy(tmp_path / "one" / "etf" / "a_mask.png", mask)
-    assert open_folder(tmp_path / "two").fingerprint == first
+    assert open_folder(tmp_path / "two").fingerprints["etf"] == first
     for path in (tmp_path / "two" / "etf").glob("b_*"):
         path.unlink()
-    assert open_folder(tmp_path / "two").fingerprint != first
+    assert open_folder(tmp_path / "two").fingerprints["etf"] != first
 
 
 def test_reading_from_threads(tmp_path: Path, write_pair: Write) -> None:

@@ -149,9 +149,10 @@ def test_fingerprint_and_records() -> None:
         return SyntheticSource(pairs, height=height, width=32, seed=seed)
 
     source = make({"mwcf": 2, "etf": 1})
-    assert source.fingerprint == make({"etf": 1, "mwcf": 2}).fingerprint
-    others = [make({"mwcf": 2}), make({"mwcf": 2, "etf": 1}, height=33), make({"mwcf": 2, "etf": 1}, seed=1)]
-    assert source.fingerprint not in {other.fingerprint for other in others}
+    assert source.fingerprints == make({"etf": 1, "mwcf": 2}).fingerprints
+    assert source.fingerprints["mwcf"] == make({"mwcf": 2}).fingerprints["mwcf"]  # whatever lies beside it
+    others = [make({"mwcf": 3}), make({"mwcf": 2}, height=33), make({"mwcf": 2}, seed=1), make({"etf": 2})]
+    assert source.fingerprints["mwcf"] not in {value for other in others for value in other.fingerprints.values()}
     assert source.skipped == () and len(source) == len(source.infos) == 3
     for info in source.infos:
         assert info.scene == f"{info.ecoregion}/{info.id}" and info.footprint is None

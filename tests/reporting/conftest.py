@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ HEIGHT, WIDTH = 24, 36
 class Source(list[Pair]):
     """Pairs in memory."""
 
-    fingerprint = ""
+    fingerprints: ClassVar[dict[str, str]] = {}
     skipped = ()
 
     def __init__(self, pairs: list[Pair], infos: list[PairInfo]) -> None:

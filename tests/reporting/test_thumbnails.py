@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from tsmu_jax.reporting.thumbnails import SIDE, write_thumbnails
 
 
 class Source(list[Pair]):
-    fingerprint = ""
+    fingerprints: ClassVar[dict[str, str]] = {}
     skipped = ()
     infos = (PairInfo("first", "etf", "1"), PairInfo("sec<o>nd", "etf", "2"), PairInfo("only", "nad", "3"))
 

@@ -48,7 +48,7 @@ def test_results_tell_how_well_the_decoder_is_chosen(tiny_run: Run) -> None:
     assert {"etf", "nad"} == set(selection["autoencoders"])
     inputs, hidden = 16 * 16 * 6, 32
     assert selection["autoencoders"]["etf"]["parameters"] == 2 * inputs * hidden + hidden + inputs
-    assert selection["autoencoders"]["etf"]["pairs"] == len(prepare(configuration()).split.train["etf"])
+    assert selection["autoencoders"]["etf"]["pairs"] == len(prepare(configuration()).data.split.train["etf"])
 
 
 def test_each_test_image_is_listed_with_its_errors(tiny_run: Run) -> None:
@@ -151,7 +151,7 @@ def test_no_epochs_no_selection(tiny_run: Run, tmp_path: Path) -> None:
 
 def test_a_loaded_selector_chooses_what_the_run_chose(tiny_run: Run) -> None:
     workdir, _ = tiny_run
-    selector, tests = tsmu_jax.load_selector(workdir), prepare(configuration()).tests
+    selector, tests = tsmu_jax.load_selector(workdir), prepare(configuration()).data.tests
     assert tuple(selector.autoencoders) == ("etf", "nad")
     listed = json.loads((workdir / "selection" / "selection.json").read_text())["tests"]
     for name, test in tests.items():

@@ -162,7 +162,7 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_checking_makes_nothing(tmp_path: Path) -> None:
-    RunDirectory(tmp_path / "new").check(CONFIG)
+    RunDirectory(tmp_path / "new").check(CONFIG, images=IMAGES)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -35,8 +35,9 @@ def joint_epochs(old_sample: str) -> tuple[dict[str, set[int]], list[list[int]]]
     config = demo()
     config.method, config.new, config.data.old_sample = "joint_training", "nwfm", old_sample
     experiment = prepare(config.to_dict())
-    draws = experiment.draws(experiment.stages[-1])
-    return {k: set(v) for k, v in experiment.split.train.items()}, [draws.epoch(i)[:, 0].tolist() for i in range(4)]
+    draws = experiment.data.draws(experiment.stages[-1])
+    train = {name: set(pairs) for name, pairs in experiment.data.split.train.items()}
+    return train, [draws.epoch(i)[:, 0].tolist() for i in range(4)]
 
 
 @pytest.mark.parametrize(("old_sample", "samples"), [("once", 1), ("anew", 4)])
@@ -74,6 +75,7 @@ def shared(**changes: Any) -> int:
         ({"data__draws": 5}, 0),
         ({"seed": 1}, 0),
         ({"new": "nad"}, 0),
+        ({"method": "joint_training"}, 2),
     ],
 )
 def test_phases_before_a_difference_are_shared(changes: dict[str, Any], phases: int) -> None:
@@ -150,7 +152,7 @@ def test_the_old_sample_is_drawn_after_all_other_phases() -> None:
 def test_a_number_of_pairs_reaches_only_what_arrives() -> None:
     config = demo()
     config.data.new_pairs = 5
-    split = prepare(config.to_dict()).split
+    split = prepare(config.to_dict()).data.split
     assert {name: len(pairs) for name, pairs in split.train.items()} == {"etf": 14, "mwcf": 14, "nad": 14, "nwfm": 5}
 
 

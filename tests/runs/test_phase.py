@@ -11,9 +11,9 @@ from PIL import Image
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.learning import processes, responses
 from tsmu_jax.learning.state import Model
-from tsmu_jax.methods import stages
 from tsmu_jax.runs import phase as stage
 from tsmu_jax.runs.directory import PhaseDirectory
+from tsmu_jax.runs.plan import stages
 
 SIDE = 4
 PAIR = types.SimpleNamespace(mask=np.zeros((SIDE, SIDE)))
@@ -96,7 +96,7 @@ def test_the_first_process_says_at_which_step_a_stage_goes_on(tmp_path: Path, mo
     log: Any = Log()
     (initial, *_) = stages("tsmu", ["etf"], ["nad"])
     monkeypatch.setattr(stage, "enter", lambda experiment, stage, model: model)
-    monkeypatch.setattr(stage, "record", lambda *_: None)
+    monkeypatch.setattr(stage, "make_feed", lambda *_: None)
     monkeypatch.setattr(processes, "agreed", lambda value: [7, "key"])  # another process sees no checkpoint yet
     with pytest.raises(RuntimeError, match="01_initial after step 7"):
         stage.run_stage(experiment, initial, Model({}, {}), PhaseDirectory(tmp_path, "01_initial"), log, 0)

@@ -8,10 +8,10 @@ import pytest
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import processes
-from tsmu_jax.methods import stages
 from tsmu_jax.runs import estimate, train
 from tsmu_jax.runs.directory import RunDirectory, write_json
 from tsmu_jax.runs.metrics_log import MetricsLog
+from tsmu_jax.runs.plan import stages
 
 INITIAL = stages("tsmu", ["etf"], ["nad"])[0]
 

@@ -168,8 +168,8 @@ def test_loaded_phases_predict_what_the_run_predicted(run: tuple[Path, dict]) ->
     phase = tsmu_jax.load_phase(workdir, "joint_fine_tuning")
     assert phase.decoders == ("old", "new")
     for ecoregion, decoder in (("etf", "old"), ("nad", "new")):
-        indices = experiment.split.test[ecoregion]
-        examples = [to_example(experiment.source[index], size=32, channels=6) for index in indices]
+        indices = experiment.data.split.test[ecoregion]
+        examples = [to_example(experiment.data.source[index], size=32, channels=6) for index in indices]
         answers = phase.predict(np.stack([example.image for example in examples]).astype(np.float32) / 255)
         positive = (answers[decoder] > 0.5).sum((1, 2))
         counts = phase.record["tests"][ecoregion]

@@ -11,7 +11,7 @@ from typing import Any
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.leakage import LeakageReport, leakage
 from tsmu_jax.data.progress import reported
-from tsmu_jax.data.source import Pair, PairSource, Skipped
+from tsmu_jax.data.source import Pair, PairSource, Skipped, fingerprint
 from tsmu_jax.data.splits import Split, names
 from tsmu_jax.data.statistics import EcoregionStatistics, PixelStatistics, pixel_statistics
 
@@ -48,7 +48,7 @@ def describe(source: PairSource, split: Split, split_options: Mapping[str, Any])
     scenes = collections.Counter(ecoregion for ecoregion, _ in {(i.ecoregion, i.scene) for i in source.infos})
     known = any(info.footprint is not None for info in source.infos)
     return Description(
-        fingerprint=source.fingerprint,
+        fingerprint=fingerprint(source),
         statistics=statistics,
         scenes=scenes,
         with_pre=with_pre,

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import logging
 
@@ -75,7 +76,7 @@ class FolderSource:
         self._pieces = [(files, window) for _, files, window in pieces]
         self.infos: tuple[PairInfo, ...] = tuple(info for info, _, _ in pieces)
         self.skipped = tuple(Skipped(name, error.path, error.reason) for name, error in bad)
-        self.fingerprint = _fingerprint(checked, self._labels, tile_of)
+        self.fingerprints = _fingerprints(checked, self._labels, tile_of)
         if len({(info.ecoregion, info.id) for info in self.infos}) < len(self.infos):
             raise UserError(f"{directory}: an image is named like a tile of another (..._r0c0); rename it")
         self._decoded = functools.lru_cache(_CACHED_SCENES)(self._decode)
@@ -185,9 +186,12 @@ def _pieces(
     return pieces
 
 
-def _fingerprint(checked: Sequence[_Checked], labels: Sequence[str], tile_of: Mapping[str, int | None]) -> str:
-    digest = hashlib.sha256(repr(sorted(labels)).encode())
+def _fingerprints(
+    checked: Sequence[_Checked], labels: Sequence[str], tile_of: Mapping[str, int | None]
+) -> dict[str, str]:
+    digests: dict[str, Any] = {}
     for scene in checked:
-        files = scene.files
-        digest.update(f"{files.ecoregion}\0{files.id}\0{tile_of[files.ecoregion]}\0{scene.digest}\n".encode())
-    return digest.hexdigest()
+        name = scene.files.ecoregion
+        digest = digests.setdefault(name, hashlib.sha256(repr([name, sorted(labels), tile_of[name]]).encode()))
+        digest.update(f"{scene.files.id}\0{scene.digest}\n".encode())
+    return {name: digest.hexdigest() for name, digest in digests.items()}

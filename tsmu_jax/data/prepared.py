@@ -3,14 +3,13 @@
 The only file that names TFDS. Importing it registers `landslide_pairs` (what `write` makes of any source) and
 `synthetic_landslides` (the embedded ecoregions), one builder configuration for each ecoregion. Layout:
 
-    <data_dir>/landslide_pairs/index.json             what is known of every pair, and the fingerprint
+    <data_dir>/landslide_pairs/index.json             what is known of every pair, and the fingerprints
     <data_dir>/landslide_pairs/<ecoregion>/1.0.0/     a TFDS dataset
 """
 
 import concurrent.futures
 import contextlib
 import dataclasses
-import hashlib
 import io
 import json
 import os
@@ -44,6 +43,7 @@ __all__ = [
 
 _SPLIT = "pairs"  # which of them are tested on is decided when they are read: see splits.py
 _VERSION = "1.0.0"
+SCHEMA = 2  # of the index
 _IMAGES = ("pre", "post", "mask")
 _BATCH = 16  # records encoded at once, and held in memory
 
@@ -59,7 +59,7 @@ def write(source: PairSource, data_dir: str | os.PathLike[str]) -> None:
     """
     data_dir = Path(data_dir)
     if is_prepared(data_dir):
-        if _read_index(data_dir)["fingerprint"] == source.fingerprint:
+        if _read_index(data_dir)["fingerprints"] == source.fingerprints:
             logging.info("%s: already prepared from the same images", data_dir)
             return
         raise UserError(f"{data_dir}: holds a dataset of other images or options; remove it or go elsewhere")
@@ -68,8 +68,8 @@ def write(source: PairSource, data_dir: str | os.PathLike[str]) -> None:
         shutil.rmtree(staging, ignore_errors=True)  # of an interrupted run
         staging.mkdir(parents=True)
         index = {
-            "schema": 1,
-            "fingerprint": source.fingerprint,
+            "schema": SCHEMA,
+            "fingerprints": dict(source.fingerprints),
             "ecoregions": {name: _build(source, name, staging) for name in names(source.infos)},
             "skipped": [skip._asdict() for skip in source.skipped],
         }
@@ -122,9 +122,7 @@ class PreparedSource:
         self.infos: tuple[PairInfo, ...] = tuple(infos)
         skipped = [Skipped(**entry) for entry in index["skipped"]]
         self.skipped = tuple(skip for skip in skipped if skip.ecoregion in chosen)
-        self.fingerprint: str = index["fingerprint"]
-        if chosen != sorted(known):
-            self.fingerprint = hashlib.sha256(json.dumps([self.fingerprint, chosen]).encode()).hexdigest()
+        self.fingerprints: dict[str, str] = {name: index["fingerprints"][name] for name in chosen}
 
     def __len__(self) -> int:
         return len(self.infos)
@@ -282,6 +280,9 @@ def _open(data_dir: Path, name: str, *, expected: int) -> Any:
 def _read_index(data_dir: Path) -> dict[str, Any]:
     path = index_path(data_dir)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: damaged ({error}); remove the dataset and prepare it again") from None
+    if index.get("schema") != SCHEMA:
+        raise UserError(f"{path}: written by another release; remove the dataset and prepare it again")
+    return index

@@ -1,7 +1,9 @@
 """What every source of image pairs looks like: a folder, a prepared dataset or the synthetic ecoregions."""
 
 import dataclasses
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -53,8 +55,8 @@ class PairSource(Protocol):
         ...
 
     @property
-    def fingerprint(self) -> str:
-        """Changes whenever the content does; two equal sources share it."""
+    def fingerprints(self) -> Mapping[str, str]:
+        """By ecoregion: changes whenever the ecoregion's pairs do, wherever they lie and whatever lies beside them."""
         ...
 
     @property
@@ -65,3 +67,8 @@ class PairSource(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Pair: ...
+
+
+def fingerprint(source: PairSource) -> str:
+    """Changes whenever any of a source's pairs do; two equal sources share it."""
+    return hashlib.sha256(json.dumps(dict(source.fingerprints), sort_keys=True).encode()).hexdigest()

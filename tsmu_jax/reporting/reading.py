@@ -12,8 +12,9 @@ from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.selection import WAYS
-from tsmu_jax.methods import METHODS, Stage, stages
+from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting.runs import Choice, ChoiceScores, PhaseResult, Run, TestScores
+from tsmu_jax.runs.plan import Stage, stages
 from tsmu_jax.settings import SETTINGS
 
 DEPTH = 2  # of run directories below a directory that is none

@@ -1,6 +1,5 @@
 """Choosing the decoder (section V-E): one autoencoder for each ecoregion that arrives, and what they choose."""
 
-import hashlib
 import json
 import time
 import zlib
@@ -19,10 +18,11 @@ from tsmu_jax.learning import processes
 from tsmu_jax.learning.autoencoders import BATCH, downsample, fit, reconstruction_errors
 from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.steps import to_unit
-from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import Tree, count
-from tsmu_jax.runs.directory import AutoencoderDirectory, RunDirectory, code_digest, write_json
+from tsmu_jax.runs.directory import AutoencoderDirectory, RunDirectory, write_json
 from tsmu_jax.runs.experiment import Experiment
+from tsmu_jax.runs.keys import digest
+from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import PhaseProgress
 
 
@@ -50,7 +50,7 @@ def _find(experiment: Experiment, run: RunDirectory, ecoregion: str) -> str | No
     for other in run.siblings() if experiment.config.reuse else ():
         finished = other.autoencoder(ecoregion)
         record = finished.record() or {}
-        if record.get("key") == key and record.get("code") == code_digest():
+        if record.get("key") == key:
             return str(finished.path)
     return None
 
@@ -58,8 +58,8 @@ def _find(experiment: Experiment, run: RunDirectory, ecoregion: str) -> str | No
 def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]]:
     started = time.perf_counter()
     settings, seed = experiment.config.selection, experiment.config.seed
-    pairs, purpose = experiment.split.train[ecoregion], f"autoencoder/{ecoregion}"
-    images = _inputs(experiment, (experiment.examples[pair].image for pair in pairs))
+    pairs, purpose = experiment.data.split.train[ecoregion], f"autoencoder/{ecoregion}"
+    images = _inputs(experiment, (experiment.data.examples[pair].image for pair in pairs))
     draws = Draws(
         groups={ecoregion: range(len(pairs))},
         subsample=experiment.config.data.subsample,  # as for the network: large ecoregions train no longer
@@ -76,7 +76,7 @@ def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]
             steps=steps,
             hidden=settings.hidden,
             rate=settings.rate,
-            key=experiment.key(purpose),
+            key=experiment.random_key(purpose),
             progress=lambda done, loss: progress.update(done, loss=loss),
         )
     result = {
@@ -85,12 +85,12 @@ def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]
         "loss": float(losses[-draws.steps_per_epoch :].mean()),
         "seconds": round(time.perf_counter() - started, 3),
     }
-    return params, {"key": experiment.autoencoder_key(ecoregion), "code": code_digest(), "result": result}
+    return params, {"key": experiment.autoencoder_key(ecoregion), "result": result}
 
 
 def _inputs(experiment: Experiment, images: Iterable[np.ndarray]) -> np.ndarray:
     """u8[s, s, c] each becomes f32[n, side, side, c] in [0, 1]: what the autoencoders see."""
-    side = min(experiment.config.selection.side, experiment.examples.size)
+    side = min(experiment.config.selection.side, experiment.data.examples.size)
     return np.concatenate([np.asarray(downsample(to_unit(jnp.asarray(image)[None]), side=side)) for image in images])
 
 
@@ -110,18 +110,18 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
     arrived = [name for earlier in experiment.stages for name in earlier.arrived]
     candidates = tuple(dict.fromkeys((*experiment.old, *arrived)))
     threshold, path = experiment.config.selection.margin, run.selection / "selection.json"
-    keys = [experiment.stage_key(stage), *map(experiment.autoencoder_key, candidates), threshold]
-    key = hashlib.sha256(json.dumps(keys).encode()).hexdigest()
+    own = [experiment.stage_key(stage), experiment.tests_key(stage), threshold]
+    key = digest([*own, *map(experiment.autoencoder_key, candidates)])
     stored = processes.agreed(json.loads(path.read_text()) if path.exists() else {})
     if stored.get("key") != key:
         params = [run.autoencoder(name).params() for name in candidates]
         selected, tests = {}, {}
         for name in (*experiment.old, *experiment.new):
-            images = _inputs(experiment, experiment.tests[name].images)
+            images = _inputs(experiment, experiment.data.tests[name].images)
             errors = np.stack([reconstruction_errors(tree, images) for tree in params], axis=1)
             selected[name] = _select(experiment, stage, model, name, candidates, errors, threshold)
             tests[name] = {
-                "id": [experiment.source.infos[pair].id for pair in experiment.split.test[name]],
+                "id": [experiment.data.source.infos[pair].id for pair in experiment.data.split.test[name]],
                 **_listed(selected[name], dict(zip(candidates, errors.T.tolist(), strict=True))),
             }
         result = record(selected, candidates, threshold=threshold)
@@ -140,7 +140,7 @@ def _select(
     errors: np.ndarray,
     threshold: float,
 ) -> Selected:
-    test = experiment.tests[ecoregion]
+    test = experiment.data.tests[ecoregion]
     best, margin = choose(errors)
     chosen = tuple(candidates[column] for column in best)
     decoders, true = [stage.route[name] for name in chosen], stage.route[ecoregion]

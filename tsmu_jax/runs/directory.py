@@ -4,8 +4,6 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
-import functools
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -54,16 +52,6 @@ def replacing(directory: Path) -> Iterator[Path]:
     yield partial
     shutil.rmtree(directory, ignore_errors=True)
     partial.replace(directory)
-
-
-@functools.cache
-def code_digest() -> str:
-    """Digest of this package's source: phases of other code are continued where they are, but not taken over."""
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 class RunDirectory:
@@ -193,6 +181,10 @@ class PhaseDirectory:
         """Removes the periodic checkpoints, which a finished phase no longer needs."""
         if processes.first():
             shutil.rmtree(self.periodic, ignore_errors=True)
+
+    def rewrite(self, record: Mapping[str, Any]) -> None:
+        """Replaces the record of a finished phase."""
+        write_json(self.path / "phase.json", record)
 
     def model(self) -> Model:
         """Reads the finished phase's parameters and statistics."""

@@ -9,10 +9,10 @@ import numpy as np
 from tsmu_jax.learning.costs import forward_flops
 from tsmu_jax.learning.parallel import padded, replicate, shard_whole
 from tsmu_jax.learning.state import Model, init_model
-from tsmu_jax.methods import Stage
 from tsmu_jax.runs.experiment import Experiment
 from tsmu_jax.runs.feed import blank_batch
 from tsmu_jax.runs.phase import begin, enter, train_step
+from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import duration
 
 STEPS = 2  # timed, after the one that compiles
@@ -38,7 +38,7 @@ def stage_seconds(experiment: Experiment, waiting: Sequence[Stage]) -> dict[str,
 def stage_flops(experiment: Experiment, stage: Stage) -> float:
     """About how many floating-point operations a stage takes: training, validation and recordings."""
     batch = padded(experiment.config.batch_size)
-    images = batch * experiment.epochs(stage) * experiment.draws(stage).steps_per_epoch
+    images = batch * experiment.epochs(stage) * experiment.data.draws(stage).steps_per_epoch
     return training_flops(experiment, stage) * images + _answering_flops(experiment, stage)
 
 
@@ -48,7 +48,7 @@ def training_flops(experiment: Experiment, stage: Stage) -> float:
     A backward pass is as much work as the forward one for what gradients pass through, and once more for what is
     trained. (Counting the step itself means to trace it, which takes longer than all that a small run waits for.)
     """
-    encoder, decoder = forward_flops(experiment.network, experiment.examples.size)
+    encoder, decoder = forward_flops(experiment.network, experiment.data.examples.size)
     trains, through = stage.phase.trains, "shared" in stage.phase.trains
     flops = 0.0 if experiment.kept_features(stage) else encoder * (3 if through else 1)
     for name in {*stage.supervised, *stage.distilled}:
@@ -59,9 +59,9 @@ def training_flops(experiment: Experiment, stage: Stage) -> float:
 
 def _answering_flops(experiment: Experiment, stage: Stage) -> float:
     """Likewise of all answers beside training: validation after each epoch, and recordings."""
-    encoder, decoder = forward_flops(experiment.network, experiment.examples.size)
-    recorded, kept = experiment.recorded_images(stage), experiment.kept_features(stage)
-    validated = experiment.epochs(stage) * experiment.validated_images(stage)
+    encoder, decoder = forward_flops(experiment.network, experiment.data.examples.size)
+    recorded, kept = experiment.data.recorded_images(stage), experiment.kept_features(stage)
+    validated = experiment.epochs(stage) * experiment.data.validated_images(stage)
     encoded = kept + len(stage.distilled) * recorded + (0 if kept > recorded else validated)
     return encoder * encoded + decoder * (len(stage.distilled) * recorded + validated)
 

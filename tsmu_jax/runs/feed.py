@@ -13,9 +13,9 @@ from tsmu_jax.evaluation.evaluate import TestSet
 from tsmu_jax.learning import costs, features, processes, responses
 from tsmu_jax.learning.parallel import padded, shard, share
 from tsmu_jax.learning.state import Model
-from tsmu_jax.methods import Stage
 from tsmu_jax.runs.directory import PhaseDirectory
 from tsmu_jax.runs.experiment import Experiment
+from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import PhaseProgress
 
 
@@ -41,15 +41,15 @@ class Feed:
     def batches(self, first: int, end: int) -> Prefetch:
         """The batches of the steps `first` to `end`, on their way to the devices."""
         experiment, stage = self.experiment, self.stage
-        draws = experiment.draws(stage)
+        draws = experiment.data.draws(stage)
         slots = padded(draws.batch_size)
         decoder = {
             pair: stage.supervised.index(stage.route[name])
             for name in stage.ecoregions
-            for pair in experiment.split.train[name]
+            for pair in experiment.data.split.train[name]
         }
         read = train_batches(
-            experiment.examples,
+            experiment.data.examples,
             draws,
             slots=slots,
             share=share(slots),
@@ -67,14 +67,14 @@ class Feed:
         return self.features.attach(sent) if self.features else sent
 
 
-def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseDirectory) -> Feed:
+def make_feed(experiment: Experiment, stage: Stage, model: Model, directory: PhaseDirectory) -> Feed:
     """Records what the stage needs. Args: model: that the stage starts from."""
-    pairs = [pair for name in stage.ecoregions for pair in experiment.split.train[name]]
+    pairs = [pair for name in stage.ecoregions for pair in experiment.data.split.train[name]]
 
     def image(pair: int) -> np.ndarray:
-        return experiment.examples[pair].image
+        return experiment.data.examples[pair].image
 
-    validation = {name: experiment.validation(name) for name in stage.ecoregions}
+    validation = {name: experiment.data.validation(name) for name in stage.ecoregions}
     stored, kept, console = None, None, processes.console()
     if stage.distilled and responses.is_recorded(directory.path, key=experiment.stage_key(stage)):
         stored = responses.Responses(directory.path)
@@ -92,7 +92,7 @@ def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseD
             )
     images = experiment.kept_features(stage)
     if images:
-        fitting = validation if images > experiment.recorded_images(stage) else {}
+        fitting = validation if images > experiment.data.recorded_images(stage) else {}
         with PhaseProgress("features", images, images_per_step=1, console=console) as progress:
             kept = features.record(
                 experiment.network,
@@ -108,7 +108,7 @@ def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseD
 
 def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     """A batch of the shapes and types of the stage's that shows nothing."""
-    slots, examples = padded(experiment.config.batch_size), experiment.examples
+    slots, examples = padded(experiment.config.batch_size), experiment.data.examples
     batch = costs.blank_batch(slots, examples.size, examples.channels, distilled=len(stage.distilled))
     if experiment.kept_features(stage):
         shape = (slots, examples.size, examples.size, experiment.network.encoder.features)

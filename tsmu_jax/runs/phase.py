@@ -19,12 +19,12 @@ from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, TrainState, add_decoder, promote, start
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.learning.trace import traced
-from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import count
-from tsmu_jax.runs.directory import PhaseDirectory, code_digest, replacing
+from tsmu_jax.runs.directory import PhaseDirectory, replacing
 from tsmu_jax.runs.experiment import Experiment
-from tsmu_jax.runs.feed import Feed, blank_batch, record
+from tsmu_jax.runs.feed import Feed, blank_batch, make_feed
 from tsmu_jax.runs.metrics_log import MetricsLog
+from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import PhaseProgress
 
 
@@ -60,7 +60,7 @@ def optimizer(experiment: Experiment, stage: Stage) -> Any:
         clip_norm=settings.clip_norm,
         decay=settings.decay,
         schedule=settings.schedule,
-        steps_per_epoch=experiment.draws(stage).steps_per_epoch,
+        steps_per_epoch=experiment.data.draws(stage).steps_per_epoch,
         epochs=experiment.epochs(stage),
     )
 
@@ -86,7 +86,7 @@ def step_costs(experiment: Experiment, stage: Stage, model: Model) -> tuple[int,
     Asked after training, when nothing is compiled for it.
     """
     step, state = train_step(experiment, stage), begin(experiment, stage, model)
-    arguments = (step, state, blank_batch(experiment, stage), experiment.key("costs"))
+    arguments = (step, state, blank_batch(experiment, stage), experiment.random_key("costs"))
     return costs.step_flops(*arguments), costs.step_memory(*arguments)
 
 
@@ -96,7 +96,7 @@ def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
         model = promote(model)
     if stage.phase.creates is None or stage.created is None:
         return model
-    key = experiment.key(f"{stage.directory}/{stage.created}")
+    key = experiment.random_key(f"decoder/{stage.purpose}")
     return add_decoder(model, experiment.network, key, part=stage.phase.creates, name=stage.created)
 
 
@@ -109,9 +109,9 @@ def run_stage(
       steps_before: of the earlier phases, for the time axis of TensorBoard.
     """
     model = enter(experiment, stage, model)
-    draws, epochs = experiment.draws(stage), experiment.epochs(stage)
+    draws, epochs = experiment.data.draws(stage), experiment.epochs(stage)
     done, _ = processes.agreed(interrupted_at(directory.periodic)) or (0, "")
-    feed = record(experiment, stage, model, directory)
+    feed = make_feed(experiment, stage, model, directory)
     log.truncate(stage.directory, done)
     steps = epochs * draws.steps_per_epoch
     with PhaseProgress(
@@ -127,16 +127,52 @@ def run_stage(
             fitted = fit(dataclasses.replace(loop, step=step), begin(experiment, stage, model))
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}")
-    model = fitted.model
-    answer, ecoregions = functools.partial(experiment.answer, model), (*experiment.old, *experiment.new)
-    outcomes = evaluate(answer, experiment.tests, stage.route)
-    others = {name: experiment.validation(name) for name in ecoregions if name not in feed.validation}
-    validated = evaluate(answer, {**feed.validation, **others}, stage.route)
+    record = _trained(experiment, stage, fitted, feed.recording_seconds)
+    record = assess(experiment, stage, fitted.model, directory, record, validation=feed.validation)
+    directory.finish(fitted.model, record)
+    return fitted.model, record
+
+
+def assess(
+    experiment: Experiment,
+    stage: Stage,
+    model: Model,
+    directory: PhaseDirectory,
+    record: Mapping[str, Any],
+    *,
+    validation: Mapping[str, TestSet] | None = None,
+) -> dict[str, Any]:
+    """Scores a model on the test and validation images of all ecoregions, and saves its predictions.
+
+    Args:
+      model: after the stage.
+      record: of its training, or an earlier one.
+      validation: validation sets that are at hand.
+
+    Returns:
+      The record with these scores.
+    """
+    data, at_hand = experiment.data, validation or {}
+    answer = functools.partial(experiment.answer, model)
+    outcomes = evaluate(answer, data.tests, stage.route)
+    held = {name: at_hand[name] if name in at_hand else data.validation(name) for name in data.ecoregions}
+    validated = evaluate(answer, held, stage.route)
     if processes.first():
         save_predictions(experiment, outcomes, directory)
-    finished = _record(experiment, stage, fitted, outcomes, validated, feed.recording_seconds)
-    directory.finish(model, finished)
-    return model, finished
+    tests = {
+        name: {
+            "id": [data.source.infos[index].id for index in data.split.test[name]],
+            **{field: values.tolist() for field, values in outcome.counts._asdict().items()},
+            "probabilities": _histogram(outcome, data.tests[name]),
+        }
+        for name, outcome in outcomes.items()
+    }
+    scores = {
+        **scored(outcomes, experiment.old, experiment.new),
+        "validation_micro_iou": balanced(validated, experiment.old, experiment.new),
+    }
+    result = {**record["result"], **scores}
+    return {**record, "tests_key": experiment.tests_key(stage), "tests": tests, "result": result}
 
 
 def training_loop(
@@ -149,7 +185,7 @@ def training_loop(
 ) -> Loop:
     """What the stage's training needs."""
     config, stage = experiment.config, feed.stage
-    draws = experiment.draws(stage)
+    draws = experiment.data.draws(stage)
 
     def on_epoch(scalars: dict[str, Any]) -> None:
         values = dict(scalars)
@@ -164,7 +200,7 @@ def training_loop(
         on_epoch=on_epoch,
         on_step=lambda done, latest: progress.update(done, loss=latest["loss"]),
         directory=directory.periodic,
-        key=experiment.key(f"{stage.directory}/steps"),
+        key=experiment.random_key(f"steps/{stage.purpose}"),
         identity=experiment.stage_key(stage),
         epochs=experiment.epochs(stage),
         steps_per_epoch=draws.steps_per_epoch,
@@ -193,42 +229,25 @@ def _validator(experiment: Experiment, feed: Feed) -> Any:
     return validate
 
 
-def _record(
-    experiment: Experiment,
-    stage: Stage,
-    fitted: Fitted,
-    outcomes: Mapping[str, Outcome],
-    validated: Mapping[str, Outcome],
-    recording_seconds: float,
-) -> dict[str, Any]:
+def _trained(experiment: Experiment, stage: Stage, fitted: Fitted, recording_seconds: float) -> dict[str, Any]:
+    """The record of a stage's training."""
     params, stats = fitted.model.params, fitted.model.batch_stats
     flops, memory = step_costs(experiment, stage, fitted.model)
     return {
         "key": experiment.stage_key(stage),
-        "code": code_digest(),
         "decoders": {"old": list(stage.old), "new": list(stage.new)},
         "steps": fitted.steps,
-        "tests": {
-            name: {
-                "id": [experiment.source.infos[index].id for index in experiment.split.test[name]],
-                **{field: values.tolist() for field, values in outcome.counts._asdict().items()},
-                "probabilities": _histogram(outcome, experiment.tests[name]),
-            }
-            for name, outcome in outcomes.items()
-        },
         "result": {
             "name": stage.phase.name,
             "epochs": fitted.epochs,
             "chosen_epoch": fitted.chosen_epoch,
-            "images": experiment.draws(stage).images_per_epoch,
+            "images": experiment.data.draws(stage).images_per_epoch,
             "seconds": round(fitted.seconds + recording_seconds, 3),  # recording is part of an update's cost
             "recording_seconds": round(recording_seconds, 3),
             "trainable_parameters": sum(count(params[part]) for part in stage.phase.trains),
             "total_parameters": count(params, stats),
             "flops": fitted.steps * flops,  # of training steps alone
             "peak_memory_bytes": memory,
-            **scored(outcomes, experiment.old, experiment.new),
-            "validation_micro_iou": balanced(validated, experiment.old, experiment.new),
         },
     }
 
@@ -244,7 +263,7 @@ def save_predictions(experiment: Experiment, outcomes: Mapping[str, Outcome], di
         for name, outcome in outcomes.items():
             folder = predictions / name
             folder.mkdir(parents=True)
-            for index, logits in zip(experiment.split.test[name], outcome.logits, strict=True):
-                shape = experiment.source[index].mask.shape
+            for index, logits in zip(experiment.data.split.test[name], outcome.logits, strict=True):
+                shape = experiment.data.source[index].mask.shape
                 mask = to_original_size(logits, (shape[0], shape[1]))
-                Image.fromarray(255 * mask).save(folder / f"{experiment.source.infos[index].id}.png")
+                Image.fromarray(255 * mask).save(folder / f"{experiment.data.source.infos[index].id}.png")

@@ -9,17 +9,18 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from tsmu_jax.data.source import fingerprint
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import verdict
 from tsmu_jax.evaluation.intervals import Interval
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.state import Model, add_decoder, init_model
-from tsmu_jax.methods import Stage
 from tsmu_jax.runs import choice, estimate, metrics_log
-from tsmu_jax.runs.directory import RunDirectory, code_digest, command_line, write_json
+from tsmu_jax.runs.directory import RunDirectory, command_line, write_json
 from tsmu_jax.runs.experiment import Experiment, prepare
-from tsmu_jax.runs.phase import run_stage
+from tsmu_jax.runs.phase import assess, run_stage
+from tsmu_jax.runs.plan import Stage
 
 
 class Finished(NamedTuple):
@@ -53,9 +54,9 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
     experiment = prepare(config)
     run = RunDirectory(workdir)
     if processes.first():
-        images = experiment.source.fingerprint
+        images = fingerprint(experiment.data.source)
         run = RunDirectory.claim(workdir, experiment.config, images=images, command=command or command_line())
-    skipped = [entry._asdict() for entry in experiment.source.skipped]
+    skipped = [entry._asdict() for entry in experiment.data.source.skipped]
     write_json(run.path / "skipped.json", skipped)
     results: dict[str, Any] = {
         "schema": 1,
@@ -80,8 +81,7 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
             if finished is None:
                 model, record = run_stage(experiment, stage, model, directory, log, steps)
             else:
-                record = _take_over(finished, stage, run, log, steps, console)
-                model = directory.model()
+                model, record = _take_over(finished, experiment, stage, run, log, steps, console)
             steps += record["steps"]
             tested.append((stage.phase.name, record["tests"]))
             results["phases"].append(record["result"])
@@ -104,8 +104,8 @@ def first_model(experiment: Experiment) -> Model:
     That takes one core most of the time, and longer than all of this; later calls find it done.
     """
     network = experiment.network
-    model = init_model(network, experiment.key("encoder"))
-    add_decoder(model, network, experiment.key("decoder"), part="new", name="none")
+    model = init_model(network, experiment.random_key("encoder"))
+    add_decoder(model, network, experiment.random_key("decoder"), part="new", name="none")
     return model
 
 
@@ -134,44 +134,56 @@ def _find(experiment: Experiment, stage: Stage, run: RunDirectory) -> RunDirecto
     record, interrupted = directory.record(), interrupted_at(directory.periodic)
     if record is not None or interrupted is not None:
         if key != (record["key"] if record else interrupted and interrupted[1]):
-            raise UserError(f"{directory.path}: trained on other data or by another release; name another --workdir")
+            raise UserError(f"{directory.path}: trained on other images or by other code; name another --workdir")
         return run if record else None
     if not experiment.config.reuse:
         return None
-    code = code_digest()
     for other in run.siblings():
         finished = other.phase(stage.directory)
-        record = finished.record() or {}
-        if record.get("key") == key and record.get("code") == code and finished.predictions.exists():
+        if (finished.record() or {}).get("key") == key and finished.predictions.exists():
             return other
     return None
 
 
 def _take_over(
-    other: RunDirectory, stage: Stage, run: RunDirectory, log: metrics_log.MetricsLog, steps: int, console: Console
-) -> dict[str, Any]:
-    """Copies a finished phase with its lines of metrics, unless it is this run's own. Returns its record."""
+    other: RunDirectory,
+    experiment: Experiment,
+    stage: Stage,
+    run: RunDirectory,
+    log: metrics_log.MetricsLog,
+    steps: int,
+    console: Console,
+) -> tuple[Model, dict[str, Any]]:
+    """Copies a finished phase with its lines of metrics, unless it is this run's own. Returns its model and record."""
     directory = run.phase(stage.directory)
     if other.path == run.path:
         console.print(f"{stage.phase.name}: finished before")
         directory.tidy()  # an interruption may have left something after the record
     else:
         console.print(f"{stage.phase.name}: the same phase is finished in {other.path.name}; copied from there")
-        log.truncate(stage.directory, 0)
-        for line in metrics_log.read(other.path):
-            if line.pop("phase") == stage.directory:
-                done, epoch = line.pop("step"), line.pop("epoch")
-                scalars = {name: value for name, value in line.items() if value is not None}
-                log.write(stage.directory, done, scalars, global_step=steps + done, epoch=epoch)
+        _copy_metrics(other, stage, log, steps)
         if processes.first():
             directory.copy_from(other.phase(stage.directory))
         processes.meet()  # the others read the copy
-    return directory.record() or {}
+    model, record = directory.model(), directory.record() or {}
+    if record["tests_key"] != experiment.tests_key(stage):  # the same model, in a run with other ecoregions
+        record = assess(experiment, stage, model, directory, record)
+        directory.rewrite(record)
+    return model, record
+
+
+def _copy_metrics(other: RunDirectory, stage: Stage, log: metrics_log.MetricsLog, steps: int) -> None:
+    log.truncate(stage.directory, 0)
+    for line in metrics_log.read(other.path):
+        if line.pop("phase") == stage.directory:
+            done, epoch = line.pop("step"), line.pop("epoch")
+            scalars = {name: value for name, value in line.items() if value is not None}
+            log.write(stage.directory, done, scalars, global_step=steps + done, epoch=epoch)
 
 
 def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], console: Console) -> None:
     """Says what is about to happen, and for how long."""
-    config, divided = experiment.config, experiment.split
+    config, divided = experiment.config, experiment.data.split
     where = config.data.dir or "synthetic ecoregions"
     console.print(
         f"{config.method}: old {', '.join(experiment.old)}; new {', '.join(experiment.new)} ({where}, "
@@ -180,7 +192,8 @@ def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], c
     for name in (*experiment.old, *experiment.new):
         sizes = (len(part[name]) for part in (divided.train, divided.validation, divided.test))
         console.print("  {}: {} training, {} validation, {} test pairs".format(name, *sizes))
-    if experiment.source.skipped:
-        console.print(f"  {len(experiment.source.skipped)} bad files skipped, listed in {run.path / 'skipped.json'}")
+    skipped = len(experiment.data.source.skipped)
+    if skipped:
+        console.print(f"  {skipped} bad files skipped, listed in {run.path / 'skipped.json'}")
     if waiting and not processes.agreed(run.phase(waiting[0].directory).periodic.exists()):
         console.print(estimate.describe(experiment, waiting))

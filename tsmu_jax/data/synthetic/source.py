@@ -49,10 +49,10 @@ class SyntheticSource(PairSource):
         return self._infos
 
     @property
-    def fingerprint(self) -> str:
-        """Digest of the generator's version and the arguments."""
-        content = json.dumps([VERSION, list(self._counts.items()), self._shape, self._seed])
-        return hashlib.sha256(content.encode()).hexdigest()
+    def fingerprints(self) -> Mapping[str, str]:
+        """Digests of the generator's version and the arguments that concern an ecoregion."""
+        arguments = {key: [VERSION, key, count, self._shape, self._seed] for key, count in self._counts.items()}
+        return {key: hashlib.sha256(json.dumps(own).encode()).hexdigest() for key, own in arguments.items()}
 
     @property
     def skipped(self) -> Sequence[Skipped]:
