@@ -23,7 +23,8 @@ class Source(list):
     infos = (types.SimpleNamespace(id="0001"),)
 
 
-EXPERIMENT: Any = types.SimpleNamespace(split=types.SimpleNamespace(test={"etf": (0,)}), source=Source([PAIR]))
+DATA = types.SimpleNamespace(split=types.SimpleNamespace(test={"etf": (0,)}), source=Source([PAIR]))
+EXPERIMENT: Any = types.SimpleNamespace(data=DATA)
 
 
 def predict(directory: PhaseDirectory, logit: float) -> None:
@@ -92,7 +93,9 @@ def test_the_first_process_says_at_which_step_a_stage_goes_on(tmp_path: Path, mo
         def truncate(self, phase: str, after_step: int) -> None:
             raise RuntimeError(f"{phase} after step {after_step}")
 
-    experiment: Any = types.SimpleNamespace(draws=lambda stage: None, epochs=lambda stage: 1)
+    experiment: Any = types.SimpleNamespace(
+        data=types.SimpleNamespace(draws=lambda stage: None), epochs=lambda stage: 1
+    )
     log: Any = Log()
     (initial, *_) = stages("tsmu", ["etf"], ["nad"])
     monkeypatch.setattr(stage, "enter", lambda experiment, stage, model: model)

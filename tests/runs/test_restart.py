@@ -8,21 +8,28 @@ import pytest
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import processes
+from tsmu_jax.learning.state import Model
 from tsmu_jax.runs import estimate, train
-from tsmu_jax.runs.directory import RunDirectory, write_json
+from tsmu_jax.runs.directory import PhaseDirectory, RunDirectory, write_json
 from tsmu_jax.runs.metrics_log import MetricsLog
 from tsmu_jax.runs.plan import stages
+from tsmu_jax.settings import Config, Selection
 
 INITIAL = stages("tsmu", ["etf"], ["nad"])[0]
 
 
-def test_a_finished_phase_loses_the_periodic_checkpoints_that_an_interruption_left(tmp_path: Path) -> None:
+def test_a_finished_phase_loses_the_periodic_checkpoints_that_an_interruption_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PhaseDirectory, "model", lambda directory: Model({}, {}))
+    experiment: Any = types.SimpleNamespace(tests_key=lambda stage: "t")
     run = RunDirectory(tmp_path)
     phase = run.phase(INITIAL.directory)
-    write_json(phase.path / "phase.json", {"key": "k"})
+    record = {"key": "k", "tests_key": "t"}
+    write_json(phase.path / "phase.json", record)
     write_json(phase.periodic / "latest.json", {"checkpoint": "step_3", "identity": "k"})
     with MetricsLog(tmp_path) as log:
-        assert train._take_over(run, INITIAL, run, log, 0, processes.console()) == {"key": "k"}
+        assert train._take_over(run, experiment, INITIAL, run, log, 0, processes.console())[1] == record
     assert [path.name for path in phase.path.iterdir()] == ["phase.json"]
 
 
@@ -32,12 +39,10 @@ def test_the_first_process_says_whether_a_run_goes_on(
 ) -> None:
     """All processes time the steps of a new run together, or none does, whatever each sees of the run directory."""
     timed = []
-    data = {"dir": "", "size": 32, "channels": 6}
     parts = dict.fromkeys(("train", "validation", "test"), {"etf": (), "nad": ()})
     experiment: Any = types.SimpleNamespace(
-        config={"method": "tsmu", "data": data},
-        split=types.SimpleNamespace(**parts),
-        source=types.SimpleNamespace(skipped=()),
+        config=Config(),
+        data=types.SimpleNamespace(split=types.SimpleNamespace(**parts), source=types.SimpleNamespace(skipped=())),
         old=("etf",),
         new=("nad",),
     )
@@ -56,7 +61,9 @@ def test_processes_compare_all_that_decides_their_way(tmp_path: Path, monkeypatc
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.0)
     for seed, epochs in ((0, 0), (1, 0), (0, 1)):
         experiment: Any = types.SimpleNamespace(
-            config={"selection": {"epochs": epochs}}, stages=(INITIAL,), stage_key=lambda stage, seed=seed: f"{seed}"
+            config=Config(selection=Selection(epochs=epochs)),
+            stages=(INITIAL,),
+            stage_key=lambda stage, seed=seed: f"{seed}",
         )
         with pytest.raises(UserError, match="were given different configurations"):
             train._found(experiment, RunDirectory(tmp_path))

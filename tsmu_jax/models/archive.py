@@ -1,0 +1,123 @@
+"""A directory of arrays and one JSON file that describes them. A digest names it, and every changed byte is noticed.
+
+DIRECTORY/<manifest>           the description: plain values, the SHA-256 of every file beside it, the digest
+DIRECTORY/<name>.safetensors   arrays by name; no pickle
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+from safetensors import numpy as tensors
+
+from tsmu_jax.errors import UserError
+
+SUFFIX = ".safetensors"
+PARTIAL, PREVIOUS = ".partial", ".previous"  # directories that an interrupted write may leave
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def write(
+    directory: Path, manifest: str, description: Mapping[str, Any], arrays: Mapping[str, Arrays]
+) -> dict[str, Any]:
+    """Writes the directory whole or not at all, in the place of an earlier one.
+
+    Args:
+      manifest: name of the JSON file.
+      description: plain values; "schema" among them.
+      arrays: {name of the file, without its suffix: {name: array}}.
+
+    Returns:
+      The description with "files" and "digest".
+    """
+    partial = directory.with_name(directory.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    files = {}
+    for name, content in arrays.items():
+        path = partial / (name + SUFFIX)
+        tensors.save_file({key: np.asarray(value, order="C") for key, value in content.items()}, path)
+        files[path.name] = _sha256(path)
+    complete = {**description, "files": files}
+    complete["digest"] = _digest(complete)
+    (partial / manifest).write_text(json.dumps(complete, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    previous = directory.with_name(directory.name + PREVIOUS)
+    if directory.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        directory.replace(previous)
+    partial.replace(directory)
+    shutil.rmtree(previous, ignore_errors=True)
+    return complete
+
+
+def read_description(directory: Path, manifest: str, *, schema: int) -> dict[str, Any]:
+    """Reads the description and checks it and all files.
+
+    Args:
+      schema: the newest one that is understood.
+
+    Raises:
+      UserError: there is no such directory, it is of a newer schema, or a file is missing or has changed; names the
+        file.
+    """
+    path = directory / manifest
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        found, digest = description["schema"], description["digest"]
+    except FileNotFoundError:
+        raise UserError(f"{directory}: holds no {manifest}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read ({error!r}); copy the directory again") from error
+    if found > schema:
+        raise UserError(f"{path}: written by a newer release (schema {found}, this one reads up to {schema}); update")
+    if digest != _digest(description):
+        raise UserError(f"{path}: has changed since it was written; copy the directory again")
+    for name, expected in description["files"].items():
+        if not (directory / name).is_file():
+            raise UserError(f"{directory / name}: missing; copy the directory again")
+        if _sha256(directory / name) != expected:
+            raise UserError(f"{directory / name}: has changed since it was written; copy the directory again")
+    return description
+
+
+def read_arrays(directory: Path, name: str, *, under: str = "") -> dict[str, np.ndarray]:
+    """Reads the arrays of one file whose names begin with `under`."""
+    with safetensors.safe_open(directory / (name + SUFFIX), framework="numpy") as file:
+        return {key: file.get_tensor(key) for key in file.keys() if key.startswith(under)}  # noqa: SIM118
+
+
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
+    """{"a": {"b": array}} becomes {"a/b": array}. Names hold no "/" themselves."""
+    flat: dict[str, np.ndarray] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat |= flattened(value, f"{name}/") if isinstance(value, Mapping) else {name: np.asarray(value)}
+    return flat
+
+
+def nested(flat: Arrays) -> dict[str, Any]:
+    """The inverse of `flattened`."""
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *parents, leaf = name.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+    return tree
+
+
+def _digest(description: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in description.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
