@@ -1,0 +1,191 @@
+"""The saved model: opened anywhere, without data, configuration file or GPU.
+
+model/model.json                 network, decoders, input contract of each ecoregion, scores, lineage, digest
+model/parameters.safetensors     parameters and statistics by subtree and decoder
+model/autoencoders.safetensors   one autoencoder an ecoregion, where they were trained
+model/exam.safetensors           test pairs of each ecoregion at the network's size, unless left out
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.models import archive
+from tsmu_jax.models.tsmu import PARTS, Network, Tree, find_decoder, forward, make_network
+
+SCHEMA = 1
+MANIFEST = "model.json"
+PARAMETERS, AUTOENCODERS, EXAM = "parameters", "autoencoders", "exam"
+FOLDER = "model"  # in a run's directory
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SavedModel:
+    """An encoder and its decoders, with all that is needed to apply and to update them.
+
+    Attributes:
+      path: the directory.
+      description: what `model.json` holds.
+      params: {"shared": ..., "old": {decoder: ...}, "new": {decoder: ...}}, NumPy arrays.
+      batch_stats: likewise, BatchNorm's moving statistics.
+    """
+
+    path: Path
+    description: Mapping[str, Any]
+    params: Mapping[str, Tree]
+    batch_stats: Mapping[str, Tree]
+
+    @property
+    def digest(self) -> str:
+        """Names the model: equal digests, equal models."""
+        return str(self.description["digest"])
+
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """Names of the decoders, in the order of their arrival."""
+        return tuple(self.description["decoders"])
+
+    @property
+    def route(self) -> dict[str, str]:
+        """Ecoregion -> name of the decoder that answers for it."""
+        return {
+            ecoregion: name
+            for name, decoder in self.description["decoders"].items()
+            for ecoregion in decoder["ecoregions"]
+        }
+
+    @property
+    def side(self) -> int:
+        """Side of the squares that the network was trained on, in pixels."""
+        return int(self.description["side"])
+
+    def logits(self, images: np.ndarray, decoder: str) -> np.ndarray:
+        """What one decoder answers, on all devices.
+
+        Args:
+          images: u8[b, h, w, c], or f32 in [0, 1]; the model's channels, sides divisible by 2 ** (depth - 1).
+          decoder: its name.
+
+        Returns:
+          f32[b, h, w], unnormalised.
+
+        Raises:
+          UserError: there is no such decoder.
+          ValueError: the images have another shape or type, or values outside of [0, 1].
+        """
+        if decoder not in self.decoders:
+            raise UserError(f"{self.path}: no decoder {decoder!r}; there are {', '.join(self.decoders)}")
+        images = self._checked(images)
+        devices = len(self._mesh.devices)
+        missing = -len(images) % devices
+        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        sent = jax.device_put(padded, NamedSharding(self._mesh, PartitionSpec("images")))
+        return np.asarray(self._answer(*self._placed(decoder), sent))[: len(images)]
+
+    def predict(self, images: np.ndarray, decoder: str) -> np.ndarray:
+        """Calibrated probabilities of landslide, f32[b, h, w] in [0, 1]; arguments as for `logits`."""
+        logits = self.logits(images, decoder)
+        temperature = self.description["decoders"][decoder]["calibration"]["temperature"]
+        return np.asarray(jax.nn.sigmoid(logits / np.float32(temperature)))
+
+    def autoencoders(self) -> dict[str, Tree]:
+        """The autoencoder of each ecoregion, in the order of arrival; none where none were trained."""
+        if AUTOENCODERS + archive.SUFFIX not in self.description["files"]:
+            return {}
+        trees = archive.nested(archive.read_arrays(self.path, AUTOENCODERS))
+        return {name: trees[name] for name in self.description["ecoregions"] if name in trees}
+
+    def exam(self, ecoregion: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """Test images u8[n, s, s, c] and masks u8[n, s, s] of an ecoregion; None where the exam was left out."""
+        if EXAM + archive.SUFFIX not in self.description["files"]:
+            return None
+        arrays = archive.read_arrays(self.path, EXAM, under=f"{ecoregion}/")
+        return arrays[f"{ecoregion}/images"], arrays[f"{ecoregion}/masks"]
+
+    @functools.cached_property
+    def network(self) -> Network:
+        """The modules that the parameters belong to."""
+        return make_network(**self.description["network"])
+
+    @functools.cached_property
+    def _mesh(self) -> Mesh:
+        return Mesh(np.array(jax.local_devices()), ("images",))
+
+    @functools.cached_property
+    def _answer(self) -> Callable[..., jax.Array]:
+        @jax.jit
+        def answer(params: Tree, batch_stats: Tree, images: jax.Array) -> jax.Array:
+            if images.dtype == jnp.uint8:
+                images = images.astype(jnp.float32) / 255
+            logits, _ = forward(self.network, params, batch_stats, images, {"decoder": jnp.ones(len(images))})
+            return logits["decoder"]
+
+        return answer
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019  (a model lives as long as the process, and it has few decoders)
+    def _placed(self, decoder: str) -> tuple[Tree, Tree]:
+        """Parameters and statistics of the encoder and one decoder, on every device."""
+        part, _ = find_decoder(self.params, decoder)
+        trees = tuple(
+            {"shared": tree["shared"], "old": {"decoder": tree[part][decoder]}, "new": {}}
+            for tree in (self.params, self.batch_stats)
+        )
+        return jax.device_put(trees, NamedSharding(self._mesh, PartitionSpec()))
+
+    def _checked(self, images: np.ndarray) -> np.ndarray:
+        channels, stride = self.network.channels, self.network.stride
+        if images.ndim != 4 or images.shape[-1] != channels or images.shape[1] % stride or images.shape[2] % stride:
+            raise ValueError(
+                f"images have shape {images.shape}; needed: (b, h, w, {channels}), h and w divisible by {stride}"
+            )
+        if images.dtype == np.uint8:
+            return images
+        if images.size and not (images.min() >= 0 and images.max() <= 1):
+            raise ValueError(f"images lie in [{images.min()}, {images.max()}]; divide them by their maximum intensity")
+        return images.astype(np.float32)
+
+
+def save(
+    directory: Path,
+    description: Mapping[str, Any],
+    params: Mapping[str, Tree],
+    batch_stats: Mapping[str, Tree],
+    *,
+    autoencoders: Mapping[str, Tree],
+    exam: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> dict[str, Any]:
+    """Writes a model's directory whole or not at all. Returns its description.
+
+    Args:
+      description: "network" (arguments of `make_network`), "side", "decoders" ({name: {"ecoregions", "calibration":
+        {"temperature"}, ...}}), "ecoregions", and what else is known, all plain values.
+      autoencoders: by ecoregion; may be empty.
+      exam: images u8 and masks u8 by ecoregion; may be empty.
+    """
+    arrays = {PARAMETERS: archive.flattened({"params": params, "batch_stats": batch_stats})}
+    if autoencoders:
+        arrays[AUTOENCODERS] = archive.flattened(autoencoders)
+    if exam:
+        arrays[EXAM] = archive.flattened({name: {"images": i, "masks": m} for name, (i, m) in exam.items()})
+    return archive.write(directory, MANIFEST, {"schema": SCHEMA, **description}, arrays)
+
+
+def load(path: Path) -> SavedModel:
+    """Opens a saved model. Args: path: its directory, or that of a run that holds one.
+
+    Raises:
+      UserError: there is none, it is of a newer release, or a file is missing or has changed.
+    """
+    directory = path / FOLDER if (path / FOLDER / MANIFEST).exists() else path
+    description = archive.read_description(directory, MANIFEST, schema=SCHEMA)
+    trees = archive.nested(archive.read_arrays(directory, PARAMETERS))
+    params, stats = ({part: trees[kind].get(part, {}) for part in PARTS} for kind in ("params", "batch_stats"))
+    return SavedModel(directory, description, params, stats)
