@@ -22,7 +22,9 @@ class Phase:
       statistics: the parts that run in training mode: BatchNorm normalises by the batch and moves its statistics,
         dropout is on. The others run in inference mode, whether their parameters move or not. Where the configuration
         has an entry `statistics.<settings>`, that entry decides.
-      creates: the part that receives a new, randomly initialised decoder before the phase starts.
+      creates: the part that receives a new decoder before the phase starts.
+      starts_from: the weights and statistics of that decoder: "random" ones, or those of an "old" decoder, of several
+        the one whose answers fit the labels of the phase's training pairs best.
       distils: adds the knowledge-distillation loss towards the old decoders' stored responses (equation 11).
       like: name of another phase, whose epochs, rate and statistics it takes; "": it has its own.
     """
@@ -32,6 +34,7 @@ class Phase:
     trains: tuple[Part, ...]
     statistics: tuple[Part, ...]
     creates: Literal["old", "new"] | None = None
+    starts_from: Literal["random", "old"] = "random"
     distils: bool = False
     like: str = ""
 
@@ -91,10 +94,14 @@ PAPER_METHODS: dict[str, Method] = {
     "sequential_tsmu": Method((INITIAL,), update=(FREEZE, JOINT_FINE_TUNING), sequential=True),
 }
 
+# Beyond the paper: TSMU whose new decoder starts as a copy of an old one. TSMU itself is its ablation.
+FREEZE_A_COPY = dataclasses.replace(FREEZE, starts_from="old")
+PLUS = {"tsmu_plus": Method((INITIAL,), update=(FREEZE_A_COPY, JOINT_FINE_TUNING))}
+
 # Feature extraction with as many epochs as TSMU: what TSMU gains over this control is not due to longer training.
 CONTROL = {"feature_extraction_longer": Method((INITIAL,), update=(FREEZE, FREEZE_LONGER))}
 
-METHODS: dict[str, Method] = PAPER_METHODS | CONTROL
+METHODS: dict[str, Method] = PAPER_METHODS | CONTROL | PLUS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, pmap_train
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model, TrainState, add_decoder, promote, start
+from tsmu_jax.learning.state import Model, TrainState, add_decoder, copy_decoder, promote, start
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.learning.trace import traced
 from tsmu_jax.methods import Stage
@@ -96,8 +96,22 @@ def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
         model = promote(model)
     if stage.phase.creates is None or stage.created is None:
         return model
+    if stage.phase.starts_from == "old":
+        return copy_decoder(model, _best_old(experiment, stage, model), part=stage.phase.creates, name=stage.created)
     key = experiment.key(f"{stage.directory}/{stage.created}")
     return add_decoder(model, experiment.network, key, part=stage.phase.creates, name=stage.created)
+
+
+def _best_old(experiment: Experiment, stage: Stage, model: Model) -> str:
+    """The old decoder whose micro IoU is largest on the stage's training pairs, as they are."""
+    if len(stage.old) == 1:
+        return stage.old[0]
+    pairs = experiment.examples.stack([pair for name in stage.ecoregions for pair in experiment.split.train[name]])
+
+    def fit(name: str) -> float:
+        return metrics.micro_iou(metrics.count(experiment.answer(model, name, pairs.image) > 0, pairs.mask))
+
+    return max(stage.old, key=fit)
 
 
 def run_stage(
