@@ -1,6 +1,6 @@
 """The ways of updating a model with a new ecoregion, each a tuple of phases: data, no code.
 
-Those of the paper (section V-D, Fig. 7), and a control.
+Those of the paper (section V-D, Fig. 7), a control, and a successor of TSMU.
 """
 
 import dataclasses
@@ -23,8 +23,7 @@ class Phase:
         dropout is on. The others run in inference mode, whether their parameters move or not. Where the configuration
         has an entry `statistics.<settings>`, that entry decides.
       creates: the part that receives a new decoder before the phase starts.
-      starts_from: the weights and statistics of that decoder: "random" ones, or those of an "old" decoder, of several
-        the one whose answers fit the labels of the phase's training pairs best.
+      starts_from: where that decoder's weights and statistics come from: "random" draws, or the first "old" decoder.
       distils: adds the knowledge-distillation loss towards the old decoders' stored responses (equation 11).
       like: name of another phase, whose epochs, rate and statistics it takes; "": it has its own.
     """
@@ -94,7 +93,7 @@ PAPER_METHODS: dict[str, Method] = {
     "sequential_tsmu": Method((INITIAL,), update=(FREEZE, JOINT_FINE_TUNING), sequential=True),
 }
 
-# Beyond the paper: TSMU whose new decoder starts as a copy of an old one. TSMU itself is its ablation.
+# Beyond the paper: TSMU whose new decoder starts as a copy of the old one. TSMU itself is its ablation.
 FREEZE_A_COPY = dataclasses.replace(FREEZE, starts_from="old")
 PLUS = {"tsmu_plus": Method((INITIAL,), update=(FREEZE_A_COPY, JOINT_FINE_TUNING))}
 

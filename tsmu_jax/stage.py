@@ -97,21 +97,9 @@ def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
     if stage.phase.creates is None or stage.created is None:
         return model
     if stage.phase.starts_from == "old":
-        return copy_decoder(model, _best_old(experiment, stage, model), part=stage.phase.creates, name=stage.created)
+        return copy_decoder(model, stage.old[0], part=stage.phase.creates, name=stage.created)
     key = experiment.key(f"{stage.directory}/{stage.created}")
     return add_decoder(model, experiment.network, key, part=stage.phase.creates, name=stage.created)
-
-
-def _best_old(experiment: Experiment, stage: Stage, model: Model) -> str:
-    """The old decoder whose micro IoU is largest on the stage's training pairs, as they are."""
-    if len(stage.old) == 1:
-        return stage.old[0]
-    pairs = experiment.examples.stack([pair for name in stage.ecoregions for pair in experiment.split.train[name]])
-
-    def fit(name: str) -> float:
-        return metrics.micro_iou(metrics.count(experiment.answer(model, name, pairs.image) > 0, pairs.mask))
-
-    return max(stage.old, key=fit)
 
 
 def run_stage(
