@@ -151,11 +151,17 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_checking_makes_nothing(tmp_path: Path) -> None:
+    RunDirectory(tmp_path / "new").check(CONFIG)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"hidden_size": 768}', '{"config": 3}', "\x00"])
 def test_a_foreign_config_json_is_left_alone(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     assert "config.json: holds no configuration of a run; name a new or empty --workdir" in refusal(tmp_path)
     assert (tmp_path / "config.json").read_text() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 @pytest.mark.parametrize("below", ["", "runs/demo"])
@@ -180,6 +186,22 @@ def test_a_directory_in_which_another_process_runs_is_refused(tmp_path: Path) ->
     assert "another process runs in it" in refusal(tmp_path)
     del run
     claim(tmp_path)
+
+
+def test_a_run_that_begins_between_the_check_and_the_lock_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = RunDirectory._lock
+
+    def late(run: RunDirectory) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(RunDirectory, "_lock", lock)
+            claim(run.path, changed(seed=8))  # by another process, which ends at once
+        lock(run)
+
+    monkeypatch.setattr(RunDirectory, "_lock", late)
+    assert "seed (was 8, is 7)" in refusal(tmp_path / "new")
+    assert json.loads((tmp_path / "new" / "config.json").read_text())["seed"] == 8
 
 
 def test_siblings_are_the_other_runs_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +365,9 @@ def test_copies_hold_everything_and_replace_what_is_there(tmp_path: Path, finish
         folder.with_name("01_initial.partial").mkdir()
         (folder.with_name("01_initial.partial") / "stale").touch()
     before = files(finished)
+    finished.periodic.mkdir()  # its removal was interrupted, or goes on
     phase.copy_from(finished)
+    assert not phase.periodic.exists()
     assert files(finished) == before and files(phase) == copied(finished)
     assert set(before) == {"phase.json", "checkpoint/arrays", "etf/0.png"}
     assert [path.name for path in phase.path.parent.iterdir()] == ["01_initial"]

@@ -76,7 +76,7 @@ def record(experiment: Experiment, stage: Stage, model: Model, directory: PhaseD
 
     validation = {name: experiment.validation(name) for name in stage.ecoregions}
     stored, kept, console = None, None, processes.console()
-    if stage.distilled and processes.agreed(responses.is_recorded(directory.path, key=experiment.stage_key(stage))):
+    if stage.distilled and responses.is_recorded(directory.path, key=experiment.stage_key(stage)):
         stored = responses.Responses(directory.path)
     elif stage.distilled:
         with PhaseProgress("responses", len(pairs), images_per_step=len(stage.distilled), console=console) as progress:

@@ -1,5 +1,6 @@
 """A run directory: what is where, whose configuration it holds, which of its phases are finished."""
 
+import contextlib
 import datetime
 import fcntl
 import functools
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,19 @@ def write_json(path: Path, value: Any) -> None:
     partial = path.with_name(path.name + PARTIAL)
     partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
     partial.replace(path)
+
+
+@contextlib.contextmanager
+def replacing(directory: Path) -> Iterator[Path]:
+    """Yields the path of a new directory, which takes the place of `directory` when it is complete.
+
+    The old files are removed, never written to: another run may share them through hard links.
+    """
+    partial = directory.with_name(directory.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    yield partial
+    shutil.rmtree(directory, ignore_errors=True)
+    partial.replace(directory)
 
 
 @functools.cache
@@ -65,9 +79,10 @@ class RunDirectory:
         """
         run = cls(path)
         try:
+            run.check(config)  # a directory of something else gets no lock file
             path.mkdir(parents=True, exist_ok=True)
-            run.check(config)
             run._lock()
+            run.check(config)  # another process may have claimed it before the lock
             if not run.config_path.exists():
                 write_json(run.config_path, _provenance(config, command))
         except OSError as error:
@@ -77,12 +92,11 @@ class RunDirectory:
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Raises UserError, as `claim` does, where a run of this configuration cannot go on; changes nothing."""
-        if self.config_path.exists():
+        names = [entry.name for entry in self.path.iterdir()] if self.path.exists() else []
+        if self.config_path.name in names:
             _refuse_other(self.path, _stored_config(self.config_path), config)
-        elif self.path.exists():
-            entries = [entry.name for entry in self.path.iterdir()]
-            if any(name != LOCK and not name.endswith(PARTIAL) for name in entries):
-                raise UserError(f"--workdir={self.path}: holds files but no run; name a new or empty directory")
+        elif any(name != LOCK and not name.endswith(PARTIAL) for name in names):
+            raise UserError(f"--workdir={self.path}: holds files but no run; name a new or empty directory")
 
     def _lock(self) -> None:
         """Keeps other processes out, until this object or the process ends, however it does."""
@@ -167,6 +181,10 @@ class PhaseDirectory:
         """Saves the phase. The record comes last: it says that all else is there."""
         checkpoints.save(self.checkpoint, {"params": model.params, "batch_stats": model.batch_stats})
         write_json(self.path / "phase.json", record)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Removes the periodic checkpoints, which a finished phase no longer needs."""
         if processes.first():
             shutil.rmtree(self.periodic, ignore_errors=True)
 
@@ -182,15 +200,16 @@ class PhaseDirectory:
 
         The record names the run that has trained it.
         """
+
+        def periodic(folder: str, names: list[str]) -> list[str]:
+            return [name for name in names if Path(folder, name) == other.periodic]
+
         record = other.record() or {}
         for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
-            partial = target.with_name(target.name + PARTIAL)
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, partial, copy_function=_link)
-            if target == self.path:
-                write_json(partial / "phase.json", {"trained_in": other.path.parents[1].name, **record})
-            partial.replace(target)
+            with replacing(target) as partial:
+                shutil.copytree(source, partial, ignore=periodic, copy_function=_link)
+                if target == self.path:
+                    write_json(partial / "phase.json", {"trained_in": other.path.parents[1].name, **record})
 
 
 class AutoencoderDirectory:

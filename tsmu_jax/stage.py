@@ -25,7 +25,7 @@ from tsmu_jax.methods import Stage
 from tsmu_jax.models.tsmu import count
 from tsmu_jax.reporting.metrics_log import MetricsLog
 from tsmu_jax.reporting.progress import PhaseProgress
-from tsmu_jax.rundir import PhaseDirectory, code_digest
+from tsmu_jax.rundir import PhaseDirectory, code_digest, replacing
 
 
 def objective(experiment: Experiment, stage: Stage) -> Objective:
@@ -112,7 +112,7 @@ def run_stage(
     """
     model = enter(experiment, stage, model)
     draws, epochs = experiment.draws(stage), experiment.epochs(stage)
-    done, _ = interrupted_at(directory.periodic) or (0, "")
+    done, _ = processes.agreed(interrupted_at(directory.periodic)) or (0, "")
     feed = record(experiment, stage, model, directory)
     log.truncate(stage.directory, done)
     steps = epochs * draws.steps_per_epoch
@@ -242,10 +242,11 @@ def _histogram(outcome: Outcome, test: TestSet) -> dict[str, Any]:
 
 def save_predictions(experiment: Experiment, outcomes: Mapping[str, Outcome], directory: PhaseDirectory) -> None:
     """Writes the predicted masks of the test pairs as PNG (0 and 255) at their original sizes."""
-    for name, outcome in outcomes.items():
-        folder = directory.predictions / name
-        folder.mkdir(parents=True, exist_ok=True)
-        for index, logits in zip(experiment.split.test[name], outcome.logits, strict=True):
-            shape = experiment.source[index].mask.shape
-            mask = to_original_size(logits, (shape[0], shape[1]))
-            Image.fromarray(255 * mask).save(folder / f"{experiment.source.infos[index].id}.png")
+    with replacing(directory.predictions) as predictions:
+        for name, outcome in outcomes.items():
+            folder = predictions / name
+            folder.mkdir(parents=True)
+            for index, logits in zip(experiment.split.test[name], outcome.logits, strict=True):
+                shape = experiment.source[index].mask.shape
+                mask = to_original_size(logits, (shape[0], shape[1]))
+                Image.fromarray(255 * mask).save(folder / f"{experiment.source.infos[index].id}.png")

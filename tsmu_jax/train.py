@@ -145,8 +145,9 @@ def _show(
 def _found(experiment: Experiment, run: RunDirectory) -> dict[int, RunDirectory | None]:
     """By stage the run that has finished it, None where it must be trained. The first process looks for all."""
     keys = [experiment.stage_key(stage) for stage in experiment.stages]
-    if processes.agreed(keys) != keys:
-        raise UserError("this process sees other data, or was given another configuration, than the first one")
+    if not processes.unanimous([keys, experiment.config["selection"]]):
+        processes.let_others_end()  # by the same error
+        raise UserError("the processes see different data, or were given different configurations; start all alike")
     paths = []
     for stage in experiment.stages:
         finished = _find(experiment, stage, run) if processes.first() else None
@@ -181,6 +182,7 @@ def _take_over(
     directory = run.phase(stage.directory)
     if other.path == run.path:
         console.print(f"{stage.phase.name}: finished before")
+        directory.tidy()  # an interruption may have left something after the record
     else:
         console.print(f"{stage.phase.name}: the same phase is finished in {other.path.name}; copied from there")
         log.truncate(stage.directory, 0)
@@ -208,5 +210,5 @@ def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], c
         console.print("  {}: {} training, {} validation, {} test pairs".format(name, *sizes))
     if experiment.source.skipped:
         console.print(f"  {len(experiment.source.skipped)} bad files skipped, listed in {run.path / 'skipped.json'}")
-    if waiting and not run.phase(waiting[0].directory).periodic.exists():
+    if waiting and not processes.agreed(run.phase(waiting[0].directory).periodic.exists()):
         console.print(estimate.describe(experiment, waiting))

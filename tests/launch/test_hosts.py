@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -22,6 +22,7 @@ from tsmu_jax.rundir import RunDirectory
 PHASES = ("initial", "freeze", "joint_fine_tuning")
 LOST = "lost another process of this training and has ended; that one's own output says why it did"
 GOES_ON = "the same commands go on from what is finished"
+DIFFERENT = "the processes see different data, or were given different configurations; start all alike\n"
 SLURM_PORTS = range(65536 - 4096, 65536)  # JAX takes one of them by the job's number
 
 Processes = list[subprocess.Popen[str]]
@@ -59,8 +60,12 @@ def keeping(programs: Path) -> dict[str, str]:
     return environment() | cache | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
 
-def start(config_file: Path, workdir: Path, *flags: str, slurm: bool = False) -> Processes:
-    """Two processes on this machine with a CPU device each, told of one another by flags or as SLURM does."""
+def start(config_file: Path, workdir: Path, *flags: str, slurm: bool = False, second: Sequence[str] = ()) -> Processes:
+    """Two processes on this machine with a CPU device each, told of one another by flags or as SLURM does.
+
+    Args:
+      second: flags of the second process alone.
+    """
     port, started = free_port(), []
     for process in range(2):
         words, cluster = ["launch.hosts"], {}
@@ -69,7 +74,7 @@ def start(config_file: Path, workdir: Path, *flags: str, slurm: bool = False) ->
             cluster |= {"PROCID": process, "LOCALID": process}
         else:
             words += [f"--coordinator=localhost:{port}", "--num_processes=2", f"--process_id={process}"]
-        words += ["--", f"--config={config_file}", f"--workdir={workdir}", *flags]
+        words += ["--", f"--config={config_file}", f"--workdir={workdir}", *flags, *(second if process else ())]
         given = keeping(config_file.parent / "programs")
         given |= {f"SLURM_{name}": str(value) for name, value in cluster.items()}
         started.append(subprocess.Popen(command(*words), cwd=ROOT, env=given, stderr=subprocess.PIPE, text=True))
@@ -154,6 +159,14 @@ def test_the_loss_of_the_first_process_ends_the_others(config_file: Path, tmp_pa
     last = end_one(processes, 0, signal.SIGKILL, lambda: metrics.exists() and bool(metrics.read_text()))
     assert processes[1].returncode == 1
     assert last[1] == f"error: process 1 of 2 {LOST}; {GOES_ON}"
+
+
+def test_processes_that_were_started_differently_all_end_with_the_reason(config_file: Path, tmp_path: Path) -> None:
+    processes = start(config_file, tmp_path / "runs", second=["--config.seed=1"])
+    said = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [2, 2], said
+    for text in said:
+        assert text == "error: " + DIFFERENT
 
 
 @pytest.mark.parametrize(

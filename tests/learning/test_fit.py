@@ -11,6 +11,7 @@ import pytest
 
 from tsmu_jax.batch import RESPONSES
 from tsmu_jax.errors import UserError
+from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.parallel import shard
 from tsmu_jax.learning.saturation import Saturation
@@ -202,6 +203,16 @@ def test_interrupted_before_the_first_checkpoint(run, uninterrupted, tmp_path) -
     fitted = run(tmp_path / "periodic", records, validate=real_validation)
     assert digest(fitted.model) == digest(uninterrupted[0].model)
     assert plain(records) == plain(uninterrupted[1])
+
+
+def test_the_first_process_says_whether_there_is_a_checkpoint(run, uninterrupted, tmp_path, monkeypatch) -> None:
+    with pytest.raises(Interrupted):
+        run(tmp_path, [], checkpoint_seconds=0.0, fails_at=4)
+    monkeypatch.setattr(processes, "agreed", lambda value: None)  # it sees none
+    records: list[dict[str, Any]] = []
+    fitted = run(tmp_path, records, validate=real_validation)
+    assert digest(fitted.model) == digest(uninterrupted[0].model)
+    assert plain(records) == plain(uninterrupted[1])  # from the first epoch on
 
 
 def table(uninterrupted, ious: dict[int, float]):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tsmu_jax.batch import FLIPS, IMAGE
-from tsmu_jax.learning import responses
+from tsmu_jax.learning import processes, responses
 from tsmu_jax.learning.steps import to_unit
 from tsmu_jax.models.tsmu import forward
 
@@ -109,6 +109,14 @@ def test_a_finished_recording_is_read_and_not_made_again(tmp_path: Path) -> None
     again = record(tmp_path, another, model=1000.0)
     assert another.calls == 0
     np.testing.assert_array_equal(again.read(12, 2)[1], 122.25)
+
+
+def test_the_first_process_says_whether_a_recording_is_there(tmp_path: Path, monkeypatch) -> None:
+    record(tmp_path, Teacher())
+    teacher = Teacher()
+    monkeypatch.setattr(processes, "agreed", lambda value: False)  # it sees none
+    record(tmp_path, teacher)
+    assert teacher.calls > 0
 
 
 def test_a_recording_by_other_weights_is_replaced(tmp_path: Path) -> None:

@@ -86,10 +86,10 @@ class _Run:
         self.sums: dict[str, float] = {}  # of the current epoch's scalars
         self.ended = False
         self.seconds_before = 0.0  # of training before an interruption
+        self.saved_step = -1
         self._restore()
         self.state = replicate(self.state)
         self.done = int(self.state.step)
-        self.saved_step = self.done if interrupted_at(loop.directory) else -1
         self.started = self.saved = time.perf_counter()
         self._pending: list[dict[str, jax.Array]] = []
 
@@ -172,13 +172,13 @@ class _Run:
                 shutil.rmtree(old)
 
     def _restore(self) -> None:
-        marker = self.loop.directory / "latest.json"
-        if not marker.exists():
+        progress = processes.agreed(_latest(self.loop.directory))
+        if progress is None:
             return
-        progress = json.loads(marker.read_text())
         like = _tree(self.state, self.model if progress["kept"] else None)
         tree = checkpoints.load(self.loop.directory / progress["checkpoint"], like)
         self.state = TrainState(**tree["state"])
+        self.saved_step = int(self.state.step)
         self.kept = Model(**tree["kept"]) if progress["kept"] else None
         self.sums, self.seconds_before = progress["sums"], progress["seconds"]
         self.loop.saturation.restore(progress["saturation"])
@@ -193,13 +193,15 @@ def _fields(node: Any) -> dict[str, Any]:
     return {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
 
 
-def interrupted_at(directory: Path) -> tuple[int, str] | None:
-    """The step and the identity of a phase's periodic checkpoint, if there is one."""
+def _latest(directory: Path) -> Record | None:
     marker = directory / "latest.json"
-    if not marker.exists():
-        return None
-    latest = json.loads(marker.read_text())
-    return int(latest["checkpoint"].removeprefix("step_")), latest["identity"]
+    return json.loads(marker.read_text()) if marker.exists() else None
+
+
+def interrupted_at(directory: Path) -> tuple[int, str] | None:
+    """The step and the identity of a phase's periodic checkpoint, if this process sees one."""
+    latest = _latest(directory)
+    return None if latest is None else (int(latest["checkpoint"].removeprefix("step_")), latest["identity"])
 
 
 def fit(loop: Loop, state: TrainState) -> Fitted:

@@ -6,10 +6,12 @@ alone writes it, but for the checkpoints of phases, which all save together. One
 
 import atexit
 import functools
+import hashlib
 import json
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from rich.console import Console
+
+GRACE_SECONDS = 3.0
 
 
 def alone() -> bool:
@@ -38,6 +42,21 @@ def agreed(value: Any) -> Any:
     if first():
         sent[:] = text
     return json.loads(np.asarray(multihost_utils.broadcast_one_to_all(sent), np.uint8).tobytes())
+
+
+def unanimous(value: Any) -> bool:
+    """Whether all processes pass the same value, one that JSON can hold; the same answer on all. All must call it."""
+    if alone():
+        return True
+    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()
+    digests = np.asarray(multihost_utils.process_allgather(np.frombuffer(digest, np.uint8)))
+    return bool((digests == digests[0]).all())
+
+
+def let_others_end() -> None:
+    """Waits, in the first process, until the others have had time to end: its own end aborts them."""
+    if first():
+        time.sleep(GRACE_SECONDS)
 
 
 def meet() -> None:

@@ -33,9 +33,9 @@ class Responses:
 
 
 def is_recorded(directory: Path, *, key: str) -> bool:
-    """Whether the recording under this key is complete."""
+    """Whether the recording under this key is complete. The first process looks; all must call it."""
     path = directory / INDEX
-    return path.exists() and json.loads(path.read_text())["key"] == key
+    return bool(processes.agreed(path.exists() and json.loads(path.read_text())["key"] == key))
 
 
 def record(
