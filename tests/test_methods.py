@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS
+from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS, PLUS
 from tsmu_jax.runs.plan import Stage, stages
 
 OLD, NEW = ("etf", "mwcf"), ("nwfm",)
@@ -44,6 +44,7 @@ EXPECTED: dict[str, dict[str, tuple[Any, ...]]] = {
     "joint_training": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_joint": SAMPLED},
     "all_data": {"01_initial": INITIAL, "02_retrain_all": RETRAIN_ALL},
     "tsmu": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_joint_fine_tuning": JOINT},
+    "tsmu_plus": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_joint_fine_tuning": JOINT},
     "feature_extraction_longer": {"01_initial": INITIAL, "02_freeze": FREEZE, "03_freeze_longer": LONGER},
 }
 
@@ -74,7 +75,7 @@ def test_stages_are_those_of_the_paper(method: str) -> None:
 
 
 def test_sequential_tsmu_adds_one_decoder_for_each_ecoregion() -> None:
-    assert set(EXPECTED) | {"sequential_tsmu"} == {*PAPER_METHODS, *CONTROL}
+    assert set(EXPECTED) | {"sequential_tsmu"} == {*PAPER_METHODS, *CONTROL, *PLUS}
     plan = stages("sequential_tsmu", ("etf",), ("nad", "mwcf"))
     assert [stage.directory for stage in plan] == [
         "01_initial",
@@ -155,6 +156,14 @@ def test_the_control_is_joint_fine_tuning_of_the_new_decoder_alone() -> None:
         assert control.phase.settings == tsmu.phase.settings and control.ecoregions == tsmu.ecoregions
         assert control.phase.statistics == tsmu.phase.statistics
         assert control.phase.trains == ("new",) and not control.phase.distils
+
+
+def test_tsmu_plus_differs_from_tsmu_in_where_the_new_decoder_starts() -> None:
+    tsmu, plus = (bind(method) for method in ("tsmu", "tsmu_plus"))
+    assert [stage.phase.starts_from for stage in tsmu] == ["random"] * 3
+    assert [stage.phase.starts_from for stage in plus] == ["random", "old", "random"]
+    started_alike = [dataclasses.replace(stage.phase, starts_from="random") for stage in plus]
+    assert started_alike == [stage.phase for stage in tsmu]
 
 
 def test_any_names_and_numbers_of_ecoregions() -> None:

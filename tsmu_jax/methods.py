@@ -1,6 +1,6 @@
 """The ways of updating a model with a new ecoregion, each a tuple of phases: data, no code.
 
-Those of the paper (section V-D, Fig. 7), and a control.
+Those of the paper (section V-D, Fig. 7), a control, and a successor of TSMU.
 """
 
 import dataclasses
@@ -21,7 +21,8 @@ class Phase:
       statistics: the parts that run in training mode: BatchNorm normalises by the batch and moves its statistics,
         dropout is on. The others run in inference mode, whether their parameters move or not. Where the configuration
         has an entry `statistics.<settings>`, that entry decides.
-      creates: the part that receives a new, randomly initialised decoder before the phase starts.
+      creates: the part that receives a new decoder before the phase starts.
+      starts_from: where that decoder's weights and statistics come from: "random" draws, or the first "old" decoder.
       distils: adds the knowledge-distillation loss towards the old decoders' stored responses (equation 11).
       like: name of another phase, whose epochs, rate and statistics it takes; "": it has its own.
     """
@@ -31,6 +32,7 @@ class Phase:
     trains: tuple[Part, ...]
     statistics: tuple[Part, ...]
     creates: Literal["old", "new"] | None = None
+    starts_from: Literal["random", "old"] = "random"
     distils: bool = False
     like: str = ""
 
@@ -90,7 +92,11 @@ PAPER_METHODS: dict[str, Method] = {
     "sequential_tsmu": Method((INITIAL,), update=(FREEZE, JOINT_FINE_TUNING), sequential=True),
 }
 
+# Beyond the paper: TSMU whose new decoder starts as a copy of the old one. TSMU itself is its ablation.
+FREEZE_A_COPY = dataclasses.replace(FREEZE, starts_from="old")
+PLUS = {"tsmu_plus": Method((INITIAL,), update=(FREEZE_A_COPY, JOINT_FINE_TUNING))}
+
 # Feature extraction with as many epochs as TSMU: what TSMU gains over this control is not due to longer training.
 CONTROL = {"feature_extraction_longer": Method((INITIAL,), update=(FREEZE, FREEZE_LONGER))}
 
-METHODS: dict[str, Method] = PAPER_METHODS | CONTROL
+METHODS: dict[str, Method] = PAPER_METHODS | CONTROL | PLUS

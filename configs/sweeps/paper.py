@@ -1,4 +1,4 @@
-"""The paper's protocol (section VI): each method and the control, each ecoregion held out in turn, several seeds.
+"""The paper's protocol (section VI), with the control and `tsmu_plus`: each ecoregion held out in turn, several seeds.
 
     python -m launch.sweep --config=configs/sweeps/paper.py:demo --workdir=runs/paper_demo
     python -m launch.sweep --config=configs/sweeps/paper.py:small --config.data.dir=DIR --workdir=runs/paper_small
@@ -15,18 +15,18 @@ from ml_collections import config_dict
 
 from launch.space import base, ecoregions, seeds, updates
 from tsmu_jax.configuration import names
-from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS
+from tsmu_jax.methods import CONTROL, METHODS, PAPER_METHODS, PLUS
 
 
 def get_config(variant: str = "default") -> config_dict.ConfigDict:
     """Returns the base configuration of a variant of configs/tsmu.py: "default", "paper", "small" or "demo"."""
-    # methods: "tsmu,retraining"; "": those of the paper, and feature extraction with as many epochs as TSMU
+    # methods: "tsmu,retraining"; "": those of the paper, tsmu_plus, and feature extraction with as many epochs as TSMU
     return base(variant, methods="", seeds=5 if variant == "demo" else 3)
 
 
 def points(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
     """Yields the overrides of each point."""
-    methods = names(config.sweep.methods) or (*PAPER_METHODS, *CONTROL)
+    methods = names(config.sweep.methods) or (*PAPER_METHODS, *CONTROL, *PLUS)
     for update in updates(config):
         for method in methods:
             if method not in METHODS or not METHODS[method].sequential:

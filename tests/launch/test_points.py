@@ -15,7 +15,7 @@ from launch.points import KNOBS, Point, check, directory_name, overridden, read
 from launch.space import base
 from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
-from tsmu_jax.methods import CONTROL, PAPER_METHODS
+from tsmu_jax.methods import CONTROL, PAPER_METHODS, PLUS
 
 SWEEPS = sorted((Path(__file__).parents[2] / "configs" / "sweeps").glob("*.py"))
 VARIANTS = ("default", "paper", "small", "demo")
@@ -55,15 +55,17 @@ def test_the_paper_sweep_is_every_method_on_every_held_out_ecoregion(tmp_path: P
     points = planned(sweep("paper"), tmp_path, "demo", sweep__seeds=2)
     runs = {(point.config["method"], point.config["new"], point.config["seed"]) for point in points}
     regions = ("etf", "mwcf", "nad", "nwfm")
-    bifurcated = [name for name, method in (PAPER_METHODS | CONTROL).items() if not method.sequential]
+    bifurcated = [name for name, method in (PAPER_METHODS | CONTROL | PLUS).items() if not method.sequential]
     expected = {(method, new, seed) for method in bifurcated for new in regions for seed in (0, 1)}
     assert runs == expected | {("sequential_tsmu", "mwcf,nad,nwfm", seed) for seed in (0, 1)}
     # One initial training for each held-out ecoregion and seed, and those of sequential TSMU.
     assert len({point.keys[0] for point in points}) == 2 * (4 + 1)
     freezing = [point for point in points if point.phases[1:] and point.phases[1].name == "02_freeze"]
     freezing = [point for point in freezing if point.config["method"] != "sequential_tsmu"]
-    assert {point.config["method"] for point in freezing} == {"feature_extraction", "joint_training", "tsmu", *CONTROL}
-    assert len({point.keys[1] for point in freezing}) == 2 * 4
+    plain = [point for point in freezing if point.config["method"] not in PLUS]
+    assert {point.config["method"] for point in plain} == {"feature_extraction", "joint_training", "tsmu", *CONTROL}
+    assert len({point.keys[1] for point in plain}) == 2 * 4
+    assert len({point.keys[1] for point in freezing}) == 2 * 4 * 2  # tsmu_plus starts its new decoder elsewhere
 
 
 def test_the_paper_sweep_can_be_narrowed(tmp_path: Path) -> None:

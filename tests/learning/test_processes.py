@@ -1,4 +1,4 @@
-"""What several processes agree on. tests/launch/test_hosts.py starts real ones; here the others are made up."""
+"""Agreement between processes: `agreed` and `unanimous` with made-up processes. test_hosts.py starts real ones."""
 
 import numpy as np
 import pytest

@@ -4,7 +4,7 @@ import numpy as np
 import optax
 import pytest
 
-from tsmu_jax.learning.state import Model, add_decoder, init_model, promote, start
+from tsmu_jax.learning.state import Model, add_decoder, copy_decoder, init_model, promote, start
 from tsmu_jax.models.decoder import Decoder
 from tsmu_jax.models.encoder import TableIXEncoder
 from tsmu_jax.models.tsmu import Network
@@ -37,6 +37,16 @@ def test_add_decoder_adds_and_leaves_the_rest(smallest, model) -> None:
     assert set(both.batch_stats["new"]) == {"new"}
     kernels = (both.params[part][part]["Conv_0"]["kernel"] for part in ("old", "new"))
     assert not np.array_equal(*kernels)  # each key its own decoder
+
+
+def test_a_copied_decoder_is_the_old_one_under_another_name(smallest, model) -> None:
+    with_old = add_decoder(model, smallest, jax.random.key(1), part="old", name="old")
+    both = copy_decoder(with_old, "old", part="new", name="new")
+    assert with_old.params["new"] == {}  # the argument is not changed
+    for before, after in ((with_old.params, both.params), (with_old.batch_stats, both.batch_stats)):
+        assert after["shared"] is before["shared"] and after["old"] is before["old"]
+        leaves = zip(jax.tree.leaves(before["old"]["old"]), jax.tree.leaves(after["new"]["new"]), strict=True)
+        assert all(np.array_equal(one, other) for one, other in leaves)
 
 
 def test_promote_makes_new_decoders_old() -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from ml_collections import config_dict
 
+from tsmu_jax.learning.state import init_model
 from tsmu_jax.runs import phase as stage
 from tsmu_jax.runs.experiment import ecoregions_of, prepare
 
@@ -170,3 +172,15 @@ def test_ecoregions_in_the_order_of_the_paper() -> None:
     assert ecoregions_of(config.to_dict()) == ("etf", "mwcf", "nad", "nwfm")
     config.data.synthetic.pairs = "nwfm=9,etf=9"
     assert ecoregions_of(config.to_dict()) == ("etf", "nwfm")
+
+
+@pytest.mark.parametrize(("method", "copied"), [("tsmu", False), ("tsmu_plus", True)])
+def test_where_the_new_decoder_starts(method: str, copied: bool) -> None:
+    config = demo()
+    config.method = method
+    experiment = prepare(config.to_dict())
+    initial, freeze, _ = experiment.stages
+    model = stage.enter(experiment, initial, init_model(experiment.network, experiment.random_key("encoder")))
+    model = stage.enter(experiment, freeze, model)
+    kernels = (model.params[part][part]["Conv_0"]["kernel"] for part in ("old", "new"))
+    assert np.array_equal(*kernels) is copied

@@ -1,4 +1,4 @@
-"""What a stage leaves in its directory."""
+"""A stage's directory: predictions are replaced whole, and copies of a phase never change the original."""
 
 import types
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a command makes of what earlier ones, or its other processes, have left."""
+"""A run that starts again: leftovers of an interruption, and processes that see different files."""
 
 import types
 from pathlib import Path

@@ -20,7 +20,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from rich.console import Console
 
-GRACE_SECONDS = 3.0
+GRACE_SECONDS = 3.0  # for the other processes to print their error and end
 
 
 def alone() -> bool:
@@ -45,7 +45,11 @@ def agreed(value: Any) -> Any:
 
 
 def unanimous(value: Any) -> bool:
-    """Whether all processes pass the same value, one that JSON can hold; the same answer on all. All must call it."""
+    """Whether all processes pass the same value. All must call it, and all get the same answer.
+
+    Args:
+      value: one that JSON can hold.
+    """
     if alone():
         return True
     digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()
@@ -54,7 +58,7 @@ def unanimous(value: Any) -> bool:
 
 
 def let_others_end() -> None:
-    """Waits, in the first process, until the others have had time to end: its own end aborts them."""
+    """Makes the first process wait GRACE_SECONDS: when it ends, the others are aborted and cannot say why they end."""
     if first():
         time.sleep(GRACE_SECONDS)
 

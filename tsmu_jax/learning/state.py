@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from tsmu_jax.models.tsmu import Network, init_decoder, init_encoder
+from tsmu_jax.models.tsmu import Network, find_decoder, init_decoder, init_encoder
 
 Tree = Any
 
@@ -42,6 +42,15 @@ def init_model(network: Network, key: jax.Array) -> Model:
 def add_decoder(model: Model, network: Network, key: jax.Array, *, part: str, name: str) -> Model:
     """Adds a randomly initialised decoder to the part "old" or "new"."""
     params, stats = init_decoder(network, key)
+    return Model(
+        {**model.params, part: {**model.params[part], name: params}},
+        {**model.batch_stats, part: {**model.batch_stats[part], name: stats}},
+    )
+
+
+def copy_decoder(model: Model, origin: str, *, part: str, name: str) -> Model:
+    """Adds a copy of the decoder called `origin` to the part "old" or "new"."""
+    (_, params), (_, stats) = (find_decoder(tree, origin) for tree in (model.params, model.batch_stats))
     return Model(
         {**model.params, part: {**model.params[part], name: params}},
         {**model.batch_stats, part: {**model.batch_stats[part], name: stats}},

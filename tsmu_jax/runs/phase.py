@@ -16,7 +16,7 @@ from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, pmap_train
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model, TrainState, add_decoder, promote, start
+from tsmu_jax.learning.state import Model, TrainState, add_decoder, copy_decoder, promote, start
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.learning.trace import traced
 from tsmu_jax.models.tsmu import count
@@ -96,6 +96,8 @@ def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
         model = promote(model)
     if stage.phase.creates is None or stage.created is None:
         return model
+    if stage.phase.starts_from == "old":
+        return copy_decoder(model, stage.old[0], part=stage.phase.creates, name=stage.created)
     key = experiment.random_key(f"decoder/{stage.purpose}")
     return add_decoder(model, experiment.network, key, part=stage.phase.creates, name=stage.created)
 
