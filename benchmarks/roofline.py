@@ -3,8 +3,9 @@
 python -m benchmarks.roofline --size=128 --batch=2
 
 The bound of a part is the longer of its arithmetic at the device's peak and its memory traffic at the device's
-bandwidth. Arithmetic and traffic are the compiler's own account of the compiled part; peak and bandwidth are measured
-on the same device, by a large matrix product and by a large copy. A ratio of 2 is half of the possible speed.
+bandwidth. Arithmetic is that of products and convolutions as written, traffic the compiler's account of the compiled
+part. Peak and bandwidth are measured on the same device, by a large matrix product and by a large copy. A ratio of 2 is
+half of the possible speed.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from benchmarks import command
 from benchmarks.measure import Candidate, interleaved
 from benchmarks.rows import Row
 from benchmarks.worker import Job
+from tsmu_jax.learning.costs import count_flops
 from tsmu_jax.learning.losses import soft_dice
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.models.tsmu import init_decoder, init_encoder, make_network
@@ -72,9 +74,10 @@ def copying(mebibytes: int) -> Job:
 
 
 def _job(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Job:
-    compiled = jax.jit(function).lower(*arguments).compile()
-    account = compiled.cost_analysis() or {}
-    facts = {"flops": float(account.get("flops", 0)), "bytes": float(account.get("bytes accessed", 0))}
+    traced = jax.jit(function).trace(*arguments)
+    compiled = traced.lower().compile()
+    traffic = compiled.cost_analysis() or {}
+    facts = {"flops": count_flops(traced.jaxpr.jaxpr), "bytes": float(traffic.get("bytes accessed", 0))}
     return Job(lambda: (jax.block_until_ready(compiled(*arguments)), None)[1], warmup=2, facts=lambda: facts)
 
 

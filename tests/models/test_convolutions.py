@@ -52,10 +52,11 @@ def test_pointwise(shape: tuple[int, int, int, int, int]) -> None:
         np.testing.assert_allclose(a, b.reshape(a.shape), rtol=1e-4, atol=1e-4 * np.abs(b).max())
 
 
+@pytest.mark.parametrize("side", [2, 3])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_transposed_convolution_is_flaxs(shape: tuple[int, int, int, int, int]) -> None:
-    x, kernel = operands(shape, 3)
-    module = nn.ConvTranspose(kernel.shape[-1], (3, 3), strides=(2, 2), use_bias=False)
+def test_transposed_convolution_is_flaxs(shape: tuple[int, int, int, int, int], side: int) -> None:
+    x, kernel = operands(shape, side)
+    module = nn.ConvTranspose(kernel.shape[-1], (side, side), strides=(2, 2), use_bias=False)
     reference = values_and_gradients(lambda x, kernel: module.apply({"params": {"kernel": kernel}}, x), x, kernel)
     for a, b in zip(values_and_gradients(convolutions.conv_transpose, x, kernel), reference, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())

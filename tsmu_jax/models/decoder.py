@@ -106,9 +106,7 @@ class Decoder(nn.Module):
         return Pointwise(width, self.dtype)(depthwise(x))
 
     def _doubled(self, x: jax.Array, width: int) -> jax.Array:
-        if not self.separable:
-            return ConvTranspose(width, self.dtype)(x)
-        return nn.ConvTranspose(width, (2, 2), strides=(2, 2), dtype=self.dtype, kernel_init=kernel_init)(x)
+        return ConvTranspose(width, self.dtype, side=2 if self.separable else 3)(x)
 
     def _norm_relu(self, x: jax.Array, weight: jax.Array, train: bool) -> jax.Array:
         norm = BatchNorm(self.momentum, dtype=self.dtype, axis_name=self.axis_name)

@@ -111,15 +111,16 @@ class Conv(nn.Module):
 
 
 class ConvTranspose(nn.Module):
-    """3x3 transposed convolution that doubles the sides of the image."""
+    """Transposed convolution that doubles the sides of the image."""
 
     features: int
     dtype: Dtype = jnp.float32
+    side: int = 3  # of the kernel: 3 or 2
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[b, h, w, c]. Returns f[b, 2h, 2w, features]."""
-        kernel = parameter(self, "kernel", kernel_init, (3, 3, x.shape[-1], self.features))
+        kernel = parameter(self, "kernel", kernel_init, (self.side, self.side, x.shape[-1], self.features))
         bias = parameter(self, "bias", nn.initializers.zeros, (self.features,))
         x = conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype))
         return x + bias.astype(self.dtype)[None, None, None]
