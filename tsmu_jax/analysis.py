@@ -178,7 +178,7 @@ def load_phase(workdir: str | os.PathLike[str], phase: str) -> LoadedPhase:
     """
     path = Path(workdir)
     config = _config(path)
-    finished = sorted(record.parent.name for record in path.glob("phases/*/phase.json"))
+    finished = RunDirectory(path).finished()
     found = [name for name in finished if phase in (name, name.partition("_")[2])]
     if not found:
         raise UserError(f"{path}: no finished phase {phase!r}; there are {', '.join(finished) or 'none'}")

@@ -19,8 +19,10 @@ class Scope(enum.Enum):
     SAMPLING = "phases that see a sample of old pairs"
     AUTOENCODERS = "the autoencoders"
     IMAGES = "which images there are"  # their fingerprint stands for it
+    START = "the model that an update starts from"  # its digest stands for it
     PLAN = "which phases there are"
     REVIEW = "which images are sent to review"
+    VERDICT = "whether an update is accepted"
     NOTHING = "no number, but for rounding"
 
 

@@ -196,6 +196,15 @@ class Statistics:
 
 
 @dataclasses.dataclass(frozen=True)
+class Update:
+    """An update of a saved model (`start`)."""
+
+    max_forgetting: float = setting(
+        0.01, "the old ecoregions' mean IoU may fall by this much", Range(0, 1), Scope.VERDICT
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """A run: its method, its ecoregions, its sections."""
 
@@ -204,6 +213,12 @@ class Config:
         "", 'ecoregions the model starts with, "etf,mwcf"; default: all but the new ones', scope=Scope.PLAN
     )
     new: str = setting("", "ecoregions that arrive later; default: the last one there is", scope=Scope.PLAN)
+    start: str = setting(
+        "", "saved model to update, or the directory of a run that has one; default: begin anew", scope=Scope.START
+    )
+    exam: bool = setting(
+        True, "keep the test pairs in the saved model, so that updates can measure forgetting", None, Scope.NOTHING
+    )
     seed: int = setting(0, "of images, split, weights and draws", SEED)
     batch_size: int = setting(2, "over all devices", POSITIVE)
     reuse: bool = setting(True, "take finished phases from run directories beside this one", None, Scope.NOTHING)
@@ -218,6 +233,7 @@ class Config:
     distillation: Distillation = Distillation()
     early_stopping: EarlyStopping = EarlyStopping()
     selection: Selection = Selection()
+    update: Update = Update()
     epochs: Epochs = Epochs()
     rates: Rates = Rates()
     statistics: Statistics = Statistics()

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tsmu_jax.learning import processes
+from tsmu_jax.models import saved
+from tsmu_jax.runs import update
 from tsmu_jax.runs.train import Finished, train
 
 
@@ -39,11 +41,15 @@ def _show(finished: Finished) -> None:
     if said:
         console.print(said, style="bold", highlight=False, markup=False)
     summary.write_figures(
-        experiment.data.source,
-        experiment.data.split.test,
+        experiment.data.test_pairs,
         results,
         workdir=run.path,
-        phases=[stage.directory for stage in experiment.stages],
+        phases=run.finished(),
     )
     run.complete(results_markdown(results) + (f"\n{said}\n" if said else ""))
+    if "update" in results:
+        console.print(update.said(results["update"]), style="bold", highlight=False, markup=False)
+    model = saved.load_model(run.path / results["model"])
+    mebibytes = sum(file.stat().st_size for file in model.path.iterdir()) / 2**20
+    console.print(f"model: {model.path} ({model.digest[:12]}, {mebibytes:.1f} MiB)")
     console.print(f"results: {run.results_path}   pictures: {run.figures}")

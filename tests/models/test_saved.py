@@ -45,7 +45,7 @@ def images() -> np.ndarray:
 
 
 def test_it_answers_as_the_network_that_was_saved(directory: Path, model: Any, images: np.ndarray) -> None:
-    loaded = saved.load(directory)
+    loaded = saved.load_model(directory)
     assert loaded.decoders == ("a+b", "c")
     assert loaded.route == {"a": "a+b", "b": "a+b", "c": "c"}
     for name in loaded.decoders:
@@ -55,23 +55,23 @@ def test_it_answers_as_the_network_that_was_saved(directory: Path, model: Any, i
 
 
 def test_probabilities_are_calibrated_for_each_decoder(directory: Path, images: np.ndarray) -> None:
-    loaded = saved.load(directory)
+    loaded = saved.load_model(directory)
     for name, temperature in (("a+b", 2.0), ("c", 1.0)):
         expected = 1 / (1 + np.exp(-loaded.logits(images, name).astype(float) / temperature))
         np.testing.assert_allclose(loaded.predict(images, name), expected, atol=1e-6)
 
 
 def test_the_directory_of_a_run_will_do_and_copies_are_the_same_model(directory: Path) -> None:
-    assert saved.load(directory.parent).digest == saved.load(directory).digest
-    assert saved.load(directory).path == directory
+    assert saved.load_model(directory.parent).digest == saved.load_model(directory).digest
+    assert saved.load_model(directory).path == directory
 
 
 def test_autoencoders_in_the_order_of_arrival(directory: Path) -> None:
-    assert list(saved.load(directory).autoencoders()) == ["a", "c"]
+    assert list(saved.load_model(directory).autoencoders()) == ["a", "c"]
 
 
 def test_the_exam_is_read_by_ecoregion(directory: Path) -> None:
-    exam = saved.load(directory).exam("b")
+    exam = saved.load_model(directory).exam("b")
     assert exam is not None
     assert exam[0].shape == (2, 8, 8, 3) and exam[0].dtype == exam[1].dtype == np.uint8
     assert (exam[0] == 7).all() and (exam[1] == 1).all()
@@ -80,12 +80,12 @@ def test_the_exam_is_read_by_ecoregion(directory: Path) -> None:
 def test_neither_autoencoders_nor_an_exam_need_be_there(tmp_path: Path, model: Any) -> None:
     description = {"network": NETWORK, "side": 8, "decoders": DECODERS, "ecoregions": {}}
     saved.save(tmp_path / "m", description, *model, autoencoders={}, exam={})
-    loaded = saved.load(tmp_path / "m")
+    loaded = saved.load_model(tmp_path / "m")
     assert loaded.autoencoders() == {} and loaded.exam("a") is None
 
 
 def test_wrong_images_and_decoders(directory: Path, images: np.ndarray) -> None:
-    loaded = saved.load(directory)
+    loaded = saved.load_model(directory)
     with pytest.raises(UserError, match="no decoder 'd'; there are a\\+b, c"):
         loaded.logits(images, "d")
     with pytest.raises(ValueError, match=r"needed: \(b, h, w, 3\), h and w divisible by 2"):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tsmu_jax.data.pair_lists import SourcePairs
 from tsmu_jax.data.source import Pair, PairInfo
 from tsmu_jax.evaluation.probabilities import histogram
 from tsmu_jax.reporting.thumbnails import write_thumbnails
@@ -75,8 +76,11 @@ def make_pictured_run(make_run: Callable[..., Path]) -> Callable[..., Path]:
             [one for source in sources.values() for one in source],
             [info for source in sources.values() for info in source.infos],
         )
-        tests = {name: [i for i, info in enumerate(whole.infos) if info.ecoregion == name] for name in sources}
-        write_thumbnails(whole, tests, path)
+        tests = {
+            name: SourcePairs(whole, [i for i, info in enumerate(whole.infos) if info.ecoregion == name])
+            for name in sources
+        }
+        write_thumbnails(tests, path)
         (path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         return path
 

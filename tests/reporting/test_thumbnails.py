@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tsmu_jax.data.pair_lists import SourcePairs
 from tsmu_jax.data.source import Pair, PairInfo
 from tsmu_jax.reporting.thumbnails import SIDE, write_thumbnails
 
@@ -30,7 +31,7 @@ def source() -> Source:
 
 
 def test_small_copies_keep_their_shape(tmp_path: Path, source: Source) -> None:
-    write_thumbnails(source, {"etf": [0, 1], "nad": [2]}, tmp_path)
+    write_thumbnails({"etf": SourcePairs(source, [0, 1]), "nad": SourcePairs(source, [2])}, tmp_path)
     sizes = {}
     for path in sorted(tmp_path.glob("tests/*/*")):
         with Image.open(path) as image:
@@ -47,7 +48,7 @@ def test_small_copies_keep_their_shape(tmp_path: Path, source: Source) -> None:
 
 
 def test_histograms_count_every_original_value(tmp_path: Path, source: Source) -> None:
-    write_thumbnails(source, {"etf": [0, 1], "nad": [2]}, tmp_path)
+    write_thumbnails({"etf": SourcePairs(source, [0, 1]), "nad": SourcePairs(source, [2])}, tmp_path)
     histograms = json.loads((tmp_path / "tests" / "histograms.json").read_text())
     assert histograms["etf"]["pairs"] == 2
     for kind, label in (("landslide", 1), ("background", 0)):

@@ -62,7 +62,7 @@ class FolderSource:
         if on_bad_file not in ("error", "skip"):
             raise UserError(f"--config.data.on_bad_file={on_bad_file}: known are error, skip")
         self._labels = labelme.check_labels(labels)
-        known = _known_ecoregions(Path(directory))
+        known = known_ecoregions(Path(directory))
         chosen = chosen_ecoregions(known, ecoregions, where=str(directory))
         tile_of = _tile_sizes(tile, known)
         checked, bad = _check_all(Path(directory), chosen, self._labels, require_pre)
@@ -95,7 +95,8 @@ class FolderSource:
         return scenes.decode(files, scenes.read(files), self._labels)
 
 
-def _known_ecoregions(directory: Path) -> list[str]:
+def known_ecoregions(directory: Path) -> list[str]:
+    """Names of the ecoregions in a folder, sorted. Raises UserError where there are none."""
     if not directory.is_dir():
         raise UserError(f"--config.data.dir={directory}: no such directory")
     folders = (path for path in directory.iterdir() if path.is_dir())

@@ -1,12 +1,15 @@
-"""One way to open whatever holds the pairs."""
+"""One way to open whatever holds the pairs, and to see what is there without opening it."""
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
-from tsmu_jax.data.folder import FolderSource
-from tsmu_jax.data.layout import is_prepared
+from tsmu_jax.data.folder import FolderSource, known_ecoregions
+from tsmu_jax.data.layout import index_path, is_prepared
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
@@ -66,3 +69,34 @@ def open_source(
         on_bad_file=on_bad_file,
         require_pre=require_pre,
     )
+
+
+def outlines(
+    directory: str | os.PathLike[str] | None,
+    *,
+    synthetic_pairs: Mapping[str, int] | None = None,
+    synthetic_size: tuple[int, int] = (512, 512),
+    synthetic_seed: int = 0,
+) -> dict[str, str]:
+    """By ecoregion what tells its files from others without reading them: names and sizes, or a fingerprint.
+
+    Args: see `open_source`.
+
+    Raises:
+      UserError: there is no such directory, or no ecoregion in it.
+    """
+    if directory is None:
+        counts = _PAPER_COUNTS if synthetic_pairs is None else synthetic_pairs
+        height, width = synthetic_size
+        return dict(SyntheticSource(counts, height=height, width=width, seed=synthetic_seed).fingerprints)
+    if is_prepared(directory):
+        try:
+            return dict(json.loads(index_path(directory).read_text(encoding="utf-8"))["fingerprints"])
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{index_path(directory)}: cannot be read; prepare the dataset again") from error
+    return {name: _outline(Path(directory) / name) for name in known_ecoregions(Path(directory))}
+
+
+def _outline(folder: Path) -> str:
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return hashlib.sha256(json.dumps([[path.name, path.stat().st_size] for path in files]).encode()).hexdigest()

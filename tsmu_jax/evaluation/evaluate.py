@@ -20,6 +20,7 @@ class TestSet:
 
     images: np.ndarray  # u8[n, s, s, c]
     masks: np.ndarray  # u8[n, s, s]
+    ids: tuple[str, ...] = ()  # of the pairs; none of augmented copies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +49,11 @@ def evaluate(
 
 
 def record(outcomes: Mapping[str, Outcome], old: Sequence[str], new: Sequence[str]) -> dict[str, Any]:
-    """The scores of a phase as they stand in `results.json`: by ecoregion, and old / new / global means."""
-    groups = {"old": tuple(old), "new": tuple(new), "global": (*old, *new)}
+    """The scores of a phase as they stand in `results.json`: by ecoregion, and old / new / global means.
+
+    A group of which no ecoregion was answered for has no entry.
+    """
+    groups = _groups(outcomes, old, new)
     together = {
         group: metrics.summary(metrics.concatenate([outcomes[name].counts for name in members]))
         for group, members in groups.items()
@@ -71,8 +75,14 @@ def balanced(outcomes: Mapping[str, Outcome], old: Sequence[str], new: Sequence[
     The mean over images would reward calling nothing a landslide where most masks are empty.
     """
     each = {name: metrics.micro_iou(outcome.counts) for name, outcome in outcomes.items()}
-    groups = {"old": tuple(old), "new": tuple(new), "global": (*old, *new)}
+    groups = _groups(outcomes, old, new)
     return {group: float(np.mean([each[name] for name in members])) for group, members in groups.items()}
+
+
+def _groups(outcomes: Mapping[str, Outcome], old: Sequence[str], new: Sequence[str]) -> dict[str, list[str]]:
+    wanted = {"old": old, "new": new, "global": (*old, *new)}
+    answered = {group: [name for name in members if name in outcomes] for group, members in wanted.items()}
+    return {group: members for group, members in answered.items() if members}
 
 
 def to_original_size(logits: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -31,13 +31,22 @@ def changes(phases: Sequence[tuple[str, Tests]], old: Sequence[str], new: Sequen
     frozen = [tests for name, tests in phases if name == "freeze"]
     if len(frozen) == 1 and frozen[0] is not last:
         compared["new_decoder"] = (new, frozen[0])
-    found = {}
-    for name, (ecoregions, before) in compared.items():
-        rng = np.random.default_rng(0)
-        interval = paired_interval(_scores(last, ecoregions), _scores(before, ecoregions), rng)
-        if interval is not None:
-            found[name] = interval
-    return found
+    intervals = {name: changed(before, last, ecoregions) for name, (ecoregions, before) in compared.items()}
+    return {name: interval for name, interval in intervals.items() if interval is not None}
+
+
+def changed(before: Tests, after: Tests, ecoregions: Sequence[str]) -> Interval | None:
+    """Difference of mean IoU over the test images of some ecoregions, those that were counted both times.
+
+    None where there are no such images.
+    """
+    counted = [name for name in ecoregions if name in before and name in after]
+    return paired_interval(_scores(after, counted), _scores(before, counted), np.random.default_rng(0))
+
+
+def recorded(interval: Interval) -> list[float | None]:
+    """[difference, low, high] as JSON holds them: it knows no NaN."""
+    return [value if math.isfinite(value) else None for value in interval]
 
 
 def sentence(differences: Mapping[str, Interval]) -> str | None:
@@ -45,9 +54,9 @@ def sentence(differences: Mapping[str, Interval]) -> str | None:
     if "old" not in differences or "new" not in differences:
         return None
     alone = differences.get("new_decoder")
-    beyond = f", {_signed(alone)} over a new decoder alone" if alone else ""
+    beyond = f", {signed(alone)} over a new decoder alone" if alone else ""
     return (
-        f"The update: old ecoregions {_signed(differences['old'])}, new ones {_signed(differences['new'])} over the "
+        f"The update: old ecoregions {signed(differences['old'])}, new ones {signed(differences['new'])} over the "
         f"initial model{beyond} (mean IoU, paired bootstrap 95 % intervals over the test images)."
     )
 
@@ -61,7 +70,8 @@ def _scores(tests: Tests, ecoregions: Sequence[str]) -> dict[Sample, float]:
     return found
 
 
-def _signed(interval: Interval) -> str:
+def signed(interval: Interval) -> str:
+    """A difference and its interval, "-.002 [-.009, +.004]"."""
     difference, *bounds = (f"{value:+.3f}".replace("0.", ".", 1) for value in interval)
     if any(math.isnan(bound) for bound in (interval.low, interval.high)):
         return f"{difference} [too few images for an interval]"

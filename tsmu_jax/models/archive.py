@@ -42,11 +42,11 @@ def write(
     files = {}
     for name, content in arrays.items():
         path = partial / (name + SUFFIX)
-        tensors.save_file({key: np.asarray(value, order="C") for key, value in content.items()}, path)
+        path.write_bytes(tensors.save({key: np.asarray(value, order="C") for key, value in content.items()}))
         files[path.name] = _sha256(path)
     complete = {**description, "files": files}
     complete["digest"] = _digest(complete)
-    (partial / manifest).write_text(json.dumps(complete, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (partial / manifest).write_text(_text(complete), encoding="utf-8")
     previous = directory.with_name(directory.name + PREVIOUS)
     if directory.exists():
         shutil.rmtree(previous, ignore_errors=True)
@@ -68,7 +68,8 @@ def read_description(directory: Path, manifest: str, *, schema: int) -> dict[str
     """
     path = directory / manifest
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        description = json.loads(text)
         found, digest = description["schema"], description["digest"]
     except FileNotFoundError:
         raise UserError(f"{directory}: holds no {manifest}") from None
@@ -76,7 +77,7 @@ def read_description(directory: Path, manifest: str, *, schema: int) -> dict[str
         raise UserError(f"{path}: cannot be read ({error!r}); copy the directory again") from error
     if found > schema:
         raise UserError(f"{path}: written by a newer release (schema {found}, this one reads up to {schema}); update")
-    if digest != _digest(description):
+    if digest != _digest(description) or text != _text(description):
         raise UserError(f"{path}: has changed since it was written; copy the directory again")
     for name, expected in description["files"].items():
         if not (directory / name).is_file():
@@ -113,9 +114,13 @@ def nested(flat: Arrays) -> dict[str, Any]:
     return tree
 
 
+def _text(description: Mapping[str, Any]) -> str:
+    return json.dumps(description, indent=1, allow_nan=False) + "\n"
+
+
 def _digest(description: Mapping[str, Any]) -> str:
     content = {key: value for key, value in description.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_text(content).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

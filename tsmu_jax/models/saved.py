@@ -8,6 +8,7 @@ model/exam.safetensors           test pairs of each ecoregion at the network's s
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,11 @@ class SavedModel:
         }
 
     @property
+    def ecoregions(self) -> tuple[str, ...]:
+        """Those that the model knows, in the order of their arrival."""
+        return tuple(self.description["ecoregions"])
+
+    @property
     def side(self) -> int:
         """Side of the squares that the network was trained on, in pixels."""
         return int(self.description["side"])
@@ -101,7 +107,7 @@ class SavedModel:
         if AUTOENCODERS + archive.SUFFIX not in self.description["files"]:
             return {}
         trees = archive.nested(archive.read_arrays(self.path, AUTOENCODERS))
-        return {name: trees[name] for name in self.description["ecoregions"] if name in trees}
+        return {name: trees[name] for name in self.ecoregions if name in trees}
 
     def exam(self, ecoregion: str) -> tuple[np.ndarray, np.ndarray] | None:
         """Test images u8[n, s, s, c] and masks u8[n, s, s] of an ecoregion; None where the exam was left out."""
@@ -178,13 +184,14 @@ def save(
     return archive.write(directory, MANIFEST, {"schema": SCHEMA, **description}, arrays)
 
 
-def load(path: Path) -> SavedModel:
+def load_model(path: str | os.PathLike[str]) -> SavedModel:
     """Opens a saved model. Args: path: its directory, or that of a run that holds one.
 
     Raises:
       UserError: there is none, it is of a newer release, or a file is missing or has changed.
     """
-    directory = path / FOLDER if (path / FOLDER / MANIFEST).exists() else path
+    run, directory = Path(path), Path(path) / FOLDER
+    directory = directory if (directory / MANIFEST).exists() else run
     description = archive.read_description(directory, MANIFEST, schema=SCHEMA)
     trees = archive.nested(archive.read_arrays(directory, PARAMETERS))
     params, stats = ({part: trees[kind].get(part, {}) for part in PARTS} for kind in ("params", "batch_stats"))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tsmu_jax.data.source import PairSource
+from tsmu_jax.data.pair_lists import PairList
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.reporting.bars import phase_bars
 from tsmu_jax.reporting.figures import learning_curves
@@ -19,8 +19,7 @@ from tsmu_jax.runs import metrics_log
 
 
 def write_figures(
-    source: PairSource,
-    tests: Mapping[str, Sequence[int]],
+    tests: Mapping[str, PairList],
     results: Mapping[str, Any],
     *,
     workdir: Path,
@@ -37,19 +36,20 @@ def write_figures(
     """
     folder = workdir / "figures"
     folder.mkdir(exist_ok=True)
-    regions = [*results["old"], *results["new"]]
+    old, new = ([name for name in results[part] if name in tests] for part in ("old", "new"))
+    regions = [*old, *new]
     for name in regions:
-        rows = _rows(source, tests[name], workdir, phases[-1], name, range(len(tests[name])))
+        rows = _rows(tests[name], workdir, phases[-1], name, range(len(tests[name])))
         if rows:
             panels(rows, folder / f"panels_{name}.png")
     # Of an old ecoregion the test image with the most landslide, where there is something to see; of a new one those
     # that the update helped most and least.
-    shown = {name: [_fullest(source, tests[name])] for name in results["old"]}
-    for name in results["new"]:
+    shown = {name: [_fullest(tests[name])] for name in old}
+    for name in new:
         updated = len(phases) > 1
-        shown[name] = _best_and_worst(workdir, phases, name) if updated else [_fullest(source, tests[name])]
+        shown[name] = _best_and_worst(workdir, phases, name) if updated else [_fullest(tests[name])]
     first, last = (
-        [row for name in regions for row in _rows(source, tests[name], workdir, phase, name, shown[name])]
+        [row for name in regions for row in _rows(tests[name], workdir, phase, name, shown[name])]
         for phase in (phases[0], phases[-1])
     )
     drawn = {row.title for row in first} & {row.title for row in last}  # predictions may have been cleaned up since
@@ -61,16 +61,14 @@ def write_figures(
     if "selection" in results:
         chosen = json.loads((workdir / "selection" / "selection.json").read_text())["tests"]
         selection_figure(results["selection"], chosen, folder / "selection.png")
-    write_thumbnails(source, tests, workdir)
+    write_thumbnails(tests, workdir)
 
 
-def _rows(
-    source: PairSource, indices: Sequence[int], workdir: Path, phase: str, ecoregion: str, chosen: Sequence[int]
-) -> list[PanelRow]:
+def _rows(pairs: PairList, workdir: Path, phase: str, ecoregion: str, chosen: Sequence[int]) -> list[PanelRow]:
     tests = _tests(workdir, phase, ecoregion)
     rows = []
     for position in chosen:
-        pair, name = source[indices[position]], tests["id"][position]
+        pair, name = pairs[position], tests["id"][position]
         path = workdir / "predictions" / phase / ecoregion / f"{name}.png"
         if not path.exists():  # cleaned up since
             continue
@@ -99,5 +97,5 @@ def _best_and_worst(workdir: Path, phases: Sequence[str], ecoregion: str) -> lis
     return list(dict.fromkeys([int(order[-1]), int(order[0])]))
 
 
-def _fullest(source: PairSource, indices: Sequence[int]) -> int:
-    return int(np.argmax([source[index].mask.mean() for index in indices]))
+def _fullest(pairs: PairList) -> int:
+    return int(np.argmax([pairs[position].mask.mean() for position in range(len(pairs))]))

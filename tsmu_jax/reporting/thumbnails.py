@@ -1,13 +1,13 @@
 """Small copies of a run's test images, and their pixel histograms: what a report shows without the data set."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from tsmu_jax.data.source import PairSource
+from tsmu_jax.data.pair_lists import PairList
 from tsmu_jax.data.statistics import PixelAccumulator
 
 FOLDER = "tests"
@@ -16,7 +16,7 @@ SIDE = 256  # px, the longer side at most
 QUALITY = 85  # of JPEG
 
 
-def write_thumbnails(source: PairSource, tests: Mapping[str, Sequence[int]], workdir: Path) -> None:
+def write_thumbnails(tests: Mapping[str, PairList], workdir: Path) -> None:
     """Writes `tests/<ecoregion>/<id>_{pre,post}.jpg` and `_mask.png` (0 and 255), and `tests/histograms.json`.
 
     Images keep their shape, at most 256 px a side. The histograms are of the original pixels of post-event images:
@@ -26,12 +26,12 @@ def write_thumbnails(source: PairSource, tests: Mapping[str, Sequence[int]], wor
       tests: test pairs of each ecoregion.
     """
     histograms = {}
-    for name, indices in tests.items():
+    for name, pairs in tests.items():
         folder = workdir / FOLDER / name
         folder.mkdir(parents=True, exist_ok=True)
         statistics = PixelAccumulator()
-        for index in indices:
-            pair, identity = source[index], source.infos[index].id
+        for position, identity in enumerate(pairs.ids):
+            pair = pairs[position]
             statistics.add(pair)
             for date, image in (("pre", pair.pre), ("post", pair.post)):
                 if image is not None:

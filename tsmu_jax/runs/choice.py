@@ -18,6 +18,7 @@ from tsmu_jax.learning import processes
 from tsmu_jax.learning.autoencoders import BATCH, downsample, fit, reconstruction_errors
 from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.steps import to_unit
+from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.models.tsmu import Tree, count
 from tsmu_jax.runs.directory import AutoencoderDirectory, RunDirectory, write_json
 from tsmu_jax.runs.experiment import Experiment
@@ -39,6 +40,14 @@ def arrive(experiment: Experiment, run: RunDirectory, ecoregions: Sequence[str])
         elif found != str(own.path):
             other = AutoencoderDirectory(Path(found))
             own.finish(other.params(), other.record() or {})
+
+
+def take_over(experiment: Experiment, run: RunDirectory, model: SavedModel) -> None:
+    """Takes the autoencoders of a saved model into the run, unless there are to be none."""
+    for name, params in model.autoencoders().items() if experiment.config.selection.epochs else ():
+        if run.autoencoder(name).record() is None:
+            result = {"pairs": model.description["ecoregions"][name]["pairs"], "parameters": count(params)}
+            run.autoencoder(name).finish(params, {"key": digest([model.digest, name]), "result": result})
 
 
 def _find(experiment: Experiment, run: RunDirectory, ecoregion: str) -> str | None:
@@ -111,17 +120,17 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
     candidates = tuple(dict.fromkeys((*experiment.old, *arrived)))
     threshold, path = experiment.config.selection.margin, run.selection / "selection.json"
     own = [experiment.stage_key(stage), experiment.tests_key(stage), threshold]
-    key = digest([*own, *map(experiment.autoencoder_key, candidates)])
+    key = digest([*own, *((run.autoencoder(name).record() or {})["key"] for name in candidates)])
     stored = processes.agreed(json.loads(path.read_text()) if path.exists() else {})
     if stored.get("key") != key:
         params = [run.autoencoder(name).params() for name in candidates]
         selected, tests = {}, {}
-        for name in (*experiment.old, *experiment.new):
+        for name in experiment.data.tests:
             images = _inputs(experiment, experiment.data.tests[name].images)
             errors = np.stack([reconstruction_errors(tree, images) for tree in params], axis=1)
             selected[name] = _select(experiment, stage, model, name, candidates, errors, threshold)
             tests[name] = {
-                "id": [experiment.data.source.infos[pair].id for pair in experiment.data.split.test[name]],
+                "id": list(experiment.data.tests[name].ids),
                 **_listed(selected[name], dict(zip(candidates, errors.T.tolist(), strict=True))),
             }
         result = record(selected, candidates, threshold=threshold)

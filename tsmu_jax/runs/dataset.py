@@ -2,13 +2,16 @@
 
 import dataclasses
 import functools
+import hashlib
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.data.examples import Examples, validation_examples
+from tsmu_jax.data.pair_lists import KeptPairs, PairList, SourcePairs
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.splits import Split
 from tsmu_jax.evaluation.evaluate import TestSet
@@ -24,7 +27,8 @@ class Dataset:
     """A source of pairs, split for a configuration.
 
     Attributes:
-      ecoregions: those that take part, in the order of their arrival.
+      ecoregions: those whose pairs are there, in the order of their arrival.
+      exam: test sets of ecoregions that a saved model brings along, whose other pairs are not there.
     """
 
     config: Config
@@ -32,11 +36,26 @@ class Dataset:
     source: PairSource
     split: Split
     examples: Examples
+    exam: Mapping[str, TestSet] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def tests(self) -> dict[str, TestSet]:
-        """The test set of each ecoregion."""
-        return {name: TestSet(*self.examples.stack(self.split.test[name])) for name in self.ecoregions}
+        """The test set of each ecoregion, those of the exam first."""
+        own = {
+            name: TestSet(*self.examples.stack(self.split.test[name]), tuple(self.test_pairs[name].ids))
+            for name in self.ecoregions
+        }
+        return {**self.exam, **own}
+
+    @functools.cached_property
+    def test_pairs(self) -> dict[str, PairList]:
+        """The test pairs of each ecoregion at their original sizes, those of the exam at the network's."""
+        pairs: dict[str, PairList] = {}
+        for name, test in self.exam.items():
+            pairs[name] = KeptPairs(test.images, test.masks, test.ids)
+        for name in self.ecoregions:
+            pairs[name] = SourcePairs(self.source, self.split.test[name])
+        return pairs
 
     def validation(self, ecoregion: str) -> TestSet:
         """The validation set of one ecoregion: augmented copies of at most `subsample` pairs."""
@@ -95,5 +114,10 @@ class Dataset:
 
     def test_fingerprint(self) -> str:
         """Changes with the images and the test pairs of any ecoregion."""
-        ids = {name: [self.source.infos[pair].id for pair in self.split.test[name]] for name in self.ecoregions}
-        return digest([[name, self.source.fingerprints[name], ids[name]] for name in sorted(ids)])
+        exam = {name: _digest_of(test) for name, test in self.exam.items()}
+        own = {name: [self.source.fingerprints[name], list(self.test_pairs[name].ids)] for name in self.ecoregions}
+        return digest(sorted({**exam, **own}.items()))
+
+
+def _digest_of(test: TestSet) -> list[str]:
+    return [*test.ids, hashlib.sha256(test.images.tobytes() + test.masks.tobytes()).hexdigest()]

@@ -65,7 +65,7 @@ class RunDirectory:
         """Creates the directory, or takes up a run of the same configuration.
 
         Args:
-          images: their fingerprint: wherever they lie, the same images are the same configuration.
+          images: fingerprint of images and start: wherever they lie, the same ones are the same configuration.
 
         Raises:
           UserError: it cannot be written, is no run directory, or holds a run with another configuration; names
@@ -131,6 +131,10 @@ class RunDirectory:
     def phase(self, name: str) -> "PhaseDirectory":
         """Args: name: of the phase's directory, "01_initial"."""
         return PhaseDirectory(self.path, name)
+
+    def finished(self) -> list[str]:
+        """Names of the directories of the finished phases, first to last."""
+        return sorted(record.parent.name for record in self.path.glob("phases/*/phase.json"))
 
     @property
     def selection(self) -> Path:
@@ -257,7 +261,7 @@ def _refuse_other(path: Path, stored: Mapping[str, Any], config: Config, images:
     differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     scopes = {key: SETTINGS[key].scope if key in SETTINGS else Scope.PHASES for key in differing}
     same_images = stored.get("images") == images
-    without_effect = (Scope.NOTHING, Scope.IMAGES) if same_images else (Scope.NOTHING,)
+    without_effect = {Scope.NOTHING, Scope.VERDICT} | ({Scope.IMAGES, Scope.START} if same_images else set())
     refused = [key for key in differing if scopes[key] not in without_effect]
     if refused:
         changes = ", ".join(f"{key} (was {before.get(key)!r}, is {now.get(key)!r})" for key in refused)

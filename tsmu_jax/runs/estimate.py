@@ -8,10 +8,10 @@ import numpy as np
 
 from tsmu_jax.learning.costs import forward_flops
 from tsmu_jax.learning.parallel import padded, replicate, shard_whole
-from tsmu_jax.learning.state import Model, init_model
+from tsmu_jax.learning.state import Model
 from tsmu_jax.runs.experiment import Experiment
 from tsmu_jax.runs.feed import blank_batch
-from tsmu_jax.runs.phase import begin, enter, train_step
+from tsmu_jax.runs.phase import begin, enter, origin, train_step
 from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import duration
 
@@ -68,7 +68,7 @@ def _answering_flops(experiment: Experiment, stage: Stage) -> float:
 
 def _step_seconds(experiment: Experiment, stage: Stage) -> float:
     def entered() -> Model:
-        model = init_model(experiment.network, jax.random.key(0))
+        model = origin(experiment)
         for earlier in experiment.stages[: stage.index]:
             model = enter(experiment, earlier, model)
         return model

@@ -4,15 +4,15 @@ import dataclasses
 import functools
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 
 from tsmu_jax import configuration
+from tsmu_jax.data import open as opening
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.examples import Examples
-from tsmu_jax.data.open import open_source
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.splits import limited, resolved_kind, split
 from tsmu_jax.learning import features
@@ -22,6 +22,7 @@ from tsmu_jax.models.tsmu import Network, make_network
 from tsmu_jax.runs import keys
 from tsmu_jax.runs.dataset import Dataset
 from tsmu_jax.runs.plan import Stage, stages
+from tsmu_jax.runs.start import Start, open_model
 from tsmu_jax.settings import Config
 
 
@@ -31,6 +32,8 @@ class Experiment:
 
     Attributes:
       config: with its defaults filled in: which ecoregions, which kind of split.
+      outlines: of the ecoregions' files, see `open.outlines`.
+      start: the saved model that is updated; None where the model begins anew.
       compiled: training steps by stage.
     """
 
@@ -41,6 +44,8 @@ class Experiment:
     data: Dataset
     network: Network
     answer: Answerer
+    outlines: Mapping[str, str]
+    start: Start | None = None
     compiled: dict[int, Any] = dataclasses.field(default_factory=dict)
 
     def random_key(self, purpose: str) -> jax.Array:
@@ -54,7 +59,8 @@ class Experiment:
     @functools.cached_property
     def _stage_keys(self) -> tuple[str, ...]:
         images = {name: self.data.fingerprint(name) for name in self.data.ecoregions}
-        return keys.phase_keys(self.config, self.stages, images)
+        parent = self.start.key if self.start else ""
+        return keys.phase_keys(self.config, self.stages, images, parent=parent)
 
     def autoencoder_key(self, ecoregion: str) -> str:
         """What decides an ecoregion's autoencoder."""
@@ -97,13 +103,24 @@ def prepare(chosen: Mapping[str, Any], *, opened: dict[str, PairSource] | None =
       UserError: whatever is wrong with the configuration or the data; see `configuration.read` and the sources.
     """
     config = configuration.read(chosen)
-    data, model = config.data, config.model
-    source = _open(config, {} if opened is None else opened)
-    known = _by_arrival({info.ecoregion for info in source.infos})
-    old, new = configuration.arrivals(config.old, config.new, known)
+    start = open_model(config.start) if config.start else None
+    if start:
+        config = start.configured(config)
+    data, outlines = config.data, opening.outlines(config.data.dir or None, **_synthetic(config))
+    cache = {} if opened is None else opened
+    if start:
+        where = data.dir or "synthetic ecoregions"
+        arriving = start.arrivals(configuration.names(config.new), outlines, where=where)
+        old, new = start.ecoregions, tuple(_by_arrival({*arriving}))
+        source, trained_on = _open(config, new, cache), new
+    else:
+        source = _open(config, _wanted(config), cache)
+        known = _by_arrival({info.ecoregion for info in source.infos})
+        old, new = configuration.arrivals(config.old, config.new, known)
+        trained_on = (*old, *new)
     divided = split(
         source.infos,
-        ecoregions=(*old, *new),
+        ecoregions=trained_on,
         test_pairs=data.test_pairs,
         kind=data.split,
         validation=data.validation,
@@ -119,27 +136,33 @@ def prepare(chosen: Mapping[str, Any], *, opened: dict[str, PairSource] | None =
         new,
         statistics=dataclasses.asdict(config.statistics),
         train_old=config.distillation.train_old,
+        start=start.saved.route if start else None,
     )
-    network = make_network(
-        model.variant,
-        channels=data.channels,
-        width=model.width,
-        depth=model.depth,
-        dropout=model.dropout,
-        prior=model.prior,
-        momentum=model.bn_momentum,
-        dtype=model.dtype,
-        axis_name=AXIS,
-        rematerialise=model.rematerialise,
-    )
+    network = make_network(**network_of(config), axis_name=AXIS, rematerialise=config.model.rematerialise)
     examples = Examples(source, size=data.size, channels=data.channels, cache_gib=data.cache_gib)
     answer = Answerer(network, batch_size=config.batch_size)
     kind = resolved_kind(source.infos, data.split)
     resolved = dataclasses.replace(
         config, old=",".join(old), new=",".join(new), data=dataclasses.replace(data, split=kind)
     )
-    dataset = Dataset(resolved, (*old, *new), source, divided, examples)
-    return Experiment(resolved, old, new, plan, dataset, network, answer)
+    dataset = Dataset(resolved, trained_on, source, divided, examples, exam=start.exam if start else {})
+    kept = {name: outlines[name] for name in trained_on}
+    return Experiment(resolved, old, new, plan, dataset, network, answer, kept, start)
+
+
+def network_of(config: Config) -> dict[str, Any]:
+    """Arguments of `make_network`, plain values: what a saved model keeps of the network."""
+    model = config.model
+    return {
+        "variant": model.variant,
+        "channels": config.data.channels,
+        "width": model.width,
+        "depth": model.depth,
+        "dropout": model.dropout,
+        "prior": model.prior,
+        "momentum": model.bn_momentum,
+        "dtype": model.dtype,
+    }
 
 
 def ecoregions_of(chosen: Mapping[str, Any]) -> tuple[str, ...]:
@@ -148,32 +171,44 @@ def ecoregions_of(chosen: Mapping[str, Any]) -> tuple[str, ...]:
     Raises:
       UserError: as `prepare`, where the data cannot be opened.
     """
-    source = _open(configuration.read(chosen), {})
+    config = configuration.read(chosen)
+    source = _open(config, _wanted(config), {})
     return tuple(_by_arrival({info.ecoregion for info in source.infos}))
 
 
-def _open(config: Config, opened: dict[str, PairSource]) -> PairSource:
+def _wanted(config: Config) -> tuple[str, ...] | None:
+    """The ecoregions to open; None for all: where only `old` or only `new` is named, all others are the rest."""
+    old, new = configuration.names(config.old), configuration.names(config.new)
+    return (*old, *new) if old and new else None
+
+
+def _open(config: Config, ecoregions: Sequence[str] | None, opened: dict[str, PairSource]) -> PairSource:
     data = config.data
-    wanted = (*configuration.names(config.old), *configuration.names(config.new))
-    # With only one of the two named, the other one is all the rest: every ecoregion is needed.
-    complete = bool(configuration.names(config.old) and configuration.names(config.new))
     options: dict[str, Any] = {
         "directory": data.dir or None,
-        "ecoregions": sorted(wanted) if complete else None,
+        "ecoregions": None if ecoregions is None else sorted(ecoregions),
         "labels": configuration.names(data.labels),
         "tile": configuration.tiles(data.tile),
         "on_bad_file": data.on_bad_file,
         "require_pre": data.channels == 6,
     }
-    if not data.dir:
-        synthetic = data.synthetic
-        options["synthetic_pairs"] = configuration.counts(synthetic.pairs, key="data.synthetic.pairs")
-        options["synthetic_size"] = (synthetic.height, synthetic.width)
-        options["synthetic_seed"] = config.seed
+    options |= _synthetic(config)
     name = json.dumps(options)
     if name not in opened:
-        opened[name] = open_source(**options)
+        opened[name] = opening.open_source(**options)
     return opened[name]
+
+
+def _synthetic(config: Config) -> dict[str, Any]:
+    """The options that synthetic ecoregions take; none where there are images."""
+    synthetic = config.data.synthetic
+    if config.data.dir:
+        return {}
+    return {
+        "synthetic_pairs": configuration.counts(synthetic.pairs, key="data.synthetic.pairs"),
+        "synthetic_size": (synthetic.height, synthetic.width),
+        "synthetic_seed": config.seed,
+    }
 
 
 def _by_arrival(names: set[str]) -> list[str]:

@@ -33,13 +33,16 @@ RUNS = ("dataset", "experiment", "feed", "phase", "plan")
 TRAINING = ("batch.py", "methods.py", "data", "evaluation", "learning", "models", *(f"runs/{name}.py" for name in RUNS))
 
 
-def phase_keys(config: Config, plan: Sequence[Stage], images: Mapping[str, str]) -> tuple[str, ...]:
+def phase_keys(
+    config: Config, plan: Sequence[Stage], images: Mapping[str, str], *, parent: str = ""
+) -> tuple[str, ...]:
     """The key of each stage of a plan.
 
     Args:
       images: fingerprint of each ecoregion's training and validation images.
+      parent: key of the last phase that trained the saved model which the plan starts from.
     """
-    values, keys, parent = flatten(asdict(config)), [], ""
+    values, keys = flatten(asdict(config)), []
     for stage in plan:
         own = {key: value for key, value in values.items() if SETTINGS[key].concerns(stage.phase)}
         learns = {name: [stage.route[name], images[name]] for name in stage.ecoregions}

@@ -16,7 +16,7 @@ from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, pmap_train
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model, TrainState, add_decoder, copy_decoder, promote, start
+from tsmu_jax.learning.state import Model, TrainState, add_decoder, copy_decoder, init_model, promote, start
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.learning.trace import traced
 from tsmu_jax.models.tsmu import count
@@ -102,6 +102,36 @@ def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
     return add_decoder(model, experiment.network, key, part=stage.phase.creates, name=stage.created)
 
 
+def origin(experiment: Experiment) -> Model:
+    """The model before the first stage: the saved one that is updated, or a random encoder."""
+    if experiment.start:
+        return experiment.start.model
+    return init_model(experiment.network, experiment.random_key("encoder"))
+
+
+def run_start(experiment: Experiment, stage: Stage, directory: PhaseDirectory) -> tuple[Model, dict[str, Any]]:
+    """Scores the saved model that is updated, and keeps it in the run beside the phases' models.
+
+    Args:
+      stage: as `start_stage` returns it.
+    """
+    model, record = origin(experiment), directory.record()
+    assert experiment.start is not None
+    if record is not None and record["tests_key"] == experiment.tests_key(stage):
+        return model, record
+    result = {
+        "name": stage.phase.name,
+        **dict.fromkeys(("epochs", "chosen_epoch", "images", "trainable_parameters", "flops"), 0),
+        **dict.fromkeys(("seconds", "recording_seconds"), 0.0),
+        "total_parameters": count(model.params, model.batch_stats),
+        "peak_memory_bytes": None,
+    }
+    trained = {"key": experiment.start.key, "decoders": {"old": list(stage.old), "new": []}, "steps": 0}
+    record = assess(experiment, stage, model, directory, {**trained, "result": result})
+    directory.finish(model, record)
+    return model, record
+
+
 def run_stage(
     experiment: Experiment, stage: Stage, model: Model, directory: PhaseDirectory, log: MetricsLog, steps_before: int
 ) -> tuple[Model, dict[str, Any]]:
@@ -163,7 +193,7 @@ def assess(
         save_predictions(experiment, outcomes, directory)
     tests = {
         name: {
-            "id": [data.source.infos[index].id for index in data.split.test[name]],
+            "id": list(data.tests[name].ids),
             **{field: values.tolist() for field, values in outcome.counts._asdict().items()},
             "probabilities": _histogram(outcome, data.tests[name]),
         }
@@ -265,7 +295,8 @@ def save_predictions(experiment: Experiment, outcomes: Mapping[str, Outcome], di
         for name, outcome in outcomes.items():
             folder = predictions / name
             folder.mkdir(parents=True)
-            for index, logits in zip(experiment.data.split.test[name], outcome.logits, strict=True):
-                shape = experiment.data.source[index].mask.shape
-                mask = to_original_size(logits, (shape[0], shape[1]))
-                Image.fromarray(255 * mask).save(folder / f"{experiment.data.source.infos[index].id}.png")
+            pairs = experiment.data.test_pairs[name]
+            for position, logits in enumerate(outcome.logits):
+                height, width = pairs[position].mask.shape
+                mask = to_original_size(logits, (height, width))
+                Image.fromarray(255 * mask).save(folder / f"{pairs.ids[position]}.png")

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from tsmu_jax.methods import METHODS, STATISTICS, Phase
 
+# What stands for the phases that trained a saved model, in a run that updates it.
+START = Phase("start", data="old", trains=(), statistics=())
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
@@ -63,25 +66,29 @@ def stages(
     *,
     statistics: Mapping[str, str] | None = None,
     train_old: bool = True,
+    start: Mapping[str, str] | None = None,
 ) -> tuple[Stage, ...]:
     """Binds a method's phases to ecoregions and decoders.
 
-    Bifurcated methods have one decoder for all old ecoregions ("old") and one for all new ones ("new"); in sequential
-    ones each decoder bears its ecoregion's name. Before an update has made an ecoregion's decoder, the first one
-    answers for it.
+    Bifurcated methods have one decoder for all old ecoregions ("old") and one for all new ones ("new"). In sequential
+    ones, and in updates of a saved model, each decoder is named for its ecoregions. Before an update has made an
+    ecoregion's decoder, the first one answers for it.
 
     Args:
       statistics: by phase, whose BatchNorm statistics follow its images: a key of STATISTICS.
       train_old: phases that distil train the old decoders too, as the paper does.
+      start: the decoder of each old ecoregion of a saved model, which takes the place of the initial phases.
     """
     plan = METHODS[method]
     update = tuple(_configured(phase, statistics or {}, train_old) for phase in plan.update)
-    first = old[0] if plan.sequential and len(old) == 1 else "old"
-    known, route = tuple(old), dict.fromkeys((*old, *new), first)
-    decoders: tuple[str, ...] = (first,)
-    bound = [Stage(index, phase, known, route, decoders, ()) for index, phase in enumerate(plan.initial, start=1)]
+    named = plan.sequential or start is not None
+    known, route = tuple(old), start or dict.fromkeys(old, named_for(old) if named else "old")
+    decoders = tuple(dict.fromkeys(route.values()))
+    route = {**route, **dict.fromkeys(new, decoders[0])}
+    initial = () if start else plan.initial
+    bound = [Stage(index, phase, known, route, decoders, ()) for index, phase in enumerate(initial, start=1)]
     for arrived in [(name,) for name in new] if plan.sequential else [tuple(new)]:
-        name = arrived[0] if plan.sequential else "new"
+        name = named_for(arrived) if named else "new"
         created: tuple[str, ...] = ()
         for position, phase in enumerate(update):
             if phase.creates == "new":
@@ -91,6 +98,22 @@ def stages(
             bound.append(Stage(len(bound) + 1, phase, data, route, decoders, created, arrived, promotes))
         known, decoders = (*known, *arrived), (*decoders, *created)
     return tuple(bound)
+
+
+def start_stage(plan: Sequence[Stage], old: Sequence[str], new: Sequence[str], route: Mapping[str, str]) -> Stage:
+    """The model that an update starts from, as a stage that trains nothing.
+
+    Args:
+      plan: of the update.
+      route: the decoder of each old ecoregion; the first one answers for the new ecoregions.
+    """
+    decoders = plan[0].old
+    return Stage(0, START, tuple(old), {**route, **dict.fromkeys(new, decoders[0])}, decoders, ())
+
+
+def named_for(ecoregions: Sequence[str]) -> str:
+    """Name of the decoder that answers for some ecoregions."""
+    return "+".join(ecoregions)
 
 
 def _configured(phase: Phase, statistics: Mapping[str, str], train_old: bool) -> Phase:

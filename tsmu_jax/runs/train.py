@@ -1,7 +1,6 @@
 """Walks a method's phases: takes what is finished, trains the rest, evaluates after each."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,15 +11,15 @@ from rich.console import Console
 from tsmu_jax.data.source import fingerprint
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import verdict
-from tsmu_jax.evaluation.intervals import Interval
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import interrupted_at
-from tsmu_jax.learning.state import Model, add_decoder, init_model
-from tsmu_jax.runs import choice, estimate, metrics_log
+from tsmu_jax.learning.state import Model, add_decoder
+from tsmu_jax.runs import choice, estimate, keys, metrics_log, update
 from tsmu_jax.runs.directory import RunDirectory, command_line, write_json
 from tsmu_jax.runs.experiment import Experiment, prepare
-from tsmu_jax.runs.phase import assess, run_stage
-from tsmu_jax.runs.plan import Stage
+from tsmu_jax.runs.phase import assess, origin, run_stage, run_start
+from tsmu_jax.runs.plan import Stage, start_stage
+from tsmu_jax.runs.saving import save_model
 
 
 class Finished(NamedTuple):
@@ -55,6 +54,8 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
     run = RunDirectory(workdir)
     if processes.first():
         images = fingerprint(experiment.data.source)
+        if experiment.start:
+            images = keys.digest([images, experiment.start.saved.digest])
         run = RunDirectory.claim(workdir, experiment.config, images=images, command=command or command_line())
     skipped = [entry._asdict() for entry in experiment.data.source.skipped]
     write_json(run.path / "skipped.json", skipped)
@@ -74,6 +75,10 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
         _announce(experiment, run, waiting, console)
     model, steps = begun.result() if begun else Model({}, {}), 0  # finished phases bring their own
     tested: list[tuple[str, verdict.Tests]] = []
+    if experiment.start:
+        parent, record = _begin_from(experiment, run)
+        tested.append((record["result"]["name"], record["tests"]))
+        results["phases"].append(record["result"])
     with metrics_log.MetricsLog(run.path if processes.first() else processes.scratch()) as log:
         for stage in experiment.stages:
             choice.arrive(experiment, run, stage.arrived)
@@ -88,13 +93,24 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
             write_json(run.results_path, results)
             if not stage.arrived:  # the first ecoregions, at the end of their phase
                 choice.arrive(experiment, run, experiment.old)
+    if experiment.start:
+        results["update"] = {
+            "parent": experiment.start.saved.digest,
+            **update.judge(tested[0][1], tested[-1][1], experiment.old, limit=experiment.config.update.max_forgetting),
+            "drift": update.drift(experiment, parent, model),
+        }
     differences = verdict.changes(tested, experiment.old, experiment.new)
-    results["verdict"] = {name: _finite(interval) for name, interval in differences.items()}
+    results["verdict"] = {
+        name: dict(zip(interval._fields, verdict.recorded(interval), strict=True))
+        for name, interval in differences.items()
+    }
     write_json(run.results_path, results)
     selection = choice.evaluate_choice(experiment, run, experiment.stages[-1], model)
     if selection is not None:
         results["selection"] = selection
-        write_json(run.results_path, results)
+    accepted = results.get("update", {}).get("accepted", True)
+    results["model"] = save_model(experiment, run, model, record, accepted=accepted).name
+    write_json(run.results_path, results)
     return Finished(experiment, run, results, verdict.sentence(differences))
 
 
@@ -103,15 +119,19 @@ def first_model(experiment: Experiment) -> Model:
 
     That takes one core most of the time, and longer than all of this; later calls find it done.
     """
-    network = experiment.network
-    model = init_model(network, experiment.random_key("encoder"))
-    add_decoder(model, network, experiment.random_key("decoder"), part="new", name="none")
+    model = origin(experiment)
+    add_decoder(model, experiment.network, experiment.random_key("decoder"), part="new", name="none")
     return model
 
 
-def _finite(interval: Interval) -> dict[str, float | None]:
-    """JSON knows no NaN."""
-    return {field: value if math.isfinite(value) else None for field, value in interval._asdict().items()}
+def _begin_from(experiment: Experiment, run: RunDirectory) -> tuple[Model, dict[str, Any]]:
+    """Takes the saved model that is updated, and its autoencoders, into the run. Returns it and its scores."""
+    assert experiment.start is not None
+    saved = experiment.start.saved
+    stage = start_stage(experiment.stages, experiment.old, experiment.new, saved.route)
+    model, record = run_start(experiment, stage, run.phase(stage.directory))
+    choice.take_over(experiment, run, saved)
+    return model, record
 
 
 def _found(experiment: Experiment, run: RunDirectory) -> dict[int, RunDirectory | None]:
@@ -189,7 +209,10 @@ def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], c
         f"{config.method}: old {', '.join(experiment.old)}; new {', '.join(experiment.new)} ({where}, "
         f"{config.data.size} x {config.data.size} x {config.data.channels})"
     )
-    for name in (*experiment.old, *experiment.new):
+    if experiment.start:
+        exam = sum(len(test.ids) for test in experiment.data.exam.values())
+        console.print(f"  update of the model {experiment.start.saved.digest[:12]}; {exam} pairs in its exam")
+    for name in experiment.data.ecoregions:
         sizes = (len(part[name]) for part in (divided.train, divided.validation, divided.test))
         console.print("  {}: {} training, {} validation, {} test pairs".format(name, *sizes))
     skipped = len(experiment.data.source.skipped)

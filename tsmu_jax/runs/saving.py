@@ -1,0 +1,180 @@
+"""Saves the model at the end of a run, with all that is needed to apply it and to update it without the data."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from tsmu_jax.evaluation.calibration import fit_temperature
+from tsmu_jax.learning import processes
+from tsmu_jax.learning.state import Model
+from tsmu_jax.models import saved
+from tsmu_jax.models.tsmu import find_decoder
+from tsmu_jax.runs.directory import RunDirectory
+from tsmu_jax.runs.experiment import Experiment, network_of
+from tsmu_jax.runs.keys import digest
+from tsmu_jax.runs.plan import named_for
+
+REJECTED = f"{saved.FOLDER}.rejected"  # beside the place of an accepted model
+COLOURS = ("red", "green", "blue")
+
+
+def save_model(
+    experiment: Experiment, run: RunDirectory, model: Model, record: Mapping[str, Any], *, accepted: bool = True
+) -> Path:
+    """Writes `WORKDIR/model/`, unless this very model is there. Returns its path.
+
+    Args:
+      model: after the last stage.
+      record: of the last stage, with its scores.
+      accepted: else the model goes to `WORKDIR/model.rejected/`.
+    """
+    stage = experiment.stages[-1]
+    folder, other = (run.path / name for name in (saved.FOLDER, REJECTED))
+    folder, other = (folder, other) if accepted else (other, folder)
+    made_from = digest([experiment.stage_key(stage), experiment.tests_key(stage), experiment.config.exam])
+    if processes.agreed(_stored(folder).get("made_from") == made_from):
+        return folder
+    names = decoder_names(experiment)
+    description = {
+        "made_from": made_from,
+        "key": experiment.stage_key(stage),
+        "side": experiment.data.examples.size,
+        "network": network_of(experiment.config),
+        "decoders": _decoders(experiment, model, names),
+        "ecoregions": _ecoregions(experiment, record),
+        "margin": experiment.config.selection.margin,
+        "lineage": _lineage(experiment, run),
+    }
+    if processes.first():
+        shutil.rmtree(other, ignore_errors=True)
+        _write(experiment, run, model, folder, description, names)
+    processes.meet()
+    return folder
+
+
+def trained(experiment: Experiment) -> tuple[str, ...]:
+    """The ecoregions that the model has learned, in the order of their arrival."""
+    learned = {name for stage in experiment.stages for name in stage.ecoregions}
+    known = experiment.start.ecoregions if experiment.start else ()
+    return tuple(name for name in (*experiment.old, *experiment.new) if name in {*known, *learned})
+
+
+def decoder_names(experiment: Experiment) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """By a decoder's name in the run its name in the saved model, and the ecoregions that it answers for.
+
+    "old" and "new" mean nothing outside of a run: such decoders are named for their ecoregions. A decoder that
+    answers for no ecoregion is left out.
+    """
+    stage, names = experiment.stages[-1], {}
+    for name in (*stage.old, *stage.new):
+        ecoregions = tuple(one for one in trained(experiment) if stage.route[one] == name)
+        if ecoregions:
+            names[name] = (named_for(ecoregions) if name in ("old", "new") else name, ecoregions)
+    return names
+
+
+def _decoders(
+    experiment: Experiment, model: Model, names: Mapping[str, tuple[str, tuple[str, ...]]]
+) -> dict[str, dict[str, Any]]:
+    """What `model.json` says of each decoder: its ecoregions, and its calibration on their validation images."""
+    described = {}
+    for name, (public, ecoregions) in names.items():
+        here = [one for one in ecoregions if one in experiment.data.ecoregions]
+        if here:
+            held = [experiment.data.validation(one) for one in here]
+            logits = [experiment.answer(model, name, one.images) for one in held]
+            temperature = fit_temperature(np.concatenate(logits), np.concatenate([one.masks for one in held]))
+            calibration: dict[str, Any] = {"temperature": temperature, "images": sum(len(one.images) for one in held)}
+        else:  # its images are gone: fitted before the encoder moved on
+            assert experiment.start is not None
+            parent = experiment.start.saved
+            calibration = {"fitted_in": parent.digest, **parent.description["decoders"][public]["calibration"]}
+        described[public] = {"ecoregions": list(ecoregions), "calibration": calibration}
+    return described
+
+
+def _ecoregions(experiment: Experiment, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What `model.json` says of each ecoregion: its input contract, its images, its exam and its scores."""
+    config, data = experiment.config, experiment.data
+    scores, described = record["result"]["ecoregions"], {}
+    for name in trained(experiment):
+        if name in data.ecoregions:
+            known = {
+                "contract": _contract(config.data.channels, data.examples.size),
+                "images": data.source.fingerprints[name],
+                "outline": experiment.outlines[name],
+                "pairs": sum(info.ecoregion == name for info in data.source.infos),
+            }
+        else:
+            assert experiment.start is not None
+            known = dict(experiment.start.saved.description["ecoregions"][name])
+        known["tests"] = list(data.tests[name].ids) if config.exam and name in data.tests else []
+        described[name] = {**known, "scores": scores.get(name)}
+    return described
+
+
+def _contract(channels: int, side: int) -> dict[str, Any]:
+    """How the pixels of a file become the network's input."""
+    dates = ("pre-event", "post-event") if channels == 6 else ("post-event",)
+    return {
+        "channels": [f"{date} {colour}" for date in dates for colour in COLOURS],
+        "bits": 8,
+        "divided_by": 255,
+        "side": side,
+    }
+
+
+def _lineage(experiment: Experiment, run: RunDirectory) -> list[dict[str, Any]]:
+    """Where the model comes from: one entry for each run, the oldest first."""
+    start, made = experiment.start, json.loads(run.config_path.read_text())
+    entry = {
+        "parent": start.saved.digest if start else None,
+        "run": run.path.absolute().name,
+        "created": made["created"],
+        "method": experiment.config.method,
+        "ecoregions": [name for name in trained(experiment) if name in experiment.data.ecoregions],
+        "images": {name: experiment.data.source.fingerprints[name] for name in experiment.data.ecoregions},
+        "seed": experiment.config.seed,
+        "config": made["config"],
+        "versions": made["versions"],
+        "git_revision": made["git_revision"],
+    }
+    return [*(start.saved.description["lineage"] if start else []), entry]
+
+
+def _write(
+    experiment: Experiment,
+    run: RunDirectory,
+    model: Model,
+    folder: Path,
+    description: Mapping[str, Any],
+    names: Mapping[str, tuple[str, tuple[str, ...]]],
+) -> None:
+    params, stats = jax.device_get((model.params, model.batch_stats))
+    renamed = [
+        {"shared": tree["shared"], "old": {public: find_decoder(tree, name)[1] for name, (public, _) in names.items()}}
+        for tree in (params, stats)
+    ]
+    found = {name: run.autoencoder(name) for name in trained(experiment)}
+    autoencoders = {name: one.params() for name, one in found.items() if one.record()}
+    selection = experiment.config.selection
+    form = {"autoencoders": {"side": selection.side, "hidden": selection.hidden}} if autoencoders else {}
+    tests = experiment.data.tests
+    exam = {
+        name: (tests[name].images, tests[name].masks) for name, known in description["ecoregions"].items()
+        if known["tests"]
+    }  # fmt: skip
+    saved.save(folder, {**description, **form}, *renamed, autoencoders=autoencoders, exam=exam)
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    """The description of a model saved before; empty where there is none that can be read."""
+    try:
+        return json.loads((folder / saved.MANIFEST).read_text())
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,69 @@
+"""The verdict on an update of a saved model: what its exam says of the old ecoregions, and whether that is too much."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from tsmu_jax.evaluation.verdict import Tests, changed, recorded, signed
+from tsmu_jax.learning.state import Model
+from tsmu_jax.runs.experiment import Experiment
+
+
+def judge(before: Tests, after: Tests, old: Sequence[str], *, limit: float) -> dict[str, Any]:
+    """Compares the exam of the old ecoregions before and after an update.
+
+    An update is rejected where the mean IoU over the exams of all old ecoregions fell by more than `limit`, or that
+    of one ecoregion did beyond doubt: its whole 95 % interval lies below -limit. The exam of one ecoregion is small,
+    so its mean alone would reject good updates.
+
+    Args:
+      before, after: counted test images by ecoregion; an ecoregion without an exam is missing.
+      limit: `update.max_forgetting`.
+
+    Returns:
+      "accepted", "reasons" (sentences; why it was rejected, or what could not be judged), "limit", and the changes
+      "old" and "ecoregions" {name: [difference, low, high]}.
+    """
+    examined = [name for name in old if name in before and name in after]
+    whole = changed(before, after, examined) if examined else None
+    if whole is None:
+        reason = "the model was saved without an exam: what it has forgotten is not known"
+        return {"accepted": True, "limit": limit, "reasons": [reason], "old": None, "ecoregions": {}}
+    each = {name: changed(before, after, [name]) for name in examined}
+    reasons = []
+    if whole.difference < -limit:
+        reasons.append(f"the old ecoregions changed by {signed(whole)}, more than {limit:g} down")
+    for name, interval in each.items():
+        if interval is not None and interval.high < -limit:
+            reasons.append(f"{name} changed by {signed(interval)}, beyond doubt more than {limit:g} down")
+    return {
+        "accepted": not reasons,
+        "limit": limit,
+        "reasons": reasons,
+        "old": recorded(whole),
+        "ecoregions": {name: recorded(interval) for name, interval in each.items() if interval is not None},
+    }
+
+
+def drift(experiment: Experiment, before: Model, after: Model) -> dict[str, float]:
+    """How far the answers of each old decoder moved on the new test images: mean |difference| of probabilities.
+
+    Args:
+      before: the saved model.
+      after: the updated one.
+    """
+    images = np.concatenate([experiment.data.tests[name].images for name in experiment.new])
+    moved = {}
+    for name in experiment.stages[-1].old:
+        first, last = (expit(experiment.answer(model, name, images)) for model in (before, after))
+        moved[name] = float(np.abs(last - first).mean())
+    return moved
+
+
+def said(judged: Mapping[str, Any]) -> str:
+    """The verdict in one line."""
+    word = "accepted" if judged["accepted"] else "REJECTED"
+    reasons = f": {'; '.join(judged['reasons'])}" if judged["reasons"] else ""
+    return f"The update is {word}{reasons}."
