@@ -354,7 +354,7 @@ def test_a_phase_of_other_images_is_not_continued(
     capsys.readouterr()
     assert entry() == 2
     line = one_error_line(capsys.readouterr().err.splitlines()[-1])
-    assert line.endswith("01_initial: trained on other data or by another release; name another --workdir")
+    assert line.endswith("01_initial: trained on other images or by other code; name another --workdir")
 
 
 # The command line itself, as a process

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.launch.conftest import ROOT, command, environment, run
+from tsmu_jax import configuration
 from tsmu_jax.errors import UserError
 from tsmu_jax.runs.directory import RunDirectory
 
@@ -76,15 +77,16 @@ def test_a_killed_sweep_takes_its_points_along(sweep_file: Path, tmp_path: Path)
             assert launcher.poll() is None and time.monotonic() < deadline
             time.sleep(0.1)
         (workdir,) = (path.parent for path in directory.glob("*/metrics.jsonl"))
-        config = json.loads((workdir / "config.json").read_text())["config"]
+        stored = json.loads((workdir / "config.json").read_text())
+        config = configuration.read(stored["config"])
         with pytest.raises(UserError, match="another process runs in it"):
-            RunDirectory.claim(workdir, config, command="")
+            RunDirectory.claim(workdir, config, images=stored["images"], command="")
     finally:
         launcher.kill()  # and nobody asks yet how it ended
     deadline = time.monotonic() + 30
     while True:
         try:
-            RunDirectory.claim(workdir, config, command="")
+            RunDirectory.claim(workdir, config, images=stored["images"], command="")
             break
         except UserError:
             assert time.monotonic() < deadline, "the point goes on without its launcher"

@@ -93,7 +93,7 @@ def test_a_write_that_is_cut_off_leaves_the_earlier_archive(directory: Path, mon
     def cut_off(*_: Any) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(archive.tensors, "save_file", cut_off)
+    monkeypatch.setattr(archive.tensors, "save", cut_off)
     with pytest.raises(RuntimeError, match="killed"):
         archive.write(directory, "model.json", DESCRIPTION, {"weights": {"x": np.zeros(1)}})
     assert read(directory) == before

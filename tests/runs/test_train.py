@@ -224,7 +224,7 @@ def test_an_interrupted_phase_of_other_data_is_not_continued(run: tuple[Path, di
     unfinished = other / "phases" / "01_initial" / "unfinished"
     unfinished.mkdir(parents=True)
     (unfinished / "latest.json").write_text('{"checkpoint": "step_3", "identity": "that of other data"}')
-    with pytest.raises(UserError, match="trained on other data or by another release"):
+    with pytest.raises(UserError, match="trained on other images or by other code"):
         train_and_evaluate(configuration(), other)
     shutil.rmtree(other)
 
