@@ -3,6 +3,8 @@
 import json
 import runpy
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import tsmu_jax
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.intervals import Interval
+from tsmu_jax.reporting.lineage import lineage_table
+from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.runs import update
 from tsmu_jax.runs.experiment import prepare
 from tsmu_jax.train import train_and_evaluate
@@ -144,6 +148,17 @@ def test_the_verdict_stands_in_the_results(chain: Path) -> None:
     assert results["update"]["ecoregions"].keys() == {"etf", "nad", "mwcf"}
 
 
+def test_a_report_shows_the_tree_of_models(chain: Path) -> None:
+    runs = find_runs([chain / "second", chain / "third"]).runs
+    table = lineage_table(runs)
+    assert table is not None
+    columns = {column.title: [row[index] for row in table.rows] for index, column in enumerate(table.columns)}
+    assert columns["model"] == ["etf + nad", "– mwcf", "– – nwfm"]
+    assert columns["run"] == ["first", "second", "third"] and columns["update"] == [None, "accepted", "accepted"]
+    assert columns["time (s)"][1] == sum(phase.seconds for phase in runs[0].phases)
+    assert columns["digest"][2] == tsmu_jax.load_model(chain / "third").digest[:12]
+
+
 def test_a_finished_run_keeps_its_model_to_the_byte(chain: Path, images: Path) -> None:
     before = files(chain / "third" / "model")
     train_and_evaluate(configuration(images / "fourth", start=str(chain / "second")), chain / "third")
@@ -158,6 +173,13 @@ def test_an_update_that_forgets_is_kept_aside_and_leaves_its_parent_alone(chain:
     assert results["model"] == "model.rejected" and not (workdir / "model").exists()
     assert tsmu_jax.load_model(workdir / "model.rejected").decoders == ("etf", "nad", "mwcf")
     assert files(chain / "kept") == parent
+    changes = TINY | {
+        "data.dir": images / "third", "start": chain / "kept", "method": "fine_tuning", "rates.fine_tune": 0.3
+    }  # fmt: skip
+    words = [f"--config.{key}={value}" for key, value in changes.items()]
+    command = [sys.executable, "-m", "tsmu_jax.main", "--config=configs/tsmu.py:demo", *words, f"--workdir={workdir}"]
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 3 and "The update is REJECTED: " in again.stderr
     config["update"]["max_forgetting"] = 1.0  # judged anew, not trained anew
     assert train_and_evaluate(config, workdir)["model"] == "model" and not (workdir / "model.rejected").exists()
 

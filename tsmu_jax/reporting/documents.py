@@ -9,6 +9,7 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.reporting import cost_tables, paper_tables, run_tables
 from tsmu_jax.reporting.choice_table import choice_table
 from tsmu_jax.reporting.comparison import Comparison
+from tsmu_jax.reporting.lineage import lineage_table
 from tsmu_jax.reporting.reading import LeftOut
 from tsmu_jax.reporting.table import Table
 from tsmu_jax.reporting.writers import comma_separated, escaped_markdown, latex, markdown
@@ -19,8 +20,10 @@ MANIFEST = "report.json"  # names the files of a report; nothing else is replace
 def all_tables(comparison: Comparison) -> tuple[Table, ...]:
     """What a report shows, in its order: tables in which something was measured."""
     ablation, choice = run_tables.ablation_table(comparison), choice_table(comparison)
+    lineage = lineage_table(comparison.runs)
     tables = [
         run_tables.runs_table(comparison),
+        *([lineage] if lineage else []),
         *paper_tables.transfer_tables(comparison),
         paper_tables.overall_table(comparison),
         cost_tables.costs_table(comparison),

@@ -14,7 +14,7 @@ from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.selection import WAYS
 from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting.runs import Choice, ChoiceScores, PhaseResult, Run, TestScores
-from tsmu_jax.runs.plan import Stage, stages
+from tsmu_jax.runs.plan import START_DIRECTORY, Stage, stages, start_stage
 from tsmu_jax.settings import SETTINGS
 
 DEPTH = 2  # of run directories below a directory that is none
@@ -103,10 +103,10 @@ def _read(path: Path) -> Run | LeftOut:
     if method not in METHODS:
         return LeftOut(path, f"method {method!r} is unknown to this release; known: {', '.join(METHODS)}")
     old, new = (tuple(word for word in str(config[key]).split(",") if word) for key in ("old", "new"))
-    plan = stages(method, old, new)
+    plan = _plan(path, method, old, new) if config["start"] else stages(method, old, new)
     finished = [stage for stage in plan if (path / "phases" / stage.directory / "phase.json").exists()]
     results = path / "results.json"
-    if len(finished) < len(plan) or not results.exists():
+    if len(finished) < len(plan) or not plan or not results.exists():
         return LeftOut(path, f"unfinished: {len(finished)} of {len(plan)} phases; its own command goes on with it")
     log = _log(path / "metrics.jsonl")
     diverged = [stage.phase.name for stage in plan if _diverged(log.get(stage.directory, []))]
@@ -114,6 +114,19 @@ def _read(path: Path) -> Run | LeftOut:
         return LeftOut(path, f"{diverged[0]} has diverged: its loss is no number; train it with a lower rate")
     phases = tuple(_phase(path, stage, log.get(stage.directory, [])) for stage in plan)
     return Run(path, method, old, new, int(config["seed"]), config, phases, _choice(results))
+
+
+def _plan(path: Path, method: str, old: tuple[str, ...], new: tuple[str, ...]) -> tuple[Stage, ...]:
+    """The stages of an update of a saved model, the model that it starts from first; none before that is scored."""
+    file = path / "phases" / START_DIRECTORY / "phase.json"
+    if not file.exists():
+        return ()
+    try:
+        route = json.loads(file.read_text())["route"]
+        plan = stages(method, old, new, start=route)
+        return (start_stage(plan, old, new, route), *plan)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
 
 
 def _choice(file: Path) -> Choice | None:

@@ -11,6 +11,7 @@ import numpy as np
 from tsmu_jax.declaration import Scope
 from tsmu_jax.evaluation import metrics, probabilities, verdict
 from tsmu_jax.evaluation.continual import Trajectory, matrix
+from tsmu_jax.evaluation.intervals import Interval
 from tsmu_jax.methods import METHODS
 from tsmu_jax.settings import SETTINGS
 
@@ -137,8 +138,8 @@ class Run:
 
     @property
     def ecoregions(self) -> tuple[str, ...]:
-        """In order of arrival."""
-        return (*self.old, *self.new)
+        """Those that were tested, in order of arrival: a saved model's exam may have been left out."""
+        return tuple(name for name in (*self.old, *self.new) if name in self.phases[0].tests)
 
     @property
     def sequential(self) -> bool:
@@ -155,6 +156,8 @@ class Run:
         setting, plan = SETTINGS[key], METHODS[self.method]
         if setting.scope is Scope.IMAGES:
             return not (key.startswith("data.synthetic.") and self.config["data.dir"])
+        if setting.scope is Scope.START:
+            return True
         if setting.scope in (Scope.AUTOENCODERS, Scope.REVIEW):
             return self.choice is not None
         return key != "seed" and any(setting.concerns(phase) for phase in (*plan.initial, *plan.update))
@@ -162,15 +165,24 @@ class Run:
     @property
     def verdict(self) -> str | None:
         """What the update changed, in one sentence; None where there was no update."""
+        return verdict.sentence(self._changes)
+
+    def change(self, group: str) -> Interval | None:
+        """What the update changed for the group "old" or "new"; None where that was not measured."""
+        return self._changes.get(group)
+
+    @functools.cached_property
+    def _changes(self) -> dict[str, Interval]:
         counted = [
             (phase.name, {name: {"id": test.ids, **test.counts._asdict()} for name, test in phase.tests.items()})
             for phase in self.phases
         ]
-        return verdict.sentence(verdict.changes(counted, self.old, self.new))
+        return verdict.changes(counted, self.old, self.new)
 
     def members(self, group: str) -> tuple[str, ...]:
         """Ecoregions of the group "old", "new" or "global"."""
-        return {"old": self.old, "new": self.new, "global": self.ecoregions}[group]
+        groups = {"old": self.old, "new": self.new, "global": self.ecoregions}
+        return tuple(name for name in groups[group] if name in self.ecoregions)
 
     @property
     def trajectory(self) -> Trajectory:

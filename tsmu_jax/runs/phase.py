@@ -126,7 +126,8 @@ def run_start(experiment: Experiment, stage: Stage, directory: PhaseDirectory) -
         "total_parameters": count(model.params, model.batch_stats),
         "peak_memory_bytes": None,
     }
-    trained = {"key": experiment.start.key, "decoders": {"old": list(stage.old), "new": []}, "steps": 0}
+    decoders = {"old": list(stage.old), "new": []}
+    trained = {"key": experiment.start.key, "decoders": decoders, "route": experiment.start.saved.route, "steps": 0}
     record = assess(experiment, stage, model, directory, {**trained, "result": result})
     directory.finish(model, record)
     return model, record

@@ -7,6 +7,7 @@ from tsmu_jax.methods import METHODS, STATISTICS, Phase
 
 # What stands for the phases that trained a saved model, in a run that updates it.
 START = Phase("start", data="old", trains=(), statistics=())
+START_DIRECTORY = f"00_{START.name}"
 
 
 @dataclasses.dataclass(frozen=True)
