@@ -92,3 +92,9 @@ def test_wrong_images_and_decoders(directory: Path, images: np.ndarray) -> None:
         loaded.logits(images[:, :7], "c")
     with pytest.raises(ValueError, match=r"images lie in \[0.*divide them by their maximum intensity"):
         loaded.logits(images.astype(np.float32), "c")
+
+
+def test_a_run_without_a_saved_model_says_what_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"no saved model: it is unfinished, or .* load_phase reads its phases"):
+        saved.load_model(tmp_path)

@@ -172,6 +172,8 @@ def test_an_update_that_forgets_is_kept_aside_and_leaves_its_parent_alone(chain:
     assert not results["update"]["accepted"] and "changed by -" in results["update"]["reasons"][0]
     assert results["model"] == "model.rejected" and not (workdir / "model").exists()
     assert tsmu_jax.load_model(workdir / "model.rejected").decoders == ("etf", "nad", "mwcf")
+    with pytest.raises(UserError, match=r"its update was rejected; to use its model all the same, name .*rejected"):
+        tsmu_jax.load_model(workdir)
     assert files(chain / "kept") == parent
     changes = TINY | {
         "data.dir": images / "third", "start": chain / "kept", "method": "fine_tuning", "rates.fine_tune": 0.3

@@ -20,12 +20,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.models import archive
+from tsmu_jax.models.layout import AUTOENCODERS, EXAM, FOLDER, MANIFEST, PARAMETERS, REJECTED
 from tsmu_jax.models.tsmu import PARTS, Network, Tree, find_decoder, forward, make_network
 
 SCHEMA = 1
-MANIFEST = "model.json"
-PARAMETERS, AUTOENCODERS, EXAM = "parameters", "autoencoders", "exam"
-FOLDER = "model"  # in a run's directory
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -190,9 +188,20 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     Raises:
       UserError: there is none, it is of a newer release, or a file is missing or has changed.
     """
-    run, directory = Path(path), Path(path) / FOLDER
-    directory = directory if (directory / MANIFEST).exists() else run
+    directory = _directory(Path(path))
     description = archive.read_description(directory, MANIFEST, schema=SCHEMA)
     trees = archive.nested(archive.read_arrays(directory, PARAMETERS))
     params, stats = ({part: trees[kind].get(part, {}) for part in PARTS} for kind in ("params", "batch_stats"))
     return SavedModel(directory, description, params, stats)
+
+
+def _directory(path: Path) -> Path:
+    """Where the model of a run lies, or `path` itself. Raises UserError where a run has none."""
+    if (path / FOLDER / MANIFEST).exists():
+        return path / FOLDER
+    if (path / REJECTED / MANIFEST).exists():
+        raise UserError(f"{path}: its update was rejected; to use its model all the same, name {path / REJECTED}")
+    if (path / "config.json").exists() and not (path / MANIFEST).exists():
+        reason = "it is unfinished, or of a release that saved none; its own command goes on with it"
+        raise UserError(f"{path}: this run has no saved model: {reason}, and tsmu_jax.load_phase reads its phases")
+    return path

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tsmu_jax.models import layout
 from tsmu_jax.reporting.runs import Run
 from tsmu_jax.reporting.table import Cell, Column, Table
 
-FOLDERS = ("model", "model.rejected")
+FOLDERS = (layout.FOLDER, layout.REJECTED)
 SHOWN = 12  # characters of a digest
 _COLUMNS = (
     Column("model"),
@@ -52,7 +53,7 @@ def _nodes(runs: Sequence[Run]) -> dict[str, _Node]:
     nodes: dict[str, _Node] = {}
     for run in runs:
         for folder in FOLDERS:
-            description = _description(run.path / folder / "model.json")
+            description = _description(run.path / folder / layout.MANIFEST)
             if description is None:
                 continue
             lineage = description["lineage"]

@@ -12,14 +12,13 @@ import numpy as np
 from tsmu_jax.evaluation.calibration import fit_temperature
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.state import Model
-from tsmu_jax.models import saved
+from tsmu_jax.models import layout, saved
 from tsmu_jax.models.tsmu import find_decoder
 from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.runs.experiment import Experiment, network_of
 from tsmu_jax.runs.keys import digest
 from tsmu_jax.runs.plan import named_for
 
-REJECTED = f"{saved.FOLDER}.rejected"  # beside the place of an accepted model
 COLOURS = ("red", "green", "blue")
 
 
@@ -34,7 +33,7 @@ def save_model(
       accepted: else the model goes to `WORKDIR/model.rejected/`.
     """
     stage = experiment.stages[-1]
-    folder, other = (run.path / name for name in (saved.FOLDER, REJECTED))
+    folder, other = (run.path / name for name in (layout.FOLDER, layout.REJECTED))
     folder, other = (folder, other) if accepted else (other, folder)
     made_from = digest([experiment.stage_key(stage), experiment.tests_key(stage), experiment.config.exam])
     if processes.agreed(_stored(folder).get("made_from") == made_from):
@@ -175,6 +174,6 @@ def _write(
 def _stored(folder: Path) -> dict[str, Any]:
     """The description of a model saved before; empty where there is none that can be read."""
     try:
-        return json.loads((folder / saved.MANIFEST).read_text())
+        return json.loads((folder / layout.MANIFEST).read_text())
     except (OSError, ValueError):
         return {}
