@@ -26,7 +26,7 @@ _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of the first 
 _PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes in all.", lower_bound=1)
 _PROCESS = flags.DEFINE_integer("process_id", None, "Which one this is, from 0 on.", lower_bound=0)
 
-_SPOKEN = (0, 2, 130)  # exit codes of tsmu_jax.main, which has said why
+_SPOKEN = (0, 2, 3, 130)  # exit codes of tsmu_jax.main, which has said why
 
 
 def main(training: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from launch.watch import end_with
 
-LOST = 3  # exit code: another process is gone
+LOST = 75  # exit code: another process is gone
 
 _HEARTBEAT_SECONDS = 30  # without a sign of life a process counts as gone
 # What JAX and the libraries beneath it say of a process that is gone.

@@ -135,7 +135,7 @@ def test_a_run_of_another_release_differs_in_the_settings_of_one_alone(tmp_path:
 def test_what_changes_no_number_may_differ(tmp_path: Path) -> None:
     claim(tmp_path)
     free = {"reuse": False, "checkpoint_minutes": 0.5, "profile": True, "data.workers": 1, "data.cache_gib": 0.0}
-    free |= {"model.rematerialise": True, "data.features_gib": 0.0}
+    free |= {"model.rematerialise": True, "data.features_gib": 0.0, "exam": False}
     claim(tmp_path, changed(**{key.replace(".", "__"): value for key, value in free.items()}))
     assert {key for key, setting in SETTINGS.items() if setting.scope is Scope.NOTHING} == free.keys()
 

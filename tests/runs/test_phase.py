@@ -19,11 +19,11 @@ SIDE = 4
 PAIR = types.SimpleNamespace(mask=np.zeros((SIDE, SIDE)))
 
 
-class Source(list):
-    infos = (types.SimpleNamespace(id="0001"),)
+class Pairs(list):
+    ids = ("0001",)
 
 
-DATA = types.SimpleNamespace(split=types.SimpleNamespace(test={"etf": (0,)}), source=Source([PAIR]))
+DATA = types.SimpleNamespace(test_pairs={"etf": Pairs([PAIR])})
 EXPERIMENT: Any = types.SimpleNamespace(data=DATA)
 
 

@@ -42,7 +42,10 @@ def test_the_first_process_says_whether_a_run_goes_on(
     parts = dict.fromkeys(("train", "validation", "test"), {"etf": (), "nad": ()})
     experiment: Any = types.SimpleNamespace(
         config=Config(),
-        data=types.SimpleNamespace(split=types.SimpleNamespace(**parts), source=types.SimpleNamespace(skipped=())),
+        data=types.SimpleNamespace(
+            split=types.SimpleNamespace(**parts), source=types.SimpleNamespace(skipped=()), ecoregions=("etf", "nad")
+        ),
+        start=None,
         old=("etf",),
         new=("nad",),
     )

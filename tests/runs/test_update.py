@@ -137,7 +137,7 @@ def test_calibrations_of_old_decoders_are_marked_as_earlier_ones(chain: Path) ->
     fitted = {name: one.get("fitted_in") for name, one in calibration.items()}
     assert fitted == {"etf": kept.digest, "nad": kept.digest, "mwcf": second.digest, "nwfm": None}
     first = kept.description["decoders"]["etf"]["calibration"]
-    assert calibration["etf"]["temperature"] == first["temperature"]
+    assert calibration["etf"]["temperature"] == first["temperature"] and first["fitted_on"] == ["etf"]
 
 
 def test_the_verdict_stands_in_the_results(chain: Path) -> None:

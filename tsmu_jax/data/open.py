@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tsmu_jax.data import names
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.folder import FolderSource, known_ecoregions
@@ -98,5 +99,13 @@ def outlines(
 
 
 def _outline(folder: Path) -> str:
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = sorted(path for path in folder.iterdir() if path.is_file() and _belongs(path.name))
     return hashlib.sha256(json.dumps([[path.name, path.stat().st_size] for path in files]).encode()).hexdigest()
+
+
+def _belongs(name: str) -> bool:
+    """Whether a file is one of a pair's by its name; other programs leave files of their own beside images."""
+    try:
+        return names.parse(name) is not None
+    except ValueError:
+        return False

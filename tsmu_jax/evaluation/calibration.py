@@ -19,7 +19,7 @@ def fit_temperature(logits: np.ndarray, masks: np.ndarray) -> float:
     Returns:
       A number between 0.05 and 20; 1 where the masks hold landslide alone or none at all, which fit any temperature.
     """
-    step = max(1, math.ceil(logits.size / MOST_PIXELS))
+    step = max(1, math.ceil(logits.size / MOST_PIXELS)) | 1  # odd: sides are even, so all columns take part
     values, truth = logits.ravel()[::step].astype(np.float64), masks.ravel()[::step] != 0
     if truth.all() or not truth.any():
         return 1.0

@@ -108,11 +108,11 @@ class SavedModel:
         return {name: trees[name] for name in self.ecoregions if name in trees}
 
     def exam(self, ecoregion: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Test images u8[n, s, s, c] and masks u8[n, s, s] of an ecoregion; None where the exam was left out."""
+        """Test images u8[n, s, s, c] and masks u8[n, s, s] of an ecoregion; None where it was left out."""
         if EXAM + archive.SUFFIX not in self.description["files"]:
             return None
         arrays = archive.read_arrays(self.path, EXAM, under=f"{ecoregion}/")
-        return arrays[f"{ecoregion}/images"], arrays[f"{ecoregion}/masks"]
+        return (arrays[f"{ecoregion}/images"], arrays[f"{ecoregion}/masks"]) if arrays else None
 
     @functools.cached_property
     def network(self) -> Network:
@@ -202,6 +202,7 @@ def _directory(path: Path) -> Path:
     if (path / REJECTED / MANIFEST).exists():
         raise UserError(f"{path}: its update was rejected; to use its model all the same, name {path / REJECTED}")
     if (path / "config.json").exists() and not (path / MANIFEST).exists():
-        reason = "it is unfinished, or of a release that saved none; its own command goes on with it"
-        raise UserError(f"{path}: this run has no saved model: {reason}, and tsmu_jax.load_phase reads its phases")
+        reason = "it is unfinished, or of a release that saved none"
+        remedy = "its own command goes on with it, and tsmu_jax.load_phase reads its phases"
+        raise UserError(f"{path}: this run has no saved model: {reason}; {remedy}")
     return path

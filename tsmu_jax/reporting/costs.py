@@ -76,8 +76,12 @@ def _seconds_per_image(phase: PhaseResult) -> float:
 
 
 def images_per_ecoregion(runs: Sequence[Run]) -> float:
-    """Mean over runs of the images that an epoch of the initial training takes from each of its ecoregions."""
-    return float(np.mean([run.phases[0].images / len(run.phases[0].trained_on) for run in runs]))
+    """Mean over runs of the images that an epoch of the initial training takes from each of its ecoregions.
+
+    NaN where no run has an initial training: updates of saved models have none.
+    """
+    initial = [run.phases[0] for run in runs if run.phases[0].epochs]
+    return float(np.mean([phase.images / len(phase.trained_on) for phase in initial])) if initial else float("nan")
 
 
 def cumulative_seconds(method: str, rates: Rates, *, images: float, ecoregions: int) -> np.ndarray | None:

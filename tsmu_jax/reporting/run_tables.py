@@ -42,7 +42,7 @@ def transfer_table(comparison: Comparison) -> Table:
         path = run.trajectory
         moved = [backward_transfer(path), forward_transfer(path, run.everything), forgetting(path)]
         scores = [run.phases[-1].iou(run.members(group)) for group in ("old", "new", "global")]
-        lines.append((*_named(run), *(None if math.isnan(value) else value for value in moved), *scores))
+        lines.append((*_named(run), *(None if math.isnan(value) else value for value in (*moved, *scores))))
     notes = (
         "Backward transfer: mean change of the IoU on an ecoregion from the end of its own update to the end of the "
         "run. Forgetting: mean loss from the best IoU on the way. Forward transfer: mean IoU on an ecoregion just "

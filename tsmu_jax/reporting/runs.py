@@ -77,8 +77,12 @@ class PhaseResult:
         return float(np.median(rates)) if rates else None
 
     def iou(self, ecoregions: Sequence[str]) -> float:
-        """Mean over all test images of some ecoregions."""
-        return float(np.concatenate([self.tests[name].iou for name in ecoregions]).mean())
+        """Mean over all test images of some ecoregions; NaN without any."""
+        return (
+            float("nan")
+            if not ecoregions
+            else float(np.concatenate([self.tests[name].iou for name in ecoregions]).mean())
+        )
 
 
 class ChoiceScores(NamedTuple):

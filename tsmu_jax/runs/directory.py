@@ -267,7 +267,9 @@ def _refuse_other(path: Path, stored: Mapping[str, Any], config: Config, images:
         changes = ", ".join(f"{key} (was {before.get(key)!r}, is {now.get(key)!r})" for key in refused)
         raise UserError(f"--workdir={path}: holds a run with another configuration: {changes}; name another one")
     if not same_images:
-        raise UserError(f"--workdir={path}: holds a run on other images; name another one")
+        raise UserError(
+            f"--workdir={path}: holds a run on other images, or an update of another model; name another one"
+        )
 
 
 def _provenance(config: Config, images: str, command: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from tsmu_jax.errors import UserError
 from tsmu_jax.methods import METHODS, STATISTICS, Phase
 
 # What stands for the phases that trained a saved model, in a run that updates it.
@@ -90,6 +91,8 @@ def stages(
     bound = [Stage(index, phase, known, route, decoders, ()) for index, phase in enumerate(initial, start=1)]
     for arrived in [(name,) for name in new] if plan.sequential else [tuple(new)]:
         name = named_for(arrived) if named else "new"
+        if name in decoders:
+            raise UserError(f"ecoregion {name!r} is named like the decoder of other ecoregions; rename it")
         created: tuple[str, ...] = ()
         for position, phase in enumerate(update):
             if phase.creates == "new":

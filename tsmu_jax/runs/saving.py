@@ -9,11 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.calibration import fit_temperature
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.state import Model
-from tsmu_jax.models import layout, saved
-from tsmu_jax.models.tsmu import find_decoder
+from tsmu_jax.models import archive, layout, saved
+from tsmu_jax.models.tsmu import Tree, find_decoder
 from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.runs.experiment import Experiment, network_of
 from tsmu_jax.runs.keys import digest
@@ -49,9 +50,11 @@ def save_model(
         "margin": experiment.config.selection.margin,
         "lineage": _lineage(experiment, run),
     }
+    found = {name: run.autoencoder(name) for name in trained(experiment)}
+    autoencoders = {name: one.params() for name, one in found.items() if one.record()}  # all processes read together
     if processes.first():
         shutil.rmtree(other, ignore_errors=True)
-        _write(experiment, run, model, folder, description, names)
+        _write(experiment, model, folder, description, names, autoencoders)
     processes.meet()
     return folder
 
@@ -66,14 +69,14 @@ def trained(experiment: Experiment) -> tuple[str, ...]:
 def decoder_names(experiment: Experiment) -> dict[str, tuple[str, tuple[str, ...]]]:
     """By a decoder's name in the run its name in the saved model, and the ecoregions that it answers for.
 
-    "old" and "new" mean nothing outside of a run: such decoders are named for their ecoregions. A decoder that
-    answers for no ecoregion is left out.
+    "old" and "new" mean nothing outside of a run: decoders are named for their ecoregions. One that answers for no
+    ecoregion is left out.
     """
     stage, names = experiment.stages[-1], {}
     for name in (*stage.old, *stage.new):
         ecoregions = tuple(one for one in trained(experiment) if stage.route[one] == name)
         if ecoregions:
-            names[name] = (named_for(ecoregions) if name in ("old", "new") else name, ecoregions)
+            names[name] = (named_for(ecoregions), ecoregions)
     return names
 
 
@@ -88,7 +91,7 @@ def _decoders(
             held = [experiment.data.validation(one) for one in here]
             logits = [experiment.answer(model, name, one.images) for one in held]
             temperature = fit_temperature(np.concatenate(logits), np.concatenate([one.masks for one in held]))
-            calibration: dict[str, Any] = {"temperature": temperature, "images": sum(len(one.images) for one in held)}
+            calibration: dict[str, Any] = {"temperature": temperature, "fitted_on": here}
         else:  # its images are gone: fitted before the encoder moved on
             assert experiment.start is not None
             parent = experiment.start.saved
@@ -148,19 +151,17 @@ def _lineage(experiment: Experiment, run: RunDirectory) -> list[dict[str, Any]]:
 
 def _write(
     experiment: Experiment,
-    run: RunDirectory,
     model: Model,
     folder: Path,
     description: Mapping[str, Any],
     names: Mapping[str, tuple[str, tuple[str, ...]]],
+    autoencoders: Mapping[str, Tree],
 ) -> None:
     params, stats = jax.device_get((model.params, model.batch_stats))
     renamed = [
         {"shared": tree["shared"], "old": {public: find_decoder(tree, name)[1] for name, (public, _) in names.items()}}
         for tree in (params, stats)
     ]
-    found = {name: run.autoencoder(name) for name in trained(experiment)}
-    autoencoders = {name: one.params() for name, one in found.items() if one.record()}
     selection = experiment.config.selection
     form = {"autoencoders": {"side": selection.side, "hidden": selection.hidden}} if autoencoders else {}
     tests = experiment.data.tests
@@ -172,8 +173,8 @@ def _write(
 
 
 def _stored(folder: Path) -> dict[str, Any]:
-    """The description of a model saved before; empty where there is none that can be read."""
+    """The description of a model saved before; empty where there is none, or it is damaged."""
     try:
-        return json.loads((folder / layout.MANIFEST).read_text())
-    except (OSError, ValueError):
+        return archive.read_description(folder, layout.MANIFEST, schema=saved.SCHEMA)
+    except UserError:
         return {}

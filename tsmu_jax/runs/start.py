@@ -57,6 +57,11 @@ class Start:
         description = self.saved.description
         network = {field: description["network"][field] for field in STRUCTURE}
         form = description.get("autoencoders")
+        if form and not config.selection.epochs:
+            raise UserError(
+                "--config.selection.epochs=0: the model chooses decoders by autoencoders, so the new ecoregion needs "
+                "one; leave the flag out"
+            )
         selection = dataclasses.replace(config.selection, **form) if form else config.selection
         return dataclasses.replace(
             config,
@@ -71,7 +76,7 @@ class Start:
         Args:
           wanted: `config.new`; empty for all that the model does not know.
           outlines: what is known of each ecoregion's files without reading them.
-          where: the images lie, for messages.
+          where: the place of the images, for messages.
 
         Raises:
           UserError: nothing new is there, or an ecoregion that the model knows has other images.
@@ -93,7 +98,11 @@ class Start:
 
 
 def open_model(path: str) -> Start:
-    """Opens a saved model. Raises UserError as `saved.load`. Args: path: `config.start`."""
+    """Opens the saved model that `config.start` names.
+
+    Raises:
+      UserError: as `saved.load_model`.
+    """
     try:
         return Start(saved.load_model(Path(path)))
     except UserError as error:

@@ -38,8 +38,11 @@ def judge(before: Tests, after: Tests, old: Sequence[str], *, limit: float) -> d
     for name, interval in each.items():
         if interval is not None and interval.high < -limit:
             reasons.append(f"{name} changed by {signed(interval)}, beyond doubt more than {limit:g} down")
+    accepted = not reasons
+    if unknown := [name for name in old if name not in examined]:
+        reasons.append(f"{', '.join(unknown)} have no exam: what was forgotten of them is not known")
     return {
-        "accepted": not reasons,
+        "accepted": accepted,
         "limit": limit,
         "reasons": reasons,
         "old": recorded(whole),
@@ -56,7 +59,7 @@ def drift(experiment: Experiment, before: Model, after: Model) -> dict[str, floa
     """
     images = np.concatenate([experiment.data.tests[name].images for name in experiment.new])
     moved = {}
-    for name in experiment.stages[-1].old:
+    for name in experiment.stages[0].old:  # the saved model's decoders; later updates of the run add more
         first, last = (expit(experiment.answer(model, name, images)) for model in (before, after))
         moved[name] = float(np.abs(last - first).mean())
     return moved

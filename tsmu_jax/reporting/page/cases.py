@@ -97,8 +97,7 @@ def _cases(comparison: Comparison, setting: Setting) -> Iterator[Case]:
     seed, run = next(iter(sorted(comparison.runs_of(first, setting).items())))
     others = {one: comparison.runs_of(one, setting).get(seed) for one in variants}
     runs = {first: run, **{one: other for one, other in others.items() if other is not None}}
-    for name in (*setting.old, *setting.new):
-        test = run.phases[-1].tests[name]
+    for name, test in run.phases[-1].tests.items():
         order = np.argsort(test.iou, kind="stable")
         picked = {"worst": int(order[0]), "best": int(order[-1])} if len(order) > 1 else {"only": int(order[0])}
         for rank, position in picked.items():
