@@ -96,5 +96,5 @@ def test_wrong_images_and_decoders(directory: Path, images: np.ndarray) -> None:
 
 def test_a_run_without_a_saved_model_says_what_reads_it(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"no saved model: it is unfinished, or .* load_phase reads its phases"):
+    with pytest.raises(UserError, match=r"no saved model: it is unfinished, or .*load_phase reads its phases"):
         saved.load_model(tmp_path)

@@ -17,6 +17,8 @@ import tsmu_jax
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.intervals import Interval
+from tsmu_jax.reporting import documents
+from tsmu_jax.reporting.comparison import compare
 from tsmu_jax.reporting.lineage import lineage_table
 from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.runs import update
@@ -101,6 +103,16 @@ def test_two_updates_without_old_images_are_the_sequential_run_with_all_to_the_b
     assert one.keys() == other.keys()
     for name in ("parameters", "autoencoders", "exam"):
         assert one[f"{name}.safetensors"] == other[f"{name}.safetensors"], name
+
+
+def test_several_ecoregions_one_after_the_other_in_one_update(chain: Path, images: Path) -> None:
+    directory = shutil.copytree(images / "third", chain / "both")
+    shutil.copytree(images / "fourth" / "nwfm", directory / "nwfm")
+    config = configuration(directory, start=str(chain / "kept"), method="sequential_tsmu")
+    results = train_and_evaluate(config, chain / "at_once")
+    assert results["update"]["drift"].keys() == {"etf", "nad"}
+    one, other = files(chain / "at_once" / "model"), files(chain / "third" / "model")
+    assert one["parameters.safetensors"] == other["parameters.safetensors"]
 
 
 def test_the_old_scores_before_an_update_are_those_of_the_parent(chain: Path) -> None:
@@ -195,6 +207,9 @@ def test_a_model_without_an_exam_is_updated_without_a_verdict_on_the_old(chain: 
     )
     assert results["update"]["accepted"] and "without an exam" in results["update"]["reasons"][0]
     assert results["phases"][-1]["ecoregions"].keys() == {"mwcf"}
+    found = find_runs([chain / "after_unexamined"]).runs
+    tables = {table.name: table for table in documents.all_tables(compare(found))}  # nothing of the old is in them
+    assert tables["transfer"].rows[0][-3] is None and tables["transfer"].rows[0][-2] is not None
 
 
 def test_feature_extraction_forgets_nothing(chain: Path, images: Path) -> None:

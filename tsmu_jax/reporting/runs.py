@@ -78,11 +78,8 @@ class PhaseResult:
 
     def iou(self, ecoregions: Sequence[str]) -> float:
         """Mean over all test images of some ecoregions; NaN without any."""
-        return (
-            float("nan")
-            if not ecoregions
-            else float(np.concatenate([self.tests[name].iou for name in ecoregions]).mean())
-        )
+        each = [self.tests[name].iou for name in ecoregions]
+        return float(np.concatenate(each).mean()) if each else float("nan")
 
 
 class ChoiceScores(NamedTuple):
