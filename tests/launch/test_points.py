@@ -91,11 +91,11 @@ def test_numbers_of_new_pairs_share_the_initial_training(tmp_path: Path) -> None
 
 
 def test_images_are_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = []
-    from tsmu_jax.runs import experiment
+    from tsmu_jax.data import open as opening
 
-    opening = experiment.open_source
-    monkeypatch.setattr(experiment, "open_source", lambda **options: opened.append(options) or opening(**options))
+    opened = []
+    open_source = opening.open_source
+    monkeypatch.setattr(opening, "open_source", lambda **options: opened.append(options) or open_source(**options))
     check(DEMO, [{"distillation.weight": weight} for weight in (0.5, 1.0, 2.0)], tmp_path)
     assert len(opened) == 1
 
