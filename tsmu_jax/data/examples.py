@@ -29,19 +29,30 @@ def to_example(pair: Pair, *, size: int, channels: int) -> Example:
     Raises:
       UserError: if 6 channels are asked for and there is no pre-event image.
     """
-    dates = [pair.post]
+    image = stacked(pair.pre, pair.post, size=(size, size), channels=channels)
+    return Example(image, np.asarray(_resized(pair.mask, (size, size), Image.Resampling.NEAREST)))
+
+
+def stacked(pre: np.ndarray | None, post: np.ndarray, *, size: tuple[int, int], channels: int) -> np.ndarray:
+    """Resizes the images of a pair (bilinear) and stacks them: u8[h, w, c].
+
+    Args:
+      pre: u8[h, w, 3], or None.
+      post: u8[h, w, 3].
+      size: height and width of the result.
+      channels: see `to_example`, which also raises the same error.
+    """
+    dates = [post]
     if channels == 6:
-        if pair.pre is None:
+        if pre is None:
             raise UserError("a pair without a pre-event image has 3 channels: set --config.data.channels=3")
-        dates = [pair.pre, pair.post]
-    bands = [np.asarray(_resized(date, size, Image.Resampling.BILINEAR)) for date in dates]
-    mask = np.asarray(_resized(pair.mask, size, Image.Resampling.NEAREST))
-    return Example(np.concatenate(bands, axis=-1), mask)
+        dates = [pre, post]
+    return np.concatenate([np.asarray(_resized(date, size, Image.Resampling.BILINEAR)) for date in dates], axis=-1)
 
 
-def _resized(array: np.ndarray, size: int, how: Image.Resampling) -> Image.Image:
-    image = Image.fromarray(array)
-    return image if image.size == (size, size) else image.resize((size, size), how)
+def _resized(array: np.ndarray, size: tuple[int, int], how: Image.Resampling) -> Image.Image:
+    image, (height, width) = Image.fromarray(array), size
+    return image if image.size == (width, height) else image.resize((width, height), how)
 
 
 class Examples:

@@ -182,6 +182,7 @@ def _pieces(
                 footprint=files.footprint and tiles.window_footprint(files.footprint, window, height, width),
                 pre_date=files.pre_date,
                 post_date=files.post_date,
+                size=(window.height, window.width),
             )
             pieces.append((info, files, window))
     return pieces

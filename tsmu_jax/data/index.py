@@ -15,7 +15,7 @@ _SAME_CORNER_DEG = 1e-5  # about a metre: pre- and post-event image of a pair sh
 
 @dataclasses.dataclass(frozen=True)
 class SceneFiles:
-    """The files of one pair; exactly one of `mask` and `labels` is there."""
+    """The files of one pair; of `mask` and `labels` at most one is there, and exactly one where it is labelled."""
 
     ecoregion: str
     id: str
@@ -36,17 +36,25 @@ class SceneFiles:
 _Group = dict[names.Role, tuple[Path, names.FileName]]
 
 
-def collect(directory: Path, ecoregion: str, *, require_pre: bool) -> tuple[list[SceneFiles], list[BadFile]]:
+def collect(
+    directory: Path, ecoregion: str, *, require_pre: bool, require_labels: bool = True
+) -> tuple[list[SceneFiles], list[BadFile]]:
     """Groups the files of `<directory>/<ecoregion>` into pairs, sorted by id; opens none of them.
 
     Files under names of neither family are left alone with a warning. What is wrong with names, or missing
     beside them, comes back as one BadFile a pair, its path relative to `directory`.
+
+    Args:
+      directory: holds the folder.
+      ecoregion: name of the folder; "." for `directory` itself.
+      require_pre: whether a pair without a pre-event image is bad.
+      require_labels: whether a pair without a mask or labels is bad.
     """
     groups: dict[str, _Group] = collections.defaultdict(dict)
     bad: dict[str, BadFile] = {}  # by pair, or by file name where even the pair is unclear
     unknown = []
     for path in sorted((directory / ecoregion).iterdir()):
-        relative = f"{ecoregion}/{path.name}"
+        relative = where(ecoregion, path)
         if path.name.startswith(".") or not path.is_file():
             continue
         try:
@@ -69,32 +77,37 @@ def collect(directory: Path, ecoregion: str, *, require_pre: bool) -> tuple[list
     scenes = []
     for pair_id in sorted(groups.keys() - bad.keys()):
         try:
-            scenes.append(_scene(ecoregion, pair_id, groups[pair_id], require_pre))
+            scenes.append(_scene(ecoregion, pair_id, groups[pair_id], require_pre, require_labels))
         except BadFile as error:
             bad[pair_id] = error
     return scenes, [bad[key] for key in sorted(bad)]
 
 
-def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool) -> SceneFiles:
+def where(ecoregion: str, path: Path) -> str:
+    """How messages name a file: relative to the directory that holds the folder of its ecoregion."""
+    return (Path(ecoregion) / path.name).as_posix()
+
+
+def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool, require_labels: bool) -> SceneFiles:
     pre, post, mask, labels = (group.get(role) for role in ("pre", "post", "mask", "labels"))
     if post is None:
         path = next(iter(group.values()))[0]
         role = {"pre": "pre-event image", "mask": "mask", "labels": "label file"}[next(iter(group))]
-        raise BadFile(f"{ecoregion}/{path.name}", f"a {role} without its post-event image; add it or remove the file")
-    where = f"{ecoregion}/{post[0].name}"
-    if (mask is None) == (labels is None):
+        raise BadFile(where(ecoregion, path), f"a {role} without its post-event image; add it or remove the file")
+    file = where(ecoregion, post[0])
+    if (mask and labels) or (require_labels and not mask and not labels):
         wanted = f"{post[0].stem}_mask.png" if post[1].corners else f"{pair_id}_mask.png"
         both = "has both a mask and labels, which may disagree; keep one"
         neither = f"has neither a mask ({wanted}) nor labels ({post[0].stem}.json); add one"
-        raise BadFile(where, neither if mask is None else both)
+        raise BadFile(file, neither if mask is None else both)
     if pre is None and require_pre:
-        raise BadFile(where, "has no pre-event image; add it, or use post-event images only: --config.data.channels=3")
+        raise BadFile(file, "has no pre-event image; add it, or use post-event images only: --config.data.channels=3")
     try:
         footprint = _footprint(group)
         if post[1].date is not None:
             names.check_dates(pre[1].date if pre else None, post[1].date)
     except ValueError as error:
-        raise BadFile(where, str(error)) from None
+        raise BadFile(file, str(error)) from None
     return SceneFiles(
         ecoregion=ecoregion,
         id=pair_id,

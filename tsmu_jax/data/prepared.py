@@ -43,7 +43,7 @@ __all__ = [
 
 _SPLIT = "pairs"  # which of them are tested on is decided when they are read: see splits.py
 _VERSION = "1.0.0"
-SCHEMA = 2  # of the index
+SCHEMA = 3  # of the index; 2 lacks the sizes of the images
 _IMAGES = ("pre", "post", "mask")
 _BATCH = 16  # records encoded at once, and held in memory
 
@@ -116,8 +116,9 @@ class PreparedSource:
                         f"{data_dir}: pair {entry['id']} of ecoregion {name!r} has no pre-event image; "
                         "use post-event images only: --config.data.channels=3"
                     )
-                footprint = entry.pop("footprint")
-                infos.append(PairInfo(ecoregion=name, footprint=footprint and Footprint(*footprint), **entry))
+                footprint, size = entry.pop("footprint"), entry.pop("size", None)
+                entry |= {"footprint": footprint and Footprint(*footprint), "size": size and tuple(size)}
+                infos.append(PairInfo(ecoregion=name, **entry))
                 self._records.append((records, position))
         self.infos: tuple[PairInfo, ...] = tuple(infos)
         skipped = [Skipped(**entry) for entry in index["skipped"]]
@@ -283,6 +284,6 @@ def _read_index(data_dir: Path) -> dict[str, Any]:
         index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: damaged ({error}); remove the dataset and prepare it again") from None
-    if index.get("schema") != SCHEMA:
+    if index.get("schema") not in (2, SCHEMA):
         raise UserError(f"{path}: written by another release; remove the dataset and prepare it again")
     return index

@@ -28,6 +28,7 @@ class PairInfo:
     footprint: Footprint | None = None
     pre_date: str | None = None  # yyyymmdd
     post_date: str | None = None
+    size: tuple[int, int] | None = None  # height and width in px; None where a dataset of an older release lacks it
 
 
 class Pair(NamedTuple):

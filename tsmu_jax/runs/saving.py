@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from tsmu_jax.data.source import PairInfo
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.calibration import fit_temperature
 from tsmu_jax.learning import processes
@@ -107,7 +108,7 @@ def _ecoregions(experiment: Experiment, record: Mapping[str, Any]) -> dict[str, 
     for name in trained(experiment):
         if name in data.ecoregions:
             known = {
-                "contract": _contract(config.data.channels, data.examples.size),
+                "contract": _contract(config.data.channels, data.examples.size, _pixels(data.source.infos, name)),
                 "images": data.source.fingerprints[name],
                 "outline": experiment.outlines[name],
                 "pairs": sum(info.ecoregion == name for info in data.source.infos),
@@ -120,7 +121,7 @@ def _ecoregions(experiment: Experiment, record: Mapping[str, Any]) -> dict[str, 
     return described
 
 
-def _contract(channels: int, side: int) -> dict[str, Any]:
+def _contract(channels: int, side: int, pixels: Mapping[str, Sequence[int]] | None) -> dict[str, Any]:
     """How the pixels of a file become the network's input."""
     dates = ("pre-event", "post-event") if channels == 6 else ("post-event",)
     return {
@@ -128,6 +129,19 @@ def _contract(channels: int, side: int) -> dict[str, Any]:
         "bits": 8,
         "divided_by": 255,
         "side": side,
+        "pixels": pixels,
+    }
+
+
+def _pixels(infos: Sequence[PairInfo], ecoregion: str) -> dict[str, Sequence[int]] | None:
+    """Smallest, median and largest side of an ecoregion's images before they were resized; None where not known."""
+    sizes = [info.size for info in infos if info.ecoregion == ecoregion]
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
+        return None
+    return {
+        side: [min(values), int(np.median(values)), max(values)]
+        for side, values in zip(("height", "width"), zip(*known, strict=True), strict=True)
     }
 
 

@@ -95,4 +95,5 @@ class SyntheticSource(PairSource):
             scene=f"{key}/{name}",
             pre_date=f"{pre:%Y%m%d}",
             post_date=f"{post:%Y%m%d}",
+            size=self._shape,
         )

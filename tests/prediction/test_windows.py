@@ -1,0 +1,59 @@
+"""Windows with a halo answer as one pass does."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tsmu_jax.models.tsmu import Network, forward, init_decoder, init_encoder, make_network
+from tsmu_jax.prediction.windows import Reach, reach, spans
+
+
+@pytest.mark.parametrize("length", [8, 64, 72, 96, 200, 800])
+def test_spans_cover_a_side_once_and_see_all_around_what_they_keep(length: int) -> None:
+    seen, window, stride = Reach(21, 18), 64, 8
+    found = spans(length, window, seen, stride)
+    assert [span.keep_start for span in found] == [0, *(span.keep_stop for span in found[:-1])]
+    assert found[-1].keep_stop == length
+    for span in found:
+        assert span.start % stride == 0 and span.stop - span.start == min(window, length)
+        assert span.start == 0 or span.keep_start - span.start >= seen.before
+        assert span.stop == length or span.stop - span.keep_stop >= seen.after
+        assert span.keep_stop > span.keep_start
+
+
+def test_windows_that_are_too_small_are_refused() -> None:
+    with pytest.raises(ValueError, match="windows of 40 px; this network needs 48 or more"):
+        spans(100 * 8, 40, Reach(21, 18), 8)
+
+
+@pytest.mark.parametrize("variant", ["table_ix", "text"])
+def test_the_reach_is_as_far_as_an_output_sees_and_no_farther(variant: str) -> None:
+    network, seen = make_network(variant, channels=3, width=0.25, depth=2), reach(variant, 2)
+    random = np.random.default_rng(0)
+    image = random.random((64, 128, 3), np.float32)
+    columns = [64 + offset for offset in range(network.stride)]
+    images = [image]
+    for column in columns:
+        far, near = random.random(image.shape, np.float32), image.copy()
+        inside = slice(column - seen.before, column + seen.after + 1)
+        far[:, inside] = image[:, inside]
+        near[:, column - seen.before] = 100  # larger than its neighbours, for pooling
+        images += [far, near]
+    answers = random_answers(network, np.stack(images))
+    differences = [abs(other - answers[0]).max(0)[column] for column, other in zip(np.repeat(columns, 2), answers[1:])]
+    assert max(differences[::2]) < 1e-6
+    assert max(differences[1::2]) > 1e-6
+
+
+def random_answers(network: Network, images: np.ndarray) -> np.ndarray:
+    encoder, decoder = (init(network, jax.random.key(1)) for init in (init_encoder, init_decoder))
+    params, stats = (
+        {"shared": one, "old": {"only": other}, "new": {}} for one, other in zip(encoder, decoder, strict=True)
+    )
+
+    @jax.jit
+    def answer(images: jax.Array) -> jax.Array:
+        return forward(network, params, stats, images, {"only": jnp.ones(len(images))})[0]["only"]
+
+    return np.asarray(answer(images))

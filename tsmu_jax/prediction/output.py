@@ -1,0 +1,178 @@
+"""What a prediction leaves behind, so that an interrupted one goes on and nothing finished is lost.
+
+OUTPUT/predictions.json                        the model and the options; whatever else is asked for goes elsewhere
+OUTPUT/predictions.csv                         one row an image, written when its files are there
+OUTPUT/<folder>/<id>_mask.png                  0 background, 255 landslide, at the image's own size
+OUTPUT/<folder>/<id>_probability.png           probability of landslide, 0 to 250 for 0 to 1
+OUTPUT/contact_sheet.png                       the images to look at first
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tsmu_jax.errors import UserError
+
+MANIFEST, TABLE, SHEET = "predictions.json", "predictions.csv", "contact_sheet.png"
+SCHEMA = 1
+FULL = 250  # the stored value of probability 1; 251 to 255 stay free
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One image of the table; empty fields are not known.
+
+    Attributes:
+      image: folder and id.
+      decoder: that answered.
+      ecoregion: whose decoder it is; empty where a decoder of several ecoregions was named.
+      margin: of the choice, in [0, 1]; empty where the decoder was named.
+      landslide_share: of the image's pixels, in [0, 1].
+      look: "yes" where a person should look at the image, else "no".
+      network_height, network_width: the size at which the network saw the image.
+      tp, fp, fn, iou: pixels against the mask and their IoU, where there is a mask.
+      error: why there is no prediction.
+      digest: SHA-256 of the image's files.
+    """
+
+    image: str
+    decoder: str = ""
+    ecoregion: str = ""
+    margin: float | None = None
+    landslide_share: float | None = None
+    look: str = "yes"
+    network_height: int | None = None
+    network_width: int | None = None
+    tp: int | None = None
+    fp: int | None = None
+    fn: int | None = None
+    iou: float | None = None
+    error: str = ""
+    digest: str = ""
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Row))
+_NUMBERS = {"margin": float, "landslide_share": float, "iou": float} | dict.fromkeys(
+    ("network_height", "network_width", "tp", "fp", "fn"), int
+)
+
+
+class Output:
+    """The directory that a prediction fills."""
+
+    def __init__(self, path: Path, asked: Mapping[str, Any]) -> None:
+        """Opens a new directory, or that of an interrupted or finished prediction.
+
+        Args:
+          path: of the directory.
+          asked: plain values that decide what the predictions are.
+
+        Raises:
+          UserError: the directory holds something else, or predictions that something else was asked of.
+        """
+        self.path = path
+        self._asked = {"schema": SCHEMA, **asked}
+        self.rows = {row.image: row for row in self._read()}
+
+    def start(self) -> None:
+        """Creates the directory; bad files of an earlier start may have been mended. Raises UserError if it cannot."""
+        self.rows = {image: row for image, row in self.rows.items() if not row.error}
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _replace(self.path / MANIFEST, json.dumps(self._asked, indent=1).encode())
+            self._write_table()
+        except OSError as error:
+            raise UserError(f"--output={self.path}: cannot be written ({error.strerror}); name another") from error
+
+    def is_done(self, image: str, digest: str) -> bool:
+        """Whether these very files of an image have been predicted."""
+        row = self.rows.get(image)
+        return row is not None and not row.error and row.digest == digest
+
+    def write_images(self, image: str, probability: np.ndarray, mask: np.ndarray) -> None:
+        """Writes both files of an image. Args: probability: f[h, w] in [0, 1]; mask: bool[h, w]."""
+        (self.path / image).parent.mkdir(parents=True, exist_ok=True)
+        levels = np.round(FULL * probability).astype(np.uint8)
+        for role, values in (("mask", 255 * mask.astype(np.uint8)), ("probability", levels)):
+            buffer = io.BytesIO()
+            Image.fromarray(values).save(buffer, "PNG", compress_level=1)
+            _replace(self.path / f"{image}_{role}.png", buffer.getvalue())
+
+    def mask_path(self, image: str) -> Path:
+        """Where the mask of an image lies."""
+        return self.path / f"{image}_mask.png"
+
+    def add(self, row: Row) -> None:
+        """Adds a row to the table on the disk, at once; its files must be there."""
+        self.rows[row.image] = row
+        with (self.path / TABLE).open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, _FIELDS).writerow(_as_words(row))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def finish(self) -> None:
+        """Sorts the table, and leaves out what was repeated."""
+        self._write_table()
+
+    def _write_table(self) -> None:
+        buffer = io.StringIO(newline="")
+        writer = csv.DictWriter(buffer, _FIELDS)
+        writer.writeheader()
+        writer.writerows(_as_words(self.rows[image]) for image in sorted(self.rows))
+        _replace(self.path / TABLE, buffer.getvalue().encode())
+
+    def _read(self) -> list[Row]:
+        """The rows of an earlier prediction; raises as the constructor."""
+        if not self.path.exists():
+            return []
+        if not self.path.is_dir():
+            raise UserError(f"--output={self.path}: is a file; name a directory")
+        manifest = self.path / MANIFEST
+        if not manifest.exists():
+            held = sorted(path.name for path in self.path.iterdir())
+            if held:
+                raise UserError(f"--output={self.path}: holds {held[0]} and no predictions; name a new directory")
+            return []
+        try:
+            found = json.loads(manifest.read_text(encoding="utf-8"))
+            with (self.path / TABLE).open(newline="", encoding="utf-8") as file:
+                rows = [_as_row(words) for words in csv.DictReader(file)]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"--output={self.path}: cannot be read ({error!r}); name a new directory") from error
+        for name in self._asked:
+            if found.get(name) != self._asked[name]:
+                raise UserError(
+                    f"--output={self.path}: holds predictions with another {name} ({found.get(name)}, now "
+                    f"{self._asked[name]}); name a new directory"
+                )
+        return [row for row in rows if row is not None]
+
+
+def _as_words(row: Row) -> dict[str, str]:
+    values = dataclasses.asdict(row)
+    return {name: "" if value is None else str(value) for name, value in values.items()}
+
+
+def _as_row(words: Mapping[str, str | None]) -> Row | None:
+    """A row as it was written; None for one that an interruption cut off."""
+    if any(words.get(name) is None for name in _FIELDS) or len(words["digest"] or "") not in (0, 64):
+        return None
+    values: dict[str, Any] = {name: words[name] for name in _FIELDS}
+    for name, kind in _NUMBERS.items():
+        values[name] = kind(values[name]) if values[name] else None
+    return Row(**values)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,149 @@
+"""A saved model applied to pairs: which decoder answers, at which size, how many pairs at once."""
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from tsmu_jax.data.examples import stacked
+from tsmu_jax.errors import UserError
+from tsmu_jax.evaluation.selection import choose
+from tsmu_jax.learning.autoencoders import downsample, reconstruction_errors
+from tsmu_jax.models.saved import SavedModel
+from tsmu_jax.prediction.pairs import LoadedPair
+from tsmu_jax.prediction.sizes import Size, merged, network_size
+from tsmu_jax.prediction.windows import Span, reach, spans
+
+AUTO = "auto"
+# Measured: the compiler keeps 12 bytes a pixel and feature of the encoder for the network of Table IX, 20 for that of
+# section V-C.
+BYTES_PER_FEATURE = 24
+MOST_IMAGES = 32  # at once on a GPU: more gain nothing
+MOST_IMAGES_CPU = 4
+PART_OF_MEMORY = 0.4  # of what is free
+
+
+class Choice(NamedTuple):
+    """Who answers for a pair."""
+
+    ecoregion: str | None  # None where the user named a decoder of several
+    decoder: str
+    margin: float | None  # of the choice, in [0, 1]; None where the user named the decoder
+
+
+class Predictor:
+    """A saved model with the decoder that the user wants, or the choice of one for every pair."""
+
+    def __init__(self, model: SavedModel, *, decoder: str = AUTO, memory_gib: float = 0.0) -> None:
+        """Checks that the model can do what is asked.
+
+        Args:
+          model: opened.
+          decoder: "auto" to choose for every pair, or the name of an ecoregion or of a decoder.
+          memory_gib: that activations may take on each device; 0 for a part of what is free.
+
+        Raises:
+          UserError: no such decoder, or nothing to choose by.
+        """
+        self.model = model
+        self._autoencoders = model.autoencoders() if decoder == AUTO and len(model.ecoregions) > 1 else {}
+        self._named = None if self._autoencoders else self._resolved(decoder)
+        self._bytes = int(memory_gib * 2**30) or _free_bytes()
+
+    @property
+    def images_at_once(self) -> int:
+        """How many squares of the network's side go through it together, on all devices."""
+        most = MOST_IMAGES_CPU if jax.default_backend() == "cpu" else MOST_IMAGES
+        fit = self._bytes // (self._bytes_per_pixel * self.model.side**2)
+        return len(jax.local_devices()) * min(max(fit, 1), most)
+
+    def choices(self, pairs: Sequence[LoadedPair]) -> list[Choice]:
+        """Who answers for each pair: the user's decoder, or that of the autoencoder with the smallest error."""
+        if self._named:
+            return [self._named] * len(pairs)
+        side = int(self.model.description["autoencoders"]["side"])
+        squares = np.stack([self.square(pair) for pair in pairs]).astype(np.float32) / 255
+        small = np.asarray(downsample(squares, side=side))
+        errors = np.stack([reconstruction_errors(params, small) for params in self._autoencoders.values()], axis=1)
+        best, margins = choose(errors)
+        names = [tuple(self._autoencoders)[column] for column in best]
+        return [
+            Choice(name, self.model.route[name], float(margin)) for name, margin in zip(names, margins, strict=True)
+        ]
+
+    def square(self, pair: LoadedPair) -> np.ndarray:
+        """A pair as training images are seen: u8[side, side, channels]."""
+        return self._input(pair, Size(self.model.side, self.model.side))
+
+    def size(self, pair: LoadedPair, choice: Choice) -> Size:
+        """The size at which the chosen decoder sees a pair."""
+        described = self.model.description
+        names = [choice.ecoregion] if choice.ecoregion else described["decoders"][choice.decoder]["ecoregions"]
+        trained = merged([described["ecoregions"][name]["contract"]["pixels"] for name in names])
+        height, width = pair.post.shape[:2]
+        return network_size(height, width, side=self.model.side, stride=self.model.network.stride, trained=trained)
+
+    def answer(self, squares: np.ndarray, decoder: str) -> np.ndarray:
+        """Calibrated probabilities f32[n, side, side] of at most `images_at_once` squares u8[n, side, side, c]."""
+        missing = self.images_at_once - len(squares)  # one compiled program, whatever their number
+        return self.model.predict(np.pad(squares, ((0, missing), (0, 0), (0, 0), (0, 0))), decoder)[: len(squares)]
+
+    def answer_by_windows(self, pair: LoadedPair, size: Size, decoder: str) -> np.ndarray:
+        """Calibrated probabilities f32[h, w] of a pair at any size: those of one pass, also where it takes several."""
+        image, result = self._input(pair, size), np.empty(size, np.float32)
+        windows, devices = list(self._windows(size)), len(jax.local_devices())
+        for batch in (windows[first : first + devices] for first in range(0, len(windows), devices)):
+            parts = np.stack([image[y.start : y.stop, x.start : x.stop] for y, x in batch])
+            for (y, x), answer in zip(batch, self.model.predict(parts, decoder), strict=True):
+                kept = (slice(one.keep_start - one.start, one.keep_stop - one.start) for one in (y, x))
+                result[y.keep_start : y.keep_stop, x.keep_start : x.keep_stop] = answer[tuple(kept)]
+        return result
+
+    def _windows(self, size: Size) -> Iterator[tuple[Span, Span]]:
+        """All of one shape, as large as memory allows: the larger, the less is computed twice."""
+        network, stride = self.model.description["network"], self.model.network.stride
+        side = int((self._bytes / self._bytes_per_pixel) ** 0.5) // stride * stride
+        if max(size) <= side or size.height * size.width <= side**2:
+            return iter([(Span(0, size.height, 0, size.height), Span(0, size.width, 0, size.width))])
+        seen = reach(network["variant"], network["depth"])
+        side = max(side, -(-seen.smallest_window // stride) * stride + stride)
+        rows, columns = (spans(length, side, seen, stride) for length in size)
+        return itertools.product(rows, columns)
+
+    @property
+    def _bytes_per_pixel(self) -> int:
+        return BYTES_PER_FEATURE * int(self.model.network.encoder.features)
+
+    def _input(self, pair: LoadedPair, size: Size) -> np.ndarray:
+        return stacked(pair.pre, pair.post, size=size, channels=self.model.network.channels)
+
+    def _resolved(self, decoder: str) -> Choice:
+        """The decoder that answers for all pairs. Raises UserError where there is none of that name, or no choice."""
+        model = self.model
+        if decoder == AUTO and len(model.decoders) == 1:
+            only = model.ecoregions[0] if len(model.ecoregions) == 1 else None
+            return Choice(only, model.decoders[0], None)
+        if decoder == AUTO:
+            raise UserError(
+                f"{model.path}: holds no autoencoders, which choose decoders; name one of {', '.join(model.decoders)}: "
+                f"--decoder={model.decoders[-1]}"
+            )
+        if decoder in model.route:
+            return Choice(decoder, model.route[decoder], None)
+        if decoder in model.decoders:
+            return Choice(None, decoder, None)
+        known = ", ".join(dict.fromkeys((AUTO, *model.ecoregions, *model.decoders)))
+        raise UserError(f"--decoder={decoder}: the model has no such ecoregion or decoder; known: {known}")
+
+
+def _free_bytes() -> int:
+    """Of each device, in bytes: what activations may take."""
+    device = jax.local_devices()[0]
+    limits = device.memory_stats()
+    if limits and "bytes_limit" in limits:
+        return int(PART_OF_MEMORY * (limits["bytes_limit"] - limits.get("bytes_in_use", 0)))
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(PART_OF_MEMORY * free / len(jax.local_devices()))

@@ -1,0 +1,132 @@
+"""Predicts the pairs of a folder: reads ahead, answers in batches, writes behind."""
+
+import collections
+import concurrent.futures
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from tsmu_jax.data import scenes
+from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.index import SceneFiles
+from tsmu_jax.data.progress import reported
+from tsmu_jax.evaluation import metrics
+from tsmu_jax.evaluation.evaluate import THRESHOLD
+from tsmu_jax.prediction import pairs
+from tsmu_jax.prediction.output import Output, Row
+from tsmu_jax.prediction.pairs import LoadedPair
+from tsmu_jax.prediction.predictor import Choice, Predictor
+
+_READERS = max(2, min(8, os.cpu_count() or 2))
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Read = LoadedPair | Row | None  # decoded, bad, or done before
+Answered = tuple[LoadedPair, Choice, np.ndarray]
+
+
+def predict(
+    predictor: Predictor, found: Sequence[SceneFiles], bad: Sequence[BadFile], output: Output, labels: Sequence[str]
+) -> None:
+    """Predicts all pairs that `output` does not hold yet; a bad file is listed there and stops nothing.
+
+    Args:
+      found, bad: as `pairs.find` returns them.
+      labels: those of LabelMe that mean landslide.
+    """
+    output.start()
+    for error in bad:
+        output.add(Row(error.path, error=error.reason))
+
+    def read(files: SceneFiles) -> Read:
+        name, digest = pairs.name_of(files), ""
+        try:
+            contents = scenes.read(files)
+            digest = pairs.digest(contents)
+            return None if output.is_done(name, digest) else pairs.load(files, contents, labels)
+        except BadFile as error:
+            return Row(name, error=str(error), digest=digest)
+
+    def finish(item: Row | Answered) -> Row:
+        return item if isinstance(item, Row) else _finished(output, predictor, *item)
+
+    with (
+        concurrent.futures.ThreadPoolExecutor(_READERS) as readers,
+        concurrent.futures.ThreadPoolExecutor(_READERS) as writers,
+    ):
+        batch = min(predictor.images_at_once, max(len(found), 1))
+        loaded = reported(_ahead(readers, read, found, 2 * batch), total=len(found), what="predicting")
+        answered = _answers(predictor, loaded, batch)
+        for row in _ahead(writers, finish, answered, 2 * batch):
+            output.add(row)
+    output.finish()
+
+
+def _answers(predictor: Predictor, loaded: Iterator[Read], batch: int) -> Iterator[Row | Answered]:
+    """Yields bad pairs as they are, and all others with their probabilities at the network's size."""
+    waiting: dict[str, list[tuple[LoadedPair, Choice]]] = collections.defaultdict(list)  # squares, by decoder
+
+    def flushed(decoder: str) -> Iterator[Answered]:
+        squares = np.stack([predictor.square(pair) for pair, _ in waiting[decoder]])
+        for (pair, choice), probability in zip(waiting.pop(decoder), predictor.answer(squares, decoder), strict=True):
+            yield pair, choice, probability
+
+    while chunk := list(itertools.islice(loaded, batch)):
+        yield from (item for item in chunk if isinstance(item, Row))
+        here = [item for item in chunk if isinstance(item, LoadedPair)]
+        for pair, choice in zip(here, predictor.choices(here) if here else [], strict=True):
+            size = predictor.size(pair, choice)
+            if size == (predictor.model.side, predictor.model.side):
+                waiting[choice.decoder].append((pair, choice))
+                if len(waiting[choice.decoder]) == batch:
+                    yield from flushed(choice.decoder)
+            else:
+                yield pair, choice, predictor.answer_by_windows(pair, size, choice.decoder)
+    for decoder in list(waiting):
+        yield from flushed(decoder)
+
+
+def _finished(output: Output, predictor: Predictor, pair: LoadedPair, choice: Choice, probability: np.ndarray) -> Row:
+    """Writes the files of a pair at its own size and returns its row."""
+    height, width = pair.post.shape[:2]
+    network_height, network_width = probability.shape
+    if probability.shape != (height, width):
+        resized = Image.fromarray(probability).resize((width, height), Image.Resampling.BILINEAR)
+        probability = np.clip(np.asarray(resized), 0.0, 1.0)
+    mask = probability > THRESHOLD
+    output.write_images(pair.name, probability, mask)
+    scores: dict[str, Any] = {}
+    if pair.mask is not None:
+        counts = metrics.count(mask[None], pair.mask[None])
+        scores = {name: int(values[0]) for name, values in counts._asdict().items()}
+        scores["iou"] = round(float(metrics.scores(counts).iou[0]), 6)
+    unsure = choice.margin is not None and choice.margin < predictor.model.description["margin"]
+    return Row(
+        image=pair.name,
+        decoder=choice.decoder,
+        ecoregion=choice.ecoregion or "",
+        margin=None if choice.margin is None else round(choice.margin, 6),
+        landslide_share=round(float(mask.mean()), 6),
+        look="yes" if unsure else "no",
+        network_height=network_height,
+        network_width=network_width,
+        **scores,
+        digest=pair.digest,
+    )
+
+
+def _ahead(
+    pool: concurrent.futures.Executor, work: Callable[[Item], Result], items: Iterable[Item], number: int
+) -> Iterator[Result]:
+    """Like `map`, in order, with at most `number` items begun before they are asked for."""
+    pending: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
+    for item in items:
+        pending.append(pool.submit(work, item))
+        if len(pending) >= number:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()

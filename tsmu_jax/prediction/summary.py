@@ -1,0 +1,52 @@
+"""What a prediction says at its end: a few lines, and a sheet of the images to look at first."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from tsmu_jax.data import scenes
+from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.index import SceneFiles
+from tsmu_jax.prediction.output import SHEET, TABLE, Output, Row
+from tsmu_jax.prediction.pairs import name_of
+from tsmu_jax.reporting.sheet import MOST, Picture, sheet
+
+
+def text(output: Output) -> str:
+    """How many images there are, what answered, what to look at, and scores where there are masks."""
+    rows = list(output.rows.values())
+    good, bad = [row for row in rows if not row.error], [row for row in rows if row.error]
+    lines = [f"{len(good)} images, {sum(row.look == 'yes' for row in good)} of them to look at: {output.path / SHEET}"]
+    for decoder in dict.fromkeys(row.decoder for row in good):
+        own = [row for row in good if row.decoder == decoder]
+        scored = [row.iou for row in own if row.iou is not None]
+        iou = f", mean IoU {np.mean(scored):.3f} of {len(scored)} with masks" if scored else ""
+        share = np.mean([row.landslide_share for row in own])
+        lines.append(f"  decoder {decoder}: {len(own)} images, {100 * share:.1f} % landslide{iou}")
+    if bad:
+        lines.append(f"{len(bad)} bad files, the first: {bad[0].image}: {bad[0].error}")
+    return "\n".join([*lines, f"table: {output.path / TABLE}"])
+
+
+def contact_sheet(output: Output, found: Sequence[SceneFiles]) -> None:
+    """Draws the images that a person should look at first, then those with most landslide."""
+    files = {name_of(one): one for one in found}
+    rows = [row for row in output.rows.values() if not row.error and row.image in files]
+    rows.sort(key=lambda row: (row.look != "yes", -(row.landslide_share or 0), row.image))
+    pictures = [picture for row in rows[:MOST] if (picture := _picture(output, row, files[row.image]))]
+    if pictures:
+        left_out = len(rows) - len(pictures)
+        sheet(pictures, output.path / SHEET, note=f"{left_out} more images in {TABLE}" if left_out else "")
+
+
+def _picture(output: Output, row: Row, files: SceneFiles) -> Picture | None:
+    try:
+        _, post = scenes.decode_images(files, scenes.read(files))
+    except BadFile:  # it has changed since
+        return None
+    with Image.open(output.mask_path(row.image)) as image:
+        mask = np.asarray(image) > 0
+    margin = "" if row.margin is None else f", margin {row.margin:.2f}"
+    title = f"{row.image}\n{row.decoder}{margin}, {100 * (row.landslide_share or 0):.1f} %"
+    return Picture(post, mask, title, marked=row.look == "yes")
