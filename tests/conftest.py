@@ -1,4 +1,4 @@
-"""Two CPU devices, no silent broadcasting, no kept programs, no display: set before anything imports JAX or draws.
+"""Two CPU devices, no silent broadcasting, no display, compiled programs kept for these tests alone: set before anything imports JAX or draws.
 
 Also run directories as `tsmu_jax.main` leaves them, made by hand, for what reads them.
 """
@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import runpy
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ _others = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.
 os.environ["XLA_FLAGS"] = " ".join([_QUICK, *_others, f"{_COUNT}=2"])
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="tsmu-tests-"))
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["MPLBACKEND"] = "agg"
 
 import jax  # noqa: E402  (must see the variables above)

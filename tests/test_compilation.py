@@ -24,7 +24,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's cache directory, nothing configured; afterwards JAX's options are as they were."""
     before = {name: jax.config.values[name] for name in _OPTIONS}
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    jax.config.update("jax_enable_compilation_cache", True)
+    jax.config.update("jax_compilation_cache_dir", None)
     yield tmp_path / "cache"
     for name, value in before.items():
         jax.config.update(name, value)
@@ -70,7 +70,8 @@ def test_a_run_with_kept_programs_ends_with_the_same_bits_traced_or_not(tmp_path
         "reuse": False,
     }
     settings = [f"--config.{name}={value}" for name, value in flags.items()]
-    environment = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "true", "XDG_CACHE_HOME": str(cache)}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    del environment["JAX_COMPILATION_CACHE_DIR"]
     kept = []
     for run, profile in (("first", False), ("second", True)):
         command = [sys.executable, "-m", "tsmu_jax.main", "--config=configs/tsmu.py:demo", *settings]

@@ -30,7 +30,7 @@ TINY = {
     "data.size": 16,
     "data.test_pairs": 4,
     "data.subsample": 0,
-    "model.depth": 3,
+    "model.depth": 2,
     "model.width": 0.25,
     "epochs.initial": 40,  # there must be something to forget
     "epochs.freeze": 2,
