@@ -1,6 +1,7 @@
-"""Two CPU devices, no silent broadcasting, no display, compiled programs kept for these tests alone: set before anything imports JAX or draws.
+"""Two CPU devices, no silent broadcasting, no display: set before anything imports JAX or draws.
 
-Also run directories as `tsmu_jax.main` leaves them, made by hand, for what reads them.
+Programs are compiled once for all tests, and kept for them alone. Also run directories as `tsmu_jax.main` leaves
+them, made by hand, for what reads them.
 """
 
 import dataclasses
