@@ -1,0 +1,248 @@
+"""`python -m tsmu_jax.predict`: what it writes, how it goes on, what it refuses."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from absl import flags
+from PIL import Image
+
+from tsmu_jax import predict
+from tsmu_jax.data.examples import stacked
+from tsmu_jax.errors import UserError
+from tsmu_jax.evaluation import metrics
+from tsmu_jax.learning.autoencoders import downsample, reconstruction_errors
+from tsmu_jax.models import saved
+from tsmu_jax.models.autoencoder import Autoencoder
+from tsmu_jax.models.saved import SavedModel, load_model
+from tsmu_jax.models.tsmu import init_decoder, init_encoder, make_network
+from tsmu_jax.prediction.output import FULL
+from tsmu_jax.prediction.pairs import LoadedPair
+from tsmu_jax.prediction.predictor import BYTES_PER_FEATURE, Choice, Predictor
+from tsmu_jax.prediction.sizes import Size, merged, network_size
+
+NETWORK = {"variant": "table_ix", "channels": 6, "width": 0.25, "depth": 2}
+SIDE = 16
+PIXELS = {"height": [16, 20, 24], "width": [16, 24, 32]}
+
+Predict = Callable[..., None]
+
+
+def write_model(path: Path, *, autoencoders: bool = True, **changes: Any) -> SavedModel:
+    """A model with two decoders, of random values; `changes` of its network."""
+    network = make_network(**NETWORK | changes)
+    shared, a, b = init_encoder(network, jax.random.key(0)), *(init_decoder(network, jax.random.key(k)) for k in (1, 2))
+    params, stats = ({"shared": shared[i], "old": {"a": a[i], "b": b[i]}, "new": {}} for i in (0, 1))
+    for name, sign in (("a", -1), ("b", 1)):  # what they answer lies on both sides of the threshold
+        params["old"][name] = jax.tree.map(lambda x, sign=sign: x + 0.05 * sign, params["old"][name])
+    described = {
+        "network": NETWORK | changes,
+        "side": SIDE,
+        "decoders": {name: {"ecoregions": [name], "calibration": {"temperature": 2.0}} for name in "ab"},
+        "ecoregions": {name: {"contract": {"pixels": PIXELS}} for name in "ab"},
+        "margin": 0.1,
+        "autoencoders": {"side": 8, "hidden": 3},
+    }
+    blank = np.zeros((1, 8 * 8 * network.channels), np.float32)
+    trees = {name: Autoencoder(3).init(jax.random.key(k), blank)["params"] for k, name in enumerate("ab")}
+    saved.save(path, described, params, stats, autoencoders=trees if autoencoders else {}, exam={})
+    return load_model(path)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SavedModel:
+    return write_model(tmp_path_factory.mktemp("run") / "model")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Nine pairs in two folders and one beside them; those of `first` have masks."""
+    random = np.random.default_rng(0)
+    for number in range(9):
+        folder = tmp_path / "images" / ("" if number == 8 else ("first", "second")[number % 2])
+        folder.mkdir(parents=True, exist_ok=True)
+        for date in ("pre", "post"):
+            image = random.integers(0, 256, (20, 24, 3), np.uint8)
+            Image.fromarray(image).save(folder / f"{number}_{date}.png")
+        if folder.name == "first":
+            Image.fromarray(255 * random.integers(0, 2, (20, 24), np.uint8)).save(folder / f"{number}_mask.png")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def run() -> Iterator[Predict]:
+    """Runs the entry point with the given flags."""
+
+    def call(**values: object) -> None:
+        flags.FLAGS.unparse_flags()  # back to the defaults
+        predict.main(flags.FLAGS(["predict", *(f"--{name}={value}" for name, value in values.items())]))
+
+    yield call
+    flags.FLAGS.unparse_flags()
+
+
+def table(output: Path) -> dict[str, dict[str, str]]:
+    with (output / "predictions.csv").open(newline="") as file:
+        return {row["image"]: row for row in csv.DictReader(file)}
+
+
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_every_image_gets_the_chosen_decoders_answer_at_its_own_size(
+    model: SavedModel, images: Path, tmp_path: Path, run: Predict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(model=model.path, input=images, output=out)
+    rows = table(out)
+    assert sorted(rows) == ["8", *(f"first/{n}" for n in range(0, 8, 2)), *(f"second/{n}" for n in range(1, 8, 2))]
+    for name, row in rows.items():
+        dates = [read(images / f"{name}_{date}.png") for date in ("pre", "post")]
+        square = stacked(*dates, size=(SIDE, SIDE), channels=6)[None]
+        small = np.asarray(downsample(square.astype(np.float32) / 255, side=8))
+        errors = {one: float(reconstruction_errors(tree, small)[0]) for one, tree in model.autoencoders().items()}
+        chosen = min(errors, key=errors.__getitem__)
+        assert row["decoder"] == row["ecoregion"] == chosen
+        margin = 1 - min(errors.values()) / max(errors.values())
+        assert float(row["margin"]) == pytest.approx(margin, abs=1e-5)
+        assert row["look"] == ("yes" if margin < 0.1 else "no")
+        probability = Image.fromarray(model.predict(square, chosen)[0]).resize((24, 20), Image.Resampling.BILINEAR)
+        levels, mask = read(out / f"{name}_probability.png"), read(out / f"{name}_mask.png")
+        assert np.abs(levels / FULL - np.asarray(probability)).max() <= 0.5 / FULL + 1e-5
+        assert (mask == np.where(np.asarray(probability) > 0.5, 255, 0)).mean() > 0.99  # ties of rounding
+        assert float(row["landslide_share"]) == pytest.approx((mask > 0).mean(), abs=1e-6)
+        if name.startswith("first"):
+            counts = metrics.count(mask[None], read(images / f"{name}_mask.png")[None])
+            assert [int(row[field]) for field in counts._fields] == [int(values[0]) for values in counts]
+            assert float(row["iou"]) == pytest.approx(metrics.scores(counts).iou[0], abs=1e-6)
+        else:
+            assert row["iou"] == row["tp"] == ""
+    assert read(out / "contact_sheet.png").ndim == 3
+    printed = capsys.readouterr().out
+    looked = sum(row["look"] == "yes" for row in rows.values())
+    assert f"9 images, {looked} of them to look at" in printed
+    for decoder in {row["decoder"] for row in rows.values()}:
+        own = [row for row in rows.values() if row["decoder"] == decoder]
+        scored = [float(row["iou"]) for row in own if row["iou"]]
+        assert f"decoder {decoder}: {len(own)} images" in printed
+        assert not scored or f"mean IoU {np.mean(scored):.3f} of {len(scored)} with masks" in printed
+
+
+def test_a_named_decoder_answers_for_all(model: SavedModel, images: Path, tmp_path: Path, run: Predict) -> None:
+    run(model=model.path, input=images, output=tmp_path / "out", decoder="b")
+    rows = table(tmp_path / "out").values()
+    assert {row["decoder"] for row in rows} == {"b"}
+    assert {row["margin"] for row in rows} == {""} and {row["look"] for row in rows} == {"no"}
+
+
+def test_it_goes_on_where_it_stopped(
+    model: SavedModel, images: Path, tmp_path: Path, run: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    run(model=model.path, input=images, output=whole)
+    run(model=model.path, input=images, output=out)
+    lines = (out / "predictions.csv").read_bytes().splitlines(keepends=True)
+    (out / "predictions.csv").write_bytes(b"".join(lines[:5]) + lines[5][:40])  # killed while it wrote the fifth row
+    (images / "first" / "0_post.png").write_bytes((images / "first" / "2_post.png").read_bytes())  # and one is replaced
+    answered: list[int] = []
+    answer = Predictor.answer
+
+    def counted(self: Predictor, squares: np.ndarray, decoder: str) -> np.ndarray:
+        answered.append(len(squares))
+        return answer(self, squares, decoder)
+
+    monkeypatch.setattr(Predictor, "answer", counted)
+    run(model=model.path, input=images, output=out)
+    assert sum(answered) == 9 - 4 + 1
+    before, after = table(whole), table(out)
+    assert before.pop("first/0") != after.pop("first/0")
+    assert before == after
+    for name in before:
+        for role in ("mask", "probability"):
+            assert (whole / f"{name}_{role}.png").read_bytes() == (out / f"{name}_{role}.png").read_bytes()
+
+
+def test_a_bad_file_is_listed_and_stops_nothing(
+    model: SavedModel, images: Path, tmp_path: Path, run: Predict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, bad = tmp_path / "out", images / "second" / "3_post.png"
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[:200])
+    (images / "second" / "5_pre.png").unlink()
+    with pytest.raises(SystemExit) as exit:
+        run(model=model.path, input=images, output=out)
+    assert exit.value.code == 1
+    rows = table(out)
+    assert "second/3_post.png: does not decode" in rows["second/3"]["error"]
+    assert "has no pre-event image" in rows["second/5_post.png"]["error"]
+    assert sum(not row["error"] for row in rows.values()) == 7
+    assert "2 bad files, the first: " in capsys.readouterr().out
+    bad.write_bytes(whole)
+    (images / "second" / "5_post.png").unlink()
+    run(model=model.path, input=images, output=out)
+    assert sorted(table(out)) == ["8", *(f"first/{n}" for n in range(0, 8, 2)), "second/1", "second/3", "second/7"]
+
+
+def test_images_of_another_scale_go_by_windows(model: SavedModel) -> None:
+    random = np.random.default_rng(0)
+    pair = LoadedPair("large", "", *(random.integers(0, 256, (150, 210, 3), np.uint8) for _ in range(2)), None)
+    choice = Choice("a", "a", None)
+    size = Predictor(model).size(pair, choice)
+    assert size == (120, 140)  # as many pixels of the file to one of the network's as 20 and 24 have to 16
+    pixel = BYTES_PER_FEATURE * model.network.encoder.features
+    little = Predictor(model, memory_gib=pixel * 40**2 / 2**30)
+    assert len(list(little._windows(size))) > 4
+    image = stacked(pair.pre, pair.post, size=size, channels=6)[None]
+    np.testing.assert_allclose(
+        little.answer_by_windows(pair, size, "a"), model.predict(image, "a")[0], rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [((16, 16), (64, 64)), ((36, 11), (64, 64)), ((37, 16), (112, 48)), ((1600, 10), (5120, 32)), ((5, 5), (16, 16))],
+)
+def test_sizes_keep_the_scale_of_the_training(pixels: tuple[int, int], expected: tuple[int, int]) -> None:
+    trained = {"height": (16, 20, 24), "width": (16, 20, 24)}
+    assert network_size(*pixels, side=64, stride=16, trained=trained) == Size(*expected)
+    assert network_size(*pixels, side=64, stride=16, trained=None) == Size(64, 64)
+
+
+def test_sizes_of_several_ecoregions() -> None:
+    a = {"height": [1, 2, 3], "width": [4, 5, 6]}
+    b = {"height": [2, 4, 9], "width": [1, 1, 1]}
+    assert merged([a, b, a]) == {"height": (1, 2, 9), "width": (1, 5, 6)}
+    assert merged([a, None]) is None
+
+
+def test_wrong_input_ends_in_one_line(model: SavedModel, images: Path, tmp_path: Path, run: Predict) -> None:
+    other = write_model(tmp_path / "plain", autoencoders=False, width=0.2)
+    out = tmp_path / "out"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    (tmp_path / "empty").mkdir()
+    for values, message in (
+        ({"model": tmp_path}, f"--model: {tmp_path}: holds no model.json"),
+        ({"decoder": "c"}, "--decoder=c: the model has no such ecoregion or decoder; known: auto, a, b"),
+        ({"model": other.path}, "holds no autoencoders, which choose decoders; name one of a, b: --decoder=b"),
+        ({"input": tmp_path / "empty"}, "no images in it; they must be named <id>_pre.png and <id>_post.png"),
+        ({"input": tmp_path / "missing"}, "missing: no such directory"),
+        ({"output": images / "out"}, "lies in --input, and would be read as input"),
+        ({"output": tmp_path / "full"}, "holds letter.txt and no predictions; name a new directory"),
+        ({"output": tmp_path / "full" / "letter.txt"}, "is a file; name a directory"),
+    ):
+        with pytest.raises(UserError) as error:
+            run(**{"model": model.path, "input": images, "output": out} | values)
+        assert message in str(error.value)
+        assert not out.exists() and not (images / "out").exists()
+    run(model=model.path, input=images, output=out)
+    with pytest.raises(UserError, match="holds predictions with another decoder \\(auto, now a\\)"):
+        run(model=model.path, input=images, output=out, decoder="a")
+    with pytest.raises(UserError, match="holds predictions with another model"):
+        run(model=other.path, input=images, output=out, decoder="a")
