@@ -21,6 +21,7 @@ from tsmu_jax.errors import UserError
 ALL = (
     "train_step",
     "inference",
+    "predict",
     "freeze_step",
     "update",
     "input_wait",

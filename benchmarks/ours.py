@@ -1,10 +1,13 @@
 """Our steps by themselves, each built by a function that a candidate names: plain values in, a `Job` out."""
 
+import itertools
 from collections.abc import Mapping
+from pathlib import Path
 
 import jax
 import numpy as np
 
+from benchmarks.predict import write_pairs
 from benchmarks.worker import Job
 from tsmu_jax.batch import FLIP, IMAGE, MASK
 from tsmu_jax.compilation import return_memory
@@ -13,7 +16,12 @@ from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, padded, pmap_answer, pmap_train, replicate, shard
 from tsmu_jax.learning.state import Model, add_decoder, init_model, start
 from tsmu_jax.learning.steps import Objective, make_answer_step, make_train_step
+from tsmu_jax.models import saved
 from tsmu_jax.models.tsmu import PARTS, Network, make_network
+from tsmu_jax.prediction import pairs
+from tsmu_jax.prediction import run as prediction
+from tsmu_jax.prediction.output import Output
+from tsmu_jax.prediction.predictor import Predictor
 
 
 def train_step(size: int, batch: int, dtype: str = "float32", rematerialise: bool = False) -> Job:
@@ -47,6 +55,30 @@ def inference(size: int, batch: int, dtype: str = "float32") -> Job:
         jax.block_until_ready(step(params, stats, sent))
 
     return Job(run, warmup=2, lead=2)
+
+
+def predict(size: int, batch: int, dtype: str = "float32") -> Job:
+    """A folder of `batch` pairs, from PNG files to PNG files, by a saved model that is open."""
+    network, model = _model(dtype, {"old": 1})
+    directory = write_pairs(batch, size)
+    path = Path(directory.name)
+    pixels = {"height": [size] * 3, "width": [size] * 3}
+    description = {
+        "network": {"dtype": dtype},
+        "side": size,
+        "decoders": {"old0": {"ecoregions": ["a"], "calibration": {"temperature": 1.0}}},
+        "ecoregions": {"a": {"contract": {"pixels": pixels}}},
+        "margin": 0.1,
+    }
+    saved.save(path / "model", description, model.params, model.batch_stats, autoencoders={}, exam={})
+    predictor = Predictor(saved.load_model(path / "model"))
+    found, bad = pairs.find(path / "input", require_pre=True)
+    outputs = (path / f"output{number}" for number in itertools.count())
+
+    def run() -> None:
+        prediction.predict(predictor, found, bad, Output(next(outputs), {}), ["landslide"])
+
+    return Job(run, warmup=2, close=directory.cleanup)
 
 
 def _model(dtype: str, decoders: Mapping[str, int], *, rematerialise: bool = False) -> tuple[Network, Model]:

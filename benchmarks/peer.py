@@ -3,13 +3,18 @@
 Channels-last memory format throughout; the only file that names PyTorch.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from benchmarks.predict import write_pairs
 from benchmarks.worker import Job
 from tsmu_jax.errors import UserError
 
@@ -222,3 +227,38 @@ def inference(size: int, batch: int, dtype: str = "float32", compiled: bool = Fa
         setting.wait()
 
     return Job(run, warmup=3, lead=2)
+
+
+def predict(size: int, batch: int, dtype: str = "float32", compiled: bool = False) -> Job:
+    """A folder of `batch` pairs, from PNG files to PNG files: threads read ahead and write behind, as on our side."""
+    at_once = min(batch, 32 if torch.cuda.is_available() else 4)
+    setting = _setting(size, at_once, dtype)
+    setting.network.eval()
+    called = torch.compile(setting.answer) if compiled else setting.answer
+    directory = write_pairs(batch, size)
+    path = Path(directory.name)
+    identities = sorted(file.name.removesuffix("_post.png") for file in path.glob("input/*_post.png"))
+
+    def read(identity: str) -> np.ndarray:
+        dates = [Image.open(path / "input" / f"{identity}_{date}.png").convert("RGB") for date in ("pre", "post")]
+        return np.concatenate([np.asarray(date) for date in dates], axis=-1)
+
+    def write(folder: Path, identity: str, probability: np.ndarray) -> None:
+        for role, values in (("probability", np.round(250 * probability)), ("mask", 255 * (probability > 0.5))):
+            Image.fromarray(values.astype(np.uint8)).save(folder / f"{identity}_{role}.png", compress_level=1)
+
+    def run() -> None:
+        folder = Path(tempfile.mkdtemp(dir=path))
+        with concurrent.futures.ThreadPoolExecutor() as pool, torch.inference_mode():
+            images, written = pool.map(read, identities), []
+            for start in range(0, batch, at_once):
+                names = identities[start : start + at_once]
+                stack = np.stack([next(images) for _ in names])
+                padded = np.pad(stack, ((0, at_once - len(names)), (0, 0), (0, 0), (0, 0)))
+                sent = torch.from_numpy(padded).to(setting.images.device).permute(0, 3, 1, 2)
+                answers = torch.sigmoid(called(sent)).cpu().numpy()
+                written += [pool.submit(write, folder, *each) for each in zip(names, answers, strict=False)]
+            for each in written:
+                each.result()
+
+    return Job(run, warmup=3, close=directory.cleanup)
