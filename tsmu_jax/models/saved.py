@@ -85,20 +85,13 @@ class SavedModel:
           UserError: there is no such decoder.
           ValueError: the images have another shape or type, or values outside of [0, 1].
         """
-        if decoder not in self.decoders:
-            raise UserError(f"{self.path}: no decoder {decoder!r}; there are {', '.join(self.decoders)}")
-        images = self._checked(images)
-        devices = len(self._mesh.devices)
-        missing = -len(images) % devices
-        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        sent = jax.device_put(padded, NamedSharding(self._mesh, PartitionSpec("images")))
-        return np.asarray(self._answer(*self._placed(decoder), sent))[: len(images)]
+        return np.asarray(self._sent(images, decoder))[: len(images)]
 
     def predict(self, images: np.ndarray, decoder: str) -> np.ndarray:
         """Calibrated probabilities of landslide, f32[b, h, w] in [0, 1]; arguments as for `logits`."""
-        logits = self.logits(images, decoder)
+        logits = self._sent(images, decoder)
         temperature = self.description["decoders"][decoder]["calibration"]["temperature"]
-        return np.asarray(jax.nn.sigmoid(logits / np.float32(temperature)))
+        return np.asarray(_probabilities(logits, np.float32(temperature)))[: len(images)]
 
     def autoencoders(self) -> dict[str, Tree]:
         """The autoencoder of each ecoregion, in the order of arrival; none where none were trained."""
@@ -134,6 +127,16 @@ class SavedModel:
 
         return answer
 
+    def _sent(self, images: np.ndarray, decoder: str) -> jax.Array:
+        """Logits on the devices, of images that are padded to a multiple of their number."""
+        if decoder not in self.decoders:
+            raise UserError(f"{self.path}: no decoder {decoder!r}; there are {', '.join(self.decoders)}")
+        images = self._checked(images)
+        missing = -len(images) % len(self._mesh.devices)
+        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else images
+        sent = jax.device_put(padded, NamedSharding(self._mesh, PartitionSpec("images")))
+        return self._answer(*self._placed(decoder), sent)
+
     @functools.lru_cache(maxsize=2)  # noqa: B019  (a model lives as long as the process, and it has few decoders)
     def _placed(self, decoder: str) -> tuple[Tree, Tree]:
         """Parameters and statistics of the encoder and one decoder, on every device."""
@@ -155,6 +158,11 @@ class SavedModel:
         if images.size and not (images.min() >= 0 and images.max() <= 1):
             raise ValueError(f"images lie in [{images.min()}, {images.max()}]; divide them by their maximum intensity")
         return images.astype(np.float32)
+
+
+@jax.jit
+def _probabilities(logits: jax.Array, temperature: jax.Array) -> jax.Array:
+    return jax.nn.sigmoid(logits / temperature)
 
 
 def save(

@@ -11,7 +11,6 @@ import csv
 import dataclasses
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -115,8 +114,6 @@ class Output:
         self.rows[row.image] = row
         with (self.path / TABLE).open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, _FIELDS).writerow(_as_words(row))
-            file.flush()
-            os.fsync(file.fileno())
 
     def finish(self) -> None:
         """Sorts the table, and leaves out what was repeated."""

@@ -21,7 +21,7 @@ from tsmu_jax.prediction.output import Output, Row
 from tsmu_jax.prediction.pairs import LoadedPair
 from tsmu_jax.prediction.predictor import Choice, Predictor
 
-_READERS = max(2, min(8, os.cpu_count() or 2))
+_THREADS = min(32, (os.cpu_count() or 1) + 4)  # of readers, and as many of writers: they decode and encode PNG
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,8 +55,8 @@ def predict(
         return item if isinstance(item, Row) else _finished(output, predictor, *item)
 
     with (
-        concurrent.futures.ThreadPoolExecutor(_READERS) as readers,
-        concurrent.futures.ThreadPoolExecutor(_READERS) as writers,
+        concurrent.futures.ThreadPoolExecutor(_THREADS) as readers,
+        concurrent.futures.ThreadPoolExecutor(_THREADS) as writers,
     ):
         batch = min(predictor.images_at_once, max(len(found), 1))
         loaded = reported(_ahead(readers, read, found, 2 * batch), total=len(found), what="predicting")
