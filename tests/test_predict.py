@@ -1,17 +1,17 @@
 """`python -m tsmu_jax.predict`: what it writes, how it goes on, what it refuses."""
 
 import csv
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from absl import flags
 from PIL import Image
 
-from tsmu_jax import predict
 from tsmu_jax.data.examples import stacked
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics
@@ -20,16 +20,18 @@ from tsmu_jax.models import saved
 from tsmu_jax.models.autoencoder import Autoencoder
 from tsmu_jax.models.saved import SavedModel, load_model
 from tsmu_jax.models.tsmu import init_decoder, init_encoder, make_network
+from tsmu_jax.prediction.folder import predict_folder
 from tsmu_jax.prediction.output import FULL
 from tsmu_jax.prediction.pairs import LoadedPair
 from tsmu_jax.prediction.predictor import BYTES_PER_FEATURE, Choice, Predictor
 from tsmu_jax.prediction.sizes import Size, merged, network_size
 
 NETWORK = {"variant": "table_ix", "channels": 6, "width": 0.25, "depth": 2}
+ROOT = Path(__file__).parent.parent
 SIDE = 16
 PIXELS = {"height": [16, 20, 24], "width": [16, 24, 32]}
 
-Predict = Callable[..., None]
+Predict = Callable[..., bool]
 
 
 def write_model(path: Path, *, autoencoders: bool = True, **changes: Any) -> SavedModel:
@@ -74,15 +76,13 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run() -> Iterator[Predict]:
-    """Runs the entry point with the given flags."""
+def run() -> Predict:
+    """Predicts as the entry point does with the given flags."""
 
-    def call(**values: object) -> None:
-        flags.FLAGS.unparse_flags()  # back to the defaults
-        predict.main(flags.FLAGS(["predict", *(f"--{name}={value}" for name, value in values.items())]))
+    def call(*, model: Path, input: Path, output: Path, **options: Any) -> bool:
+        return predict_folder(model, input, output, **options)
 
-    yield call
-    flags.FLAGS.unparse_flags()
+    return call
 
 
 def table(output: Path) -> dict[str, dict[str, str]]:
@@ -175,9 +175,7 @@ def test_a_bad_file_is_listed_and_stops_nothing(
     whole = bad.read_bytes()
     bad.write_bytes(whole[:200])
     (images / "second" / "5_pre.png").unlink()
-    with pytest.raises(SystemExit) as exit:
-        run(model=model.path, input=images, output=out)
-    assert exit.value.code == 1
+    assert not run(model=model.path, input=images, output=out)
     rows = table(out)
     assert "second/3_post.png: does not decode" in rows["second/3"]["error"]
     assert "has no pre-event image" in rows["second/5_post.png"]["error"]
@@ -185,7 +183,7 @@ def test_a_bad_file_is_listed_and_stops_nothing(
     assert "2 bad files, the first: " in capsys.readouterr().out
     bad.write_bytes(whole)
     (images / "second" / "5_post.png").unlink()
-    run(model=model.path, input=images, output=out)
+    assert run(model=model.path, input=images, output=out)
     assert sorted(table(out)) == ["8", *(f"first/{n}" for n in range(0, 8, 2)), "second/1", "second/3", "second/7"]
 
 
@@ -246,3 +244,14 @@ def test_wrong_input_ends_in_one_line(model: SavedModel, images: Path, tmp_path:
         run(model=model.path, input=images, output=out, decoder="a")
     with pytest.raises(UserError, match="holds predictions with another model"):
         run(model=other.path, input=images, output=out, decoder="a")
+
+
+def test_the_command(model: SavedModel, images: Path, tmp_path: Path) -> None:
+    (images / "second" / "3_post.png").write_bytes(b"")
+    command = [sys.executable, "-m", "tsmu_jax.predict", f"--input={images}", f"--output={tmp_path / 'out'}"]
+    for name, code, said in (("none", 2, "error: --model: "), (model.path.name, 1, "8 images, ")):
+        done = subprocess.run(
+            [*command, f"--model={model.path.with_name(name)}"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code
+        assert said in done.stdout + done.stderr and "Traceback" not in done.stderr

@@ -13,7 +13,6 @@ from pathlib import Path
 from absl import flags
 
 from tsmu_jax import cli
-from tsmu_jax.errors import UserError
 
 _MODEL = flags.DEFINE_string("model", None, "A run's directory, or a saved model's.", required=True)
 _INPUT = flags.DEFINE_string("input", None, "Folder of images.", required=True)
@@ -26,28 +25,19 @@ _MEMORY = flags.DEFINE_float("memory_gib", 0.0, "For activations, on each device
 def main(argv: Sequence[str]) -> None:
     """Predicts, and says what came out."""
     del argv  # flags only
-    source, target = Path(_INPUT.value), Path(_OUTPUT.value)
-    if target.resolve().is_relative_to(source.resolve()):
-        raise UserError(f"--output={target}: lies in --input, and would be read as input; name another directory")
-
     from tsmu_jax.compilation import keep_compiled  # JAX: not for `--help`
-    from tsmu_jax.models.saved import load_model
-    from tsmu_jax.prediction import pairs, run, summary
-    from tsmu_jax.prediction.output import Output
-    from tsmu_jax.prediction.predictor import Predictor
+    from tsmu_jax.prediction.folder import predict_folder
 
     keep_compiled()
-    try:
-        model = load_model(_MODEL.value)
-    except UserError as error:
-        raise UserError(f"--model: {error}") from error
-    predictor = Predictor(model, decoder=_DECODER.value, memory_gib=_MEMORY.value)
-    found, bad = pairs.find(source, require_pre=model.network.channels == 6)
-    output = Output(target, {"model": model.digest, "decoder": _DECODER.value, "labels": _LABELS.value})
-    run.predict(predictor, found, bad, output, _LABELS.value)
-    summary.contact_sheet(output, found)
-    print(summary.text(output))
-    if any(row.error for row in output.rows.values()):
+    good = predict_folder(
+        _MODEL.value,
+        Path(_INPUT.value),
+        Path(_OUTPUT.value),
+        decoder=_DECODER.value,
+        labels=_LABELS.value,
+        memory_gib=_MEMORY.value,
+    )
+    if not good:
         sys.exit(1)
 
 

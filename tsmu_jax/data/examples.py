@@ -30,7 +30,8 @@ def to_example(pair: Pair, *, size: int, channels: int) -> Example:
       UserError: if 6 channels are asked for and there is no pre-event image.
     """
     image = stacked(pair.pre, pair.post, size=(size, size), channels=channels)
-    return Example(image, np.asarray(_resized(pair.mask, (size, size), Image.Resampling.NEAREST)))
+    mask = np.asarray(_resized(pair.mask, (size, size), Image.Resampling.NEAREST))
+    return Example(image, mask)
 
 
 def stacked(pre: np.ndarray | None, post: np.ndarray, *, size: tuple[int, int], channels: int) -> np.ndarray:

@@ -1,0 +1,51 @@
+"""Applies a saved model to a folder, from flags to the closing lines."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.models.saved import load_model
+from tsmu_jax.prediction import pairs, run, summary
+from tsmu_jax.prediction.output import Output
+from tsmu_jax.prediction.predictor import AUTO, Predictor
+
+
+def predict_folder(
+    model: str | os.PathLike[str],
+    source: Path,
+    target: Path,
+    *,
+    decoder: str = AUTO,
+    labels: Sequence[str] = ("landslide",),
+    memory_gib: float = 0.0,
+) -> bool:
+    """Predicts all pairs of a folder, draws the contact sheet and prints what came out.
+
+    Args:
+      model: directory of a saved model, or of a run.
+      source: holds the pairs; see `pairs.find`.
+      target: where the output goes; see `output.py`.
+      decoder: "auto", or the name of an ecoregion or of a decoder.
+      labels: those of LabelMe that mean landslide.
+      memory_gib: that activations may take on each device; 0 for a part of what is free.
+
+    Returns:
+      Whether every image could be read.
+
+    Raises:
+      UserError: the model, the decoder, the input or the output is wrong; nothing is written then.
+    """
+    if target.resolve().is_relative_to(source.resolve()):
+        raise UserError(f"--output={target}: lies in --input, and would be read as input; name another directory")
+    try:
+        opened = load_model(model)
+    except UserError as error:
+        raise UserError(f"--model: {error}") from error
+    predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib)
+    found, bad = pairs.find(source, require_pre=opened.network.channels == 6)
+    output = Output(target, {"model": opened.digest, "decoder": decoder, "labels": list(labels)})
+    run.predict(predictor, found, bad, output, labels)
+    summary.contact_sheet(output, found)
+    print(summary.text(output))
+    return not any(row.error for row in output.rows.values())
