@@ -71,7 +71,7 @@ BAD: dict[str, tuple[Break, str]] = {
     ),
     "no pre": (
         lambda f, image, labels: (f / "b_pre.png").unlink(),
-        "etf/b_post.png: has no pre-event image; add it, or use post-event images only: --config.data.c",
+        "etf/b_post.png: has no pre-event image; add it, or train for post-event images only: --config.data.c",
     ),
     "second post": (
         lambda f, image, labels: image(f / "b_post.tif"),

@@ -84,7 +84,7 @@ def collect(
 
 
 def where(ecoregion: str, path: Path) -> str:
-    """How messages name a file: relative to the directory that holds the folder of its ecoregion."""
+    """Names a file in a message: the path relative to the directory of all ecoregions."""
     return (Path(ecoregion) / path.name).as_posix()
 
 
@@ -101,7 +101,9 @@ def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool, requi
         neither = f"has neither a mask ({wanted}) nor labels ({post[0].stem}.json); add one"
         raise BadFile(file, neither if mask is None else both)
     if pre is None and require_pre:
-        raise BadFile(file, "has no pre-event image; add it, or use post-event images only: --config.data.channels=3")
+        raise BadFile(
+            file, "has no pre-event image; add it, or train for post-event images only: --config.data.channels=3"
+        )
     try:
         footprint = _footprint(group)
         if post[1].date is not None:

@@ -114,7 +114,7 @@ class PreparedSource:
                 if require_pre and not has_pre:
                     raise UserError(
                         f"{data_dir}: pair {entry['id']} of ecoregion {name!r} has no pre-event image; "
-                        "use post-event images only: --config.data.channels=3"
+                        "train for post-event images only: --config.data.channels=3"
                     )
                 footprint, size = entry.pop("footprint"), entry.pop("size", None)
                 entry |= {"footprint": footprint and Footprint(*footprint), "size": size and tuple(size)}

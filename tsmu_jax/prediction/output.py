@@ -1,4 +1,4 @@
-"""What a prediction leaves behind, so that an interrupted one goes on and nothing finished is lost.
+"""Writes predictions to a directory and reads them back, so that an interrupted command can go on.
 
 OUTPUT/predictions.json                        the model and the options; whatever else is asked for goes elsewhere
 OUTPUT/predictions.csv                         one row an image, written when its files are there

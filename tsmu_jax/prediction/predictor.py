@@ -1,4 +1,4 @@
-"""A saved model applied to pairs: which decoder answers, at which size, how many pairs at once."""
+"""Applies a saved model to pairs: chooses the decoder, the size of the input and the size of a batch."""
 
 import itertools
 import os
@@ -55,7 +55,7 @@ class Predictor:
 
     @property
     def images_at_once(self) -> int:
-        """How many squares of the network's side go through it together, on all devices."""
+        """The number of images in a batch over all devices, each resized to the network's side."""
         most = MOST_IMAGES_CPU if jax.default_backend() == "cpu" else MOST_IMAGES
         fit = self._bytes // (self._bytes_per_pixel * self.model.side**2)
         return len(jax.local_devices()) * min(max(fit, 1), most)

@@ -1,4 +1,4 @@
-"""What a prediction says at its end: a few lines, and a sheet of the images to look at first."""
+"""Sums up finished predictions: the closing lines of the command, and a contact sheet."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,11 @@ from tsmu_jax.reporting.sheet import MOST, Picture, sheet
 
 
 def text(output: Output) -> str:
-    """How many images there are, what answered, what to look at, and scores where there are masks."""
+    """Returns the closing lines: numbers of images and bad files, and the mean IoU of each decoder."""
     rows = list(output.rows.values())
     good, bad = [row for row in rows if not row.error], [row for row in rows if row.error]
-    lines = [f"{len(good)} images, {sum(row.look == 'yes' for row in good)} of them to look at: {output.path / SHEET}"]
+    where = f": {output.path / SHEET}" if good else ""
+    lines = [f"{len(good)} images, {sum(row.look == 'yes' for row in good)} of them to look at{where}"]
     for decoder in dict.fromkeys(row.decoder for row in good):
         own = [row for row in good if row.decoder == decoder]
         scored = [row.iou for row in own if row.iou is not None]
