@@ -1,7 +1,7 @@
 """Keys of a batch. Every array has the batch as its first axis."""
 
 IMAGE = "image"  # u8[b, s, s, c]
-MASK = "mask"  # u8[b, s, s], 1 = landslide
+MASK = "mask"  # u8[b, s, s] of the values in mask.py
 FLIP = "flip"  # i32[b] in [0, FLIPS): bit 0 mirrors left and right, bit 1 top and bottom
 WEIGHT = "weight"  # f32[b]: 1, or 0 for padding
 DECODER = "decoder"  # i32[b]: which of the phase's supervised decoders the labels train

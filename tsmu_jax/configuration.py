@@ -51,10 +51,10 @@ def read(chosen: Mapping[str, Any]) -> Config:
     for key, value in flat.items():
         _check(SETTINGS[key], value)
     labels = names(flat["data.labels"])
-    if not labels or "background" in labels:
+    if not labels or {"background", "unknown"} & set(labels):
         raise UserError(
             f"--config.data.labels={flat['data.labels']}: name the LabelMe labels that mean landslide; "
-            "background cuts holes and cannot be one"
+            "background cuts holes, unknown marks ground that nobody can judge"
         )
     _check_size(flat["data.size"], flat["model.depth"])
     return _build(Config(), chosen)

@@ -2,8 +2,9 @@
 
     python -m tsmu_jax.prepare --input=DIR --data_dir=DIR
 
---input holds one folder for each ecoregion, with <id>_pre, <id>_post and <id>_mask (or LabelMe) files. Into
---data_dir go ArrayRecord files and their description. Train on them with --config.data.dir=DIR.
+--input holds one folder for each ecoregion, with <id>_pre, <id>_post and <id>_mask (or LabelMe) files; <id>_unknown
+marks ground that nobody can judge. Images of 16 bits or of many bands need --range and --bands. Into --data_dir go
+ArrayRecord files and their description. Train on them with --config.data.dir=DIR.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the dataset is written.
 _ECOREGIONS = flags.DEFINE_list("ecoregions", [], "Which ecoregions; all by default.")
 _LABELS = flags.DEFINE_list("labels", ["landslide"], "LabelMe labels that mean landslide.")
 _TILE = flags.DEFINE_list("tile", [], "Cut images to tiles of this side in px: 200, or name=200,name=128.")
+_BANDS = flags.DEFINE_multi_string("bands", [], "Which bands are red, green and blue: 3,2,1, or name=3,2,1.")
+_RANGE = flags.DEFINE_multi_string("range", [], "Values that become black and white: 0:3000, or name=0:3000.")
+_GSD = flags.DEFINE_multi_string("gsd", [], "Metres of ground a pixel, where files do not say: 0.5, or name=0.5.")
 _ON_BAD_FILE = flags.DEFINE_enum("on_bad_file", "error", ["error", "skip"], "Stop, or leave bad files out.")
 _SYNTHETIC_PAIRS = flags.DEFINE_integer("synthetic_pairs", 0, "Of each ecoregion; 0 for the paper's numbers.")
 _SYNTHETIC_SIZE = flags.DEFINE_integer("synthetic_size", 512, "Side of synthetic images in px.")
@@ -42,7 +46,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _prepare(data_dir: Path) -> None:
-    from tsmu_jax.data import describe, prepared, splits  # TFDS and matplotlib: not for `--help`
+    from tsmu_jax.data import describe, prepared, splits, stated  # TFDS and matplotlib: not for `--help`
     from tsmu_jax.data.ecoregions import ECOREGIONS
     from tsmu_jax.data.open import open_source
     from tsmu_jax.reporting.figures import pixel_histograms
@@ -58,6 +62,7 @@ def _prepare(data_dir: Path) -> None:
         synthetic_pairs=dict.fromkeys(ECOREGIONS, count) if count else None,
         synthetic_size=(_SYNTHETIC_SIZE.value, _SYNTHETIC_SIZE.value),
         synthetic_seed=_SEED.value,
+        stated=stated.read(_BANDS.value, _RANGE.value, _GSD.value),
     )
     options: dict[str, Any] = {
         "kind": splits.resolved_kind(source.infos, _SPLIT.value),

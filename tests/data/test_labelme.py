@@ -135,7 +135,7 @@ def test_unknown_label_names_the_known_ones_and_the_flag() -> None:
     with pytest.raises(BadFile) as caught:
         labelme.read(content(GOOD, ("polygon", "Scarp", SQUARE)), path="a.json", labels=("landslide",))
     assert str(caught.value) == (
-        "a.json: polygon 2 has the unknown label 'Scarp'; known are landslide, background "
+        "a.json: polygon 2 has the unknown label 'Scarp'; known are landslide, background, unknown "
         "(for others: --config.data.labels=landslide,scarp)"
     )
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tsmu_jax.evaluation.metrics import Counts, concatenate, count, micro_iou, scores, summary
+from tsmu_jax.mask import UNKNOWN
 
 
 def by_hand(prediction: np.ndarray, mask: np.ndarray) -> tuple[int, int, int]:
@@ -35,8 +36,15 @@ def test_count_is_pixel_by_pixel(prediction, mask) -> None:
     expected = [by_hand(p, m) for p, m in zip(prediction, mask, strict=True)]
     assert list(zip(*(field.tolist() for field in counts), strict=True)) == expected
     assert all(field.dtype == np.int64 for field in counts)
-    for other in (255 * mask, mask.astype(bool), mask.astype(np.float32)):  # non-zero is landslide
+    for other in (mask.astype(bool), mask.astype(np.float32)):
         np.testing.assert_array_equal(count(prediction, other), counts)
+
+
+def test_unknown_ground_is_in_no_count(prediction, mask) -> None:
+    unknown = np.random.default_rng(2).uniform(size=mask.shape) < 0.4
+    counts = count(prediction, np.where(unknown, np.uint8(UNKNOWN), mask))
+    expected = [by_hand(p[~u][None], m[~u][None]) for p, m, u in zip(prediction, mask, unknown, strict=True)]
+    assert list(zip(*(field.tolist() for field in counts), strict=True)) == expected
 
 
 def test_scores_are_equations_1_to_4(prediction, mask) -> None:

@@ -160,6 +160,7 @@ def statistics(landslide: np.ndarray, background: np.ndarray) -> EcoregionStatis
         landslide=histogram_statistics(landslide),
         background=histogram_statistics(background),
         positive_fraction=0.1,
+        unknown_fraction=0.0,
         empty_masks=0,
         landslide_counts=landslide,
         background_counts=background,

@@ -28,6 +28,7 @@ class Description:
     scenes: Mapping[str, int]  # images; more than one pair each where they were tiled
     with_pre: Mapping[str, int]  # pairs that have a pre-event image
     sizes: Mapping[str, Mapping[tuple[int, int], int]]  # (width, height) in px -> pairs
+    gsd_m: Mapping[str, tuple[float, float] | None]  # smallest and largest metres a pixel; None where not known
     test_ids: Mapping[str, tuple[str, ...]]
     validation_ids: Mapping[str, tuple[str, ...]]
     train: Mapping[str, int]
@@ -53,6 +54,7 @@ def describe(source: PairSource, split: Split, split_options: Mapping[str, Any])
         scenes=scenes,
         with_pre=with_pre,
         sizes=sizes,
+        gsd_m={name: _gsd_m(source, name) for name in statistics},
         test_ids={name: tuple(ids[index] for index in indices) for name, indices in split.test.items()},
         validation_ids={name: tuple(ids[index] for index in indices) for name, indices in split.validation.items()},
         train={name: len(indices) for name, indices in split.train.items()},
@@ -79,7 +81,9 @@ def as_json(description: Description) -> dict[str, Any]:
             "scenes": description.scenes[name],
             "with_pre": description.with_pre[name],
             "sizes": {f"{width}x{height}": n for (width, height), n in sorted(description.sizes[name].items())},
+            "gsd_m": description.gsd_m[name],
             "positive_fraction": _number(statistics.positive_fraction),
+            "unknown_fraction": _number(statistics.unknown_fraction),
             "empty_masks": statistics.empty_masks,
             "landslide": _columns(statistics.landslide),
             "background": _columns(statistics.background),
@@ -116,16 +120,27 @@ def _counted(
         yield pair
 
 
+def _gsd_m(source: PairSource, ecoregion: str) -> tuple[float, float] | None:
+    known = [value for info in source.infos if info.ecoregion == ecoregion and info.gsd_m for value in info.gsd_m]
+    return (min(known), max(known)) if known else None
+
+
 def _contents(description: Description) -> str:
     rows = []
     for name, statistics in description.statistics.items():
         (low, high), sizes = _extent(description.sizes[name]), len(description.sizes[name])
         shown = low if sizes == 1 else f"{low} to {high} ({sizes} sizes)"
         counts = f"{statistics.pairs} | {description.scenes[name]} | {description.with_pre[name]}"
-        masks = f"{statistics.positive_fraction:.2%} | {statistics.empty_masks}"
-        rows.append(f"| {name} | {counts} | {shown} | {masks} |")
-    head = "| ecoregion | pairs | images | with pre-event image | size (px) | landslide pixels | empty masks |"
-    return "\n".join((head, "|---" * 7 + "|", *rows))
+        gsd = description.gsd_m[name]
+        metres = " to ".join(dict.fromkeys(f"{value:.3g}" for value in gsd)) if gsd else "not known"
+        unknown = f"{statistics.unknown_fraction:.2%}" if statistics.unknown_fraction else "-"
+        masks = f"{statistics.positive_fraction:.2%} | {unknown} | {statistics.empty_masks}"
+        rows.append(f"| {name} | {counts} | {shown} | {metres} | {masks} |")
+    head = (
+        "| ecoregion | pairs | images | with pre-event image | size (px) | metres a pixel | landslide pixels "
+        "| unknown ground | empty masks |"
+    )
+    return "\n".join((head, "|---" * 9 + "|", *rows))
 
 
 def _table_i(description: Description) -> str:

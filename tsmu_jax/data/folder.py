@@ -15,21 +15,13 @@ from tsmu_jax.data import labelme, scenes, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.index import SceneFiles, collect
+from tsmu_jax.data.look import Look, Scene
 from tsmu_jax.data.progress import reported
 from tsmu_jax.data.source import Pair, PairInfo, Skipped
+from tsmu_jax.data.stated import NOTHING_STATED, Statements
 from tsmu_jax.errors import UserError
 
 _CACHED_SCENES = 4  # neighbouring tiles are mostly read one after the other
-
-
-@dataclasses.dataclass(frozen=True)
-class _Checked:
-    """What the first look at a scene found."""
-
-    files: SceneFiles
-    height: int
-    width: int
-    digest: str  # of the names and bytes of its files
 
 
 class FolderSource:
@@ -44,6 +36,7 @@ class FolderSource:
         tile: Mapping[str, int] | int | None = None,
         on_bad_file: str = "error",
         require_pre: bool,
+        stated: Statements = NOTHING_STATED,
     ) -> None:
         """Indexes and checks the folder.
 
@@ -54,6 +47,7 @@ class FolderSource:
           tile: side in pixels that images are cut to, for all or by ecoregion; None keeps them whole.
           on_bad_file: "error", or "skip" to leave bad pairs out and list them in `skipped`.
           require_pre: whether a pair without a pre-event image is bad (6 input channels) or not (3).
+          stated: bands, ranges of values and ground resolution of the files.
 
         Raises:
           UserError: the directory, an ecoregion or an option is wrong, or a file is bad (the first one is
@@ -65,18 +59,21 @@ class FolderSource:
         known = known_ecoregions(Path(directory))
         chosen = chosen_ecoregions(known, ecoregions, where=str(directory))
         tile_of = _tile_sizes(tile, known)
-        checked, bad = _check_all(Path(directory), chosen, self._labels, require_pre)
+        stated.check(known)
+        self._stated = stated
+        look = Look(self._labels, tile_of, stated)
+        checked, bad = _check_all(Path(directory), chosen, look, require_pre)
         if bad and on_bad_file == "error":
             more = f" (and {len(bad) - 1} more bad files)" if len(bad) > 1 else ""
             raise UserError(f"{bad[0][1]}{more}; to leave bad files out: --config.data.on_bad_file=skip")
         if bad:
             logging.warning("%s: %d bad files are left out, the first: %s", directory, len(bad), bad[0][1])
         _check_not_empty(directory, chosen, checked, bad)
-        pieces = sorted(_pieces(checked, tile_of), key=lambda piece: (piece[0].ecoregion, piece[0].id))
+        pieces = sorted(_pieces(checked), key=lambda piece: (piece[0].ecoregion, piece[0].id))
         self._pieces = [(files, window) for _, files, window in pieces]
         self.infos: tuple[PairInfo, ...] = tuple(info for info, _, _ in pieces)
         self.skipped = tuple(Skipped(name, error.path, error.reason) for name, error in bad)
-        self.fingerprints = _fingerprints(checked, self._labels, tile_of)
+        self.fingerprints = _fingerprints(checked, look)
         if len({(info.ecoregion, info.id) for info in self.infos}) < len(self.infos):
             raise UserError(f"{directory}: an image is named like a tile of another (..._r0c0); rename it")
         self._decoded = functools.lru_cache(_CACHED_SCENES)(self._decode)
@@ -86,13 +83,13 @@ class FolderSource:
 
     def __getitem__(self, index: int) -> Pair:
         """Decodes one pair, its mask at the image's original size."""
-        files, (_, _, y, x, height, width) = self._pieces[index]
-        part = (slice(y, y + height), slice(x, x + width))
+        files, window = self._pieces[index]
+        part = window.part
         pre, post, mask = self._decoded(files)
         return Pair(None if pre is None else pre[part].copy(), post[part].copy(), mask[part].copy())
 
     def _decode(self, files: SceneFiles) -> Pair:
-        return scenes.decode(files, scenes.read(files), self._labels)
+        return scenes.decode(files, scenes.read(files), self._labels, self._stated.of(files.ecoregion))
 
 
 def known_ecoregions(directory: Path) -> list[str]:
@@ -120,21 +117,15 @@ def _tile_sizes(tile: Mapping[str, int] | int | None, known: Sequence[str]) -> d
 
 
 def _check_all(
-    directory: Path, ecoregions: Sequence[str], labels: Sequence[str], require_pre: bool
-) -> tuple[list[_Checked], list[tuple[str, BadFile]]]:
+    directory: Path, ecoregions: Sequence[str], look: Look, require_pre: bool
+) -> tuple[list[Scene], list[tuple[str, BadFile]]]:
     """Decodes every scene in a thread pool; returns the good ones, and the bad files with their ecoregion."""
 
-    def check(files: SceneFiles) -> _Checked | BadFile:
+    def check(files: SceneFiles) -> Scene | BadFile:
         try:
-            contents = scenes.read(files)
-            height, width = scenes.decode(files, contents, labels).mask.shape
+            return look.check(files)
         except BadFile as error:
             return error
-        digest = hashlib.sha256()
-        for path, content in contents.items():
-            digest.update(f"{path.name}\0{len(content)}\0".encode())
-            digest.update(content)
-        return _Checked(files, height, width, digest.hexdigest())
 
     found: list[SceneFiles] = []
     bad: list[tuple[str, BadFile]] = []
@@ -153,13 +144,27 @@ def _check_all(
                 bad.append((scene.ecoregion, result))
             else:
                 checked.append(result)
+    _check_types(checked)
     return checked, sorted(bad, key=lambda item: item[1].path)
+
+
+def _check_types(checked: Sequence[Scene]) -> None:
+    """One range of values cannot fit files of several types. Raises UserError."""
+    first: dict[str, Scene] = {}
+    for scene in checked:
+        other = first.setdefault(scene.files.ecoregion, scene)
+        if scene.intensities != other.intensities:
+            types = [one.intensities.dtype if one.intensities else "uint8" for one in (scene, other)]
+            raise UserError(
+                f"{scene.files.ecoregion}/{scene.files.post.name}: holds {types[0]}, but {other.files.post.name} "
+                f"{types[1]}; convert one of them, or make two ecoregions of them"
+            )
 
 
 def _check_not_empty(
     directory: str | os.PathLike[str],
     ecoregions: Sequence[str],
-    checked: Sequence[_Checked],
+    checked: Sequence[Scene],
     bad: Sequence[tuple[str, BadFile]],
 ) -> None:
     for empty in sorted(set(ecoregions) - {scene.files.ecoregion for scene in checked}):
@@ -167,33 +172,33 @@ def _check_not_empty(
         raise UserError(f"{directory}: all pairs of ecoregion {empty!r} are bad, the first: {first}")
 
 
-def _pieces(
-    checked: Sequence[_Checked], tile_of: Mapping[str, int | None]
-) -> list[tuple[PairInfo, SceneFiles, tiles.Window]]:
+def _pieces(checked: Sequence[Scene]) -> list[tuple[PairInfo, SceneFiles, tiles.Window]]:
     pieces = []
     for scene in checked:
         files, height, width = scene.files, scene.height, scene.width
-        windows = tiles.windows(height, width, tile_of[files.ecoregion])
-        for window in windows:
+        for window in scene.tiles:
             info = PairInfo(
-                id=files.id if len(windows) == 1 else f"{files.id}_r{window.row}c{window.col}",
+                id=files.id if scene.whole else f"{files.id}_r{window.row}c{window.col}",
                 ecoregion=files.ecoregion,
                 scene=files.id,
-                footprint=files.footprint and tiles.window_footprint(files.footprint, window, height, width),
+                footprint=scene.footprint and tiles.window_footprint(scene.footprint, window, height, width),
                 pre_date=files.pre_date,
                 post_date=files.post_date,
                 size=(window.height, window.width),
+                gsd_m=scene.gsd_m,
+                intensities=scene.intensities,
             )
             pieces.append((info, files, window))
     return pieces
 
 
-def _fingerprints(
-    checked: Sequence[_Checked], labels: Sequence[str], tile_of: Mapping[str, int | None]
-) -> dict[str, str]:
+def _fingerprints(checked: Sequence[Scene], look: Look) -> dict[str, str]:
     digests: dict[str, Any] = {}
     for scene in checked:
         name = scene.files.ecoregion
-        digest = digests.setdefault(name, hashlib.sha256(repr([name, sorted(labels), tile_of[name]]).encode()))
+        options: list[Any] = [name, sorted(look.labels), look.tile_of[name]]
+        if scene.intensities:
+            options.append(dataclasses.astuple(scene.intensities))
+        digest = digests.setdefault(name, hashlib.sha256(repr(options).encode()))
         digest.update(f"{scene.files.id}\0{scene.digest}\n".encode())
     return {name: digest.hexdigest() for name, digest in digests.items()}

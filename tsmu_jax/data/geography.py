@@ -1,5 +1,6 @@
 """Distances and overlaps between footprints (WGS84 boxes), all against all."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,24 @@ from scipy.sparse import csgraph
 from tsmu_jax.data.source import Footprint
 
 _EARTH_RADIUS_M = 6_371_008.8
+_EQUATOR_M, _ECCENTRICITY_2 = 6_378_137.0, 0.00669437999014  # of the WGS84 ellipsoid
 _CHUNK = 512  # rows of the all-against-all tables held at once
+
+
+def degree_m(latitude: float) -> tuple[float, float]:
+    """Metres of a degree of longitude and of a degree of latitude, at a latitude in degrees, on WGS84."""
+    sine = math.sin(math.radians(latitude))
+    shrunk = 1 - _ECCENTRICITY_2 * sine**2
+    across = _EQUATOR_M / math.sqrt(shrunk) * math.cos(math.radians(latitude))
+    along = _EQUATOR_M * (1 - _ECCENTRICITY_2) / shrunk**1.5
+    return math.radians(across), math.radians(along)
+
+
+def gsd_m(footprint: Footprint, height: int, width: int) -> tuple[float, float]:
+    """Metres of ground that a pixel of a north-up image covers down and across, at its middle."""
+    across_m, along_m = degree_m((footprint.lat_min + footprint.lat_max) / 2)
+    down = (footprint.lat_max - footprint.lat_min) * along_m / height
+    return down, (footprint.lon_max - footprint.lon_min) * across_m / width
 
 
 def boxes(footprints: Sequence[Footprint | None]) -> np.ndarray:

@@ -1,54 +1,106 @@
 """Image files as arrays: anything that 8-bit RGB can hold without loss of range, and nothing else."""
 
 import io
+import math
 from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.source import Intensities
+from tsmu_jax.mask import UNKNOWN
 
 _EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
+_NODATA_TAG = 42113  # of TIFF: GDAL's value of pixels without data, as text
+_GEOGRAPHIC_TAGS = (33550, 34264)  # of TIFF: a pixel's size, or a whole transformation
+_RANGE = "say which values are black and white: --range=LOW:HIGH of tsmu_jax.prepare"
+T = TypeVar("T")
 
 
-def decode_rgb(data: bytes, path: str) -> np.ndarray:
-    """Decodes an image.
+class Decoded(NamedTuple):
+    """An image.
 
-    Grey is repeated, palettes are looked up, transparency is ignored, EXIF rotation is applied.
+    Attributes:
+      rgb: u8[h, w, 3].
+      observed: bool[h, w], where the file has data; None if everywhere.
+      intensities: how stored values were mapped; None for 8-bit RGB.
+    """
 
-    Returns:
-      u8[h, w, 3].
+    rgb: np.ndarray
+    observed: np.ndarray | None = None
+    intensities: Intensities | None = None
+
+
+def decode(data: bytes, path: str) -> Decoded:
+    """Decodes an image of 8 bits.
+
+    Grey is repeated, palettes are looked up, EXIF rotation is applied. Where it is wholly transparent, or holds the
+    value that a TIFF file names for pixels without data, it is not observed.
 
     Raises:
       BadFile: it does not decode, or holds more than 8 bits a channel (dividing 16-bit values by 256 would
         turn most satellite images black; the user knows their range, we do not).
     """
-    return _decode(data, path, lambda image: np.array(ImageOps.exif_transpose(image).convert("RGB")))
+
+    def convert(image: Image.Image) -> Decoded:
+        nodata = _nodata(image)
+        image = ImageOps.exif_transpose(image)
+        rgb, observed = np.array(image.convert("RGB")), None
+        if image.has_transparency_data:
+            observed = np.asarray(image.convert("RGBA").getchannel("A")) > 0
+        if nodata is not None:
+            there = (rgb != nodata).any(-1)
+            observed = there if observed is None else observed & there
+        return Decoded(rgb, None if observed is None or observed.all() else observed)
+
+    return _decode(data, path, convert, remedy=_RANGE)
 
 
-def decode_mask(data: bytes, path: str) -> np.ndarray:
+def decode_rgb(data: bytes, path: str) -> np.ndarray:
+    """The colours of `decode` alone, u8[h, w, 3]."""
+    return decode(data, path).rgb
+
+
+def is_georeferenced(data: bytes) -> bool:
+    """Whether a file is a TIFF that says where it lies; `rasters.georeference` says where."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
+            return any(tag in getattr(image, "tag_v2", {}) for tag in _GEOGRAPHIC_TAGS)
+    except Exception:  # not a TIFF, or one that Pillow cannot hold
+        return data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def decode_mask(data: bytes, path: str, *, unknown: bool = False) -> np.ndarray:
     """Decodes a mask whose values are 0 and 1, or 0 and 255, in one channel or in equal ones.
 
     Both 1 and 255 count as landslide, also side by side in one mask: each is the customary "true" of some
     tool, and masks merged from two tools hold both.
 
+    Args:
+      unknown: whether 2 may stand for unknown ground, as in prepared datasets.
+
     Returns:
-      u8[h, w], 1 = landslide, 0 = background.
+      u8[h, w] of the values in mask.py.
 
     Raises:
       BadFile: it does not decode, has unequal channels, or other values.
     """
-    values = _decode(data, path, _mask_values)
+    values = _decode(data, path, _mask_values, remedy="save it with 8 bits")
     if values.ndim == 3:
         if (values != values[..., :1]).any():
             raise BadFile(path, "a mask in colours; save it with one channel of 0 and 255")
         values = values[..., 0]
     present = np.bincount(values.reshape(-1), minlength=256)  # much faster than np.unique
-    odd = [value for value in np.flatnonzero(present) if value not in (0, 1, 255)]
+    odd = [value for value in np.flatnonzero(present) if value not in (0, 1, 255, *([UNKNOWN] if unknown else []))]
     if odd:
         shown = ", ".join(str(value) for value in odd[:3]) + (", ..." if len(odd) > 3 else "")
         raise BadFile(path, f"a mask with values {shown}; only 0, 1 and 255 are allowed (no smoothing, no JPEG)")
-    return (values > 0).astype(np.uint8)
+    mask = (values > 0).astype(np.uint8)
+    if present[UNKNOWN]:
+        mask[values == UNKNOWN] = UNKNOWN
+    return mask
 
 
 def encode_png(array: np.ndarray) -> bytes:
@@ -65,17 +117,27 @@ def _mask_values(image: Image.Image) -> np.ndarray:
     return np.array(image if image.mode in ("L", "P") else image.convert("RGB"))
 
 
-def _decode(data: bytes, path: str, convert: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+def _decode(data: bytes, path: str, convert: Callable[[Image.Image], T], *, remedy: str) -> T:
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.mode not in _EIGHT_BIT or _is_deep(image):
-                raise BadFile(path, f"holds more than 8 bits a channel ({image.mode}); stretch it to 8-bit RGB first")
+                raise BadFile(path, f"holds more than 8 bits a channel ({image.mode}); {remedy}")
             return convert(image)
     except BadFile:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and others
         reason = "not an image that can be read" if isinstance(error, UnidentifiedImageError) else str(error)
         raise BadFile(path, f"does not decode ({reason}); replace the file") from None
+
+
+def _nodata(image: Image.Image) -> int | None:
+    """The 8-bit value that marks pixels without data; None where a file names none."""
+    text = getattr(image, "tag_v2", {}).get(_NODATA_TAG, "") if image.mode in ("L", "RGB") else ""
+    try:
+        value = float(text.strip("\0 "))
+    except ValueError:
+        return None
+    return int(value) if math.isfinite(value) and value in range(256) else None
 
 
 def _is_deep(image: Image.Image) -> bool:

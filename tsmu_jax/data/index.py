@@ -23,6 +23,7 @@ class SceneFiles:
     pre: Path | None
     mask: Path | None
     labels: Path | None  # LabelMe
+    unknown: Path | None  # where nobody can say
     footprint: Footprint | None
     pre_date: str | None
     post_date: str | None
@@ -30,8 +31,15 @@ class SceneFiles:
     @property
     def files(self) -> tuple[Path, ...]:
         """Those that exist, in a fixed order."""
-        return tuple(path for path in (self.pre, self.post, self.mask, self.labels) if path is not None)
+        return tuple(path for path in (self.pre, self.post, self.mask, self.labels, self.unknown) if path is not None)
 
+
+_ROLES = {
+    "pre": "pre-event image",
+    "mask": "mask",
+    "labels": "label file",
+    "unknown": "mask of unknown ground",
+}
 
 _Group = dict[names.Role, tuple[Path, names.FileName]]
 
@@ -92,7 +100,7 @@ def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool, requi
     pre, post, mask, labels = (group.get(role) for role in ("pre", "post", "mask", "labels"))
     if post is None:
         path = next(iter(group.values()))[0]
-        role = {"pre": "pre-event image", "mask": "mask", "labels": "label file"}[next(iter(group))]
+        role = _ROLES[next(iter(group))]
         raise BadFile(where(ecoregion, path), f"a {role} without its post-event image; add it or remove the file")
     file = where(ecoregion, post[0])
     if (mask and labels) or (require_labels and not mask and not labels):
@@ -117,6 +125,7 @@ def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool, requi
         pre=pre[0] if pre else None,
         mask=mask[0] if mask else None,
         labels=labels[0] if labels else None,
+        unknown=group["unknown"][0] if "unknown" in group else None,
         footprint=footprint,
         pre_date=pre[1].date if pre else None,
         post_date=post[1].date,

@@ -2,8 +2,8 @@
 
 Coordinates are pixels from the upper-left corner. Shapes are drawn with Pillow exactly as LabelMe draws
 them, so a mask includes the outline's pixels. **Shapes are painted in file order, each over those before
-it**: one labelled as a landslide paints 1, one labelled "background" paints 0. A hole therefore stands
-after the polygon that it cuts, and an island inside of the hole after the hole.
+it**: one labelled as a landslide paints 1, one labelled "background" paints 0, one labelled "unknown" paints unknown
+ground. A hole therefore stands after the polygon that it cuts, and an island inside of the hole after the hole.
 """
 
 import json
@@ -15,10 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tsmu_jax import mask
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.errors import UserError
 
 BACKGROUND = "background"  # the label of holes
+UNKNOWN = "unknown"  # the label of ground of which nobody can say what it is
+_FIXED = {BACKGROUND: mask.BACKGROUND, UNKNOWN: mask.UNKNOWN}  # labels that always mean the same
 _LIMIT_PX = 100_000.0  # Pillow overflows silently beyond 2^31, and needs minutes for circles long before
 _FEWEST = {"polygon": 3, "rectangle": 2, "circle": 2}
 _MOST = {"polygon": math.inf, "rectangle": 2, "circle": 2}
@@ -31,7 +34,7 @@ class Shape(NamedTuple):
 
     kind: str
     points: tuple[Point, ...]  # x, y in pixels; may lie outside of the image
-    value: int  # what it paints: 1 = landslide, 0 = background
+    value: int  # what it paints, of the values in mask.py
 
 
 class Annotation(NamedTuple):
@@ -47,11 +50,11 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """The labels that mean landslide, in lower case.
 
     Raises:
-      UserError: there is none, or one of them is the label of holes.
+      UserError: there is none, or one of them always means something else.
     """
     folded = () if isinstance(labels, str) else tuple(label.casefold() for label in labels)
-    if not folded or BACKGROUND in folded:
-        raise UserError(f"--config.data.labels={labels!r}: name one or more labels, not {BACKGROUND!r}")
+    if not folded or not _FIXED.keys().isdisjoint(folded):
+        raise UserError(f"--config.data.labels={labels!r}: name one or more labels, not {' or '.join(_FIXED)}")
     return folded
 
 
@@ -61,7 +64,7 @@ def read(data: bytes, *, path: str, labels: Sequence[str]) -> Annotation:
     Args:
       data: the file's bytes.
       path: named in errors.
-      labels: those that mean landslide, any case; all others but "background" are errors, since a label
+      labels: those that mean landslide, any case; all others but "background" and "unknown" are errors, since a label
         that is silently ignored is a landslide silently lost.
 
     Raises:
@@ -86,7 +89,7 @@ def rasterise(shapes: Sequence[Shape], height: int, width: int) -> np.ndarray:
     """Draws shapes in order; what lies outside of the image is clipped.
 
     Returns:
-      u8[height, width], 1 = landslide, 0 = background.
+      u8[height, width] of the values in mask.py.
     """
     canvas = Image.new("L", (width, height), 0)
     draw = ImageDraw.Draw(canvas)
@@ -110,8 +113,8 @@ def _shape(shape: Any, number: int, path: str, labels: tuple[str, ...]) -> Shape
     if kind not in _FEWEST:
         raise BadFile(path, f"shape {number} is a {kind}; known are {', '.join(_FEWEST)}: draw it again as one of them")
     label = str(shape["label"]).casefold()
-    if label not in labels and label != BACKGROUND:
-        known = ", ".join((*labels, BACKGROUND))
+    if label not in (*labels, *_FIXED):
+        known = ", ".join((*labels, *_FIXED))
         remedy = f"for others: --config.data.labels={','.join((*labels, label))}"
         reason = f"{kind} {number} has the unknown label {shape['label']!r}; known are {known} ({remedy})"
         raise BadFile(path, reason)
@@ -119,7 +122,7 @@ def _shape(shape: Any, number: int, path: str, labels: tuple[str, ...]) -> Shape
     if not _FEWEST[kind] <= len(points) <= _MOST[kind]:
         plural = "" if len(points) == 1 else "s"
         raise BadFile(path, f"{kind} {number} has {len(points)} point{plural}; a {kind} needs {_FEWEST[kind]}")
-    return Shape(kind, points, int(label != BACKGROUND))
+    return Shape(kind, points, _FIXED.get(label, mask.LANDSLIDE))
 
 
 def _listed(points: Any) -> list[Any]:

@@ -1,10 +1,10 @@
 """What a file's name says: which pair it belongs to, its role, and for the paper's names its place and date.
 
 Two families are known. Ours: `<id>_pre`, `<id>_post` (png, jpg, jpeg, tif, tiff), `<id>_mask.png` and
-LabelMe's `<id>_post.json`. The paper's:
+LabelMe's `<id>_post.json`; `<id>_unknown.png` marks unknown ground. The paper's:
 `GE_<LLlat>_<LLlon>_<URlat>_<URlon>_LS_<id>_US_<yyyymmdd>_{PRE|POST}.jpg`, whose lower-left and upper-right
 corners georeference the image; labels are `<same stem>.json` or `<same stem>_mask.png` of the post-event
-image. Upper and lower case are alike.
+image, unknown ground `<same stem>_unknown.png`. Upper and lower case are alike.
 """
 
 import datetime
@@ -14,16 +14,18 @@ from typing import Literal, NamedTuple
 
 from tsmu_jax.data.source import Footprint
 
-Role = Literal["pre", "post", "mask", "labels"]
+Role = Literal["pre", "post", "mask", "labels", "unknown"]
 
 _IMAGE = r"(?:png|jpe?g|tiff?)"
 _OURS = re.compile(
-    rf"(?P<id>.+)_(?:(?P<pre>pre\.{_IMAGE})|(?P<post>post\.{_IMAGE})|(?P<mask>mask\.png)|(?P<labels>post\.json))",
+    rf"(?P<id>.+)_(?:(?P<pre>pre\.{_IMAGE})|(?P<post>post\.{_IMAGE})|(?P<mask>mask\.png)|(?P<labels>post\.json)"
+    r"|(?P<unknown>unknown\.png))",
     re.IGNORECASE,
 )
 _AUTHORS = re.compile(
     r"GE_(?P<corners>[^_]+_[^_]+_[^_]+_[^_]+)_LS_(?P<id>.+)_US_(?P<date>[^_]+)_"
-    rf"(?:(?P<pre>pre\.{_IMAGE})|(?P<post>post\.{_IMAGE})|(?P<mask>post_mask\.png)|(?P<labels>post\.json))",
+    rf"(?:(?P<pre>pre\.{_IMAGE})|(?P<post>post\.{_IMAGE})|(?P<mask>post_mask\.png)|(?P<labels>post\.json)"
+    r"|(?P<unknown>post_unknown\.png))",
     re.IGNORECASE,
 )
 _AUTHORS_PREFIX = re.compile(r"GE_.*_LS_", re.IGNORECASE)
@@ -104,5 +106,5 @@ def _is_date(text: str) -> bool:
 
 
 def _role(match: re.Match[str]) -> Role:
-    roles: tuple[Role, ...] = ("pre", "post", "mask", "labels")
+    roles: tuple[Role, ...] = ("pre", "post", "mask", "labels", "unknown")
     return next(role for role in roles if match[role])

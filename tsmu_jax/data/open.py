@@ -12,6 +12,7 @@ from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.folder import FolderSource, known_ecoregions
 from tsmu_jax.data.layout import index_path, is_prepared
 from tsmu_jax.data.source import PairSource
+from tsmu_jax.data.stated import NOTHING_STATED, Statements
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
 
@@ -30,6 +31,7 @@ def open_source(
     synthetic_pairs: Mapping[str, int] | None = None,
     synthetic_size: tuple[int, int] = (512, 512),
     synthetic_seed: int = 0,
+    stated: Statements = NOTHING_STATED,
 ) -> PairSource:
     """Opens a prepared dataset, a folder of images, or (None) the synthetic ecoregions.
 
@@ -43,6 +45,7 @@ def open_source(
       synthetic_pairs: number of synthetic pairs by ecoregion; the paper's by default.
       synthetic_size: their height and width.
       synthetic_seed: seed of the synthetic ecoregions.
+      stated: bands, ranges of values and ground resolution of the files; folders only.
 
     Raises:
       UserError: see the sources.
@@ -51,6 +54,7 @@ def open_source(
         counts = _PAPER_COUNTS if synthetic_pairs is None else synthetic_pairs
         chosen = chosen_ecoregions(counts, ecoregions, where="synthetic ecoregions")
         height, width = synthetic_size
+        _refuse(stated, "synthetic ecoregions need")
         return SyntheticSource({name: counts[name] for name in chosen}, height=height, width=width, seed=synthetic_seed)
     if is_prepared(directory):
         from tsmu_jax.data.prepared import PreparedSource  # TFDS takes a second to import
@@ -61,6 +65,7 @@ def open_source(
             raise UserError(
                 f"{directory}: a prepared dataset holds masks, no labels; give --labels to tsmu_jax.prepare"
             )
+        _refuse(stated, f"{directory}: a prepared dataset needs")
         return PreparedSource(directory, ecoregions=ecoregions, require_pre=require_pre)
     return FolderSource(
         directory,
@@ -69,7 +74,13 @@ def open_source(
         tile=tile,
         on_bad_file=on_bad_file,
         require_pre=require_pre,
+        stated=stated,
     )
+
+
+def _refuse(stated: Statements, what: str) -> None:
+    if any(stated):
+        raise UserError(f"{what} no --bands, --range and --gsd, which are for folders of images")
 
 
 def outlines(

@@ -27,7 +27,7 @@ from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.layout import DATASET, index_path, is_prepared
 from tsmu_jax.data.progress import reported
-from tsmu_jax.data.source import Footprint, Pair, PairInfo, PairSource, Skipped
+from tsmu_jax.data.source import Footprint, Intensities, Pair, PairInfo, PairSource, Skipped
 from tsmu_jax.data.splits import names
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
@@ -43,7 +43,8 @@ __all__ = [
 
 _SPLIT = "pairs"  # which of them are tested on is decided when they are read: see splits.py
 _VERSION = "1.0.0"
-SCHEMA = 3  # of the index; 2 lacks the sizes of the images
+SCHEMA = 4  # of the index
+_READABLE = (2, 3, SCHEMA)  # 2 lacks the sizes of the images, 3 what a pixel covers and how its values were mapped
 _IMAGES = ("pre", "post", "mask")
 _BATCH = 16  # records encoded at once, and held in memory
 
@@ -59,7 +60,8 @@ def write(source: PairSource, data_dir: str | os.PathLike[str]) -> None:
     """
     data_dir = Path(data_dir)
     if is_prepared(data_dir):
-        if _read_index(data_dir)["fingerprints"] == source.fingerprints:
+        index = _read_index(data_dir)
+        if index["fingerprints"] == source.fingerprints and _covered(index) == _wanted(source):
             logging.info("%s: already prepared from the same images", data_dir)
             return
         raise UserError(f"{data_dir}: holds a dataset of other images or options; remove it or go elsewhere")
@@ -116,9 +118,7 @@ class PreparedSource:
                         f"{data_dir}: pair {entry['id']} of ecoregion {name!r} has no pre-event image; "
                         "train for post-event images only: --config.data.channels=3"
                     )
-                footprint, size = entry.pop("footprint"), entry.pop("size", None)
-                entry |= {"footprint": footprint and Footprint(*footprint), "size": size and tuple(size)}
-                infos.append(PairInfo(ecoregion=name, **entry))
+                infos.append(_info(name, entry))
                 self._records.append((records, position))
         self.infos: tuple[PairInfo, ...] = tuple(infos)
         skipped = [Skipped(**entry) for entry in index["skipped"]]
@@ -137,7 +137,7 @@ class PreparedSource:
         return Pair(
             pre=images.decode_rgb(record["pre"], f"{where} (pre)") if record["has_pre"] else None,
             post=images.decode_rgb(record["post"], f"{where} (post)"),
-            mask=images.decode_mask(record["mask"], f"{where} (mask)"),
+            mask=images.decode_mask(record["mask"], f"{where} (mask)", unknown=True),
         )
 
 
@@ -161,7 +161,7 @@ class LandslidePairs(tfds.core.GeneratorBasedBuilder):
             "has_pre": tfds.features.Scalar(np.bool_),
             "pre": tfds.features.Image(**image),  # one black pixel without a pre-event image
             "post": tfds.features.Image(**image),
-            "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),  # 1 = landslide
+            "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),  # see mask.py
             "footprint": tfds.features.Tensor(shape=(4,), dtype=np.float64),  # WGS84 west, south, east, north; or NaN
             "pre_date": tfds.features.Text(),  # yyyymmdd, or empty
             "post_date": tfds.features.Text(),
@@ -221,6 +221,32 @@ class SyntheticLandslides(LandslidePairs):
     def _pairs(self) -> PairSource:
         config = self.builder_config
         return SyntheticSource({config.name: config.pairs}, height=config.height, width=config.width, seed=config.seed)
+
+
+def _covered(index: dict[str, Any]) -> list[Any]:
+    """Metres a pixel of each pair: no fingerprint tells, since they are stated and change no image."""
+    return [entry.get("gsd_m") for name in sorted(index["ecoregions"]) for entry in index["ecoregions"][name]]
+
+
+def _wanted(source: PairSource) -> list[Any]:
+    return [info.gsd_m and list(info.gsd_m) for info in source.infos]
+
+
+def _info(ecoregion: str, entry: dict[str, Any]) -> PairInfo:
+    """A pair as the index describes it. Raises KeyError and TypeError where the entry is damaged."""
+    known = {name: entry.pop(name, None) for name in ("footprint", "size", "gsd_m", "intensities")}
+    footprint, size, gsd_m, intensities = known.values()
+    if intensities:
+        ranges = tuple((low, high) for low, high in intensities["ranges"])
+        intensities = Intensities(intensities["dtype"], tuple(intensities["bands"]), ranges)
+    return PairInfo(
+        ecoregion=ecoregion,
+        footprint=footprint and Footprint(*footprint),
+        size=size and tuple(size),
+        gsd_m=gsd_m and tuple(gsd_m),
+        intensities=intensities,
+        **entry,
+    )
 
 
 def _record(info: PairInfo, pair: Pair) -> dict[str, Any]:
@@ -284,6 +310,6 @@ def _read_index(data_dir: Path) -> dict[str, Any]:
         index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: damaged ({error}); remove the dataset and prepare it again") from None
-    if index.get("schema") not in (2, SCHEMA):
+    if index.get("schema") not in _READABLE:
         raise UserError(f"{path}: written by another release; remove the dataset and prepare it again")
     return index

@@ -2,15 +2,35 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from tsmu_jax.data import images, labelme
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import SceneFiles, where
-from tsmu_jax.data.source import Pair
+from tsmu_jax.data.source import Intensities, Pair
+from tsmu_jax.data.stated import Stated
+from tsmu_jax.mask import BACKGROUND, UNKNOWN
 
 Contents = Mapping[Path, bytes]
+NOTHING = Stated()
+
+
+class Images(NamedTuple):
+    """The images of a pair at their original size.
+
+    Attributes:
+      pre: u8[h, w, 3], or None.
+      post: u8[h, w, 3].
+      observed: bool[h, w], where the post-event image has data; None if everywhere.
+      intensities: how stored values were mapped; None for 8-bit RGB.
+    """
+
+    pre: np.ndarray | None
+    post: np.ndarray
+    observed: np.ndarray | None
+    intensities: Intensities | None
 
 
 def read(files: SceneFiles) -> dict[Path, bytes]:
@@ -25,42 +45,69 @@ def read(files: SceneFiles) -> dict[Path, bytes]:
     return contents
 
 
-def decode(files: SceneFiles, contents: Contents, labels: Sequence[str]) -> Pair:
+def decode(files: SceneFiles, contents: Contents, labels: Sequence[str], stated: Stated = NOTHING) -> Pair:
     """Decodes a labelled pair at its original size.
 
     Args:
       files: of the pair.
       contents: their bytes.
       labels: LabelMe labels that mean landslide.
+      stated: how stored values become intensities; 8-bit RGB by default.
 
     Raises:
-      BadFile: a file does not decode, or has another size than the post-event image.
+      BadFile: a file does not decode, or has another size or type than the post-event image.
     """
-    pre, post = decode_images(files, contents)
-    mask = decode_mask(files, contents, labels, post)
+    decoded = decode_images(files, contents, stated)
+    mask = decode_mask(files, contents, labels, decoded)
     assert mask is not None  # `collect` saw to it
-    return Pair(pre, post, mask)
+    return Pair(decoded.pre, decoded.post, mask)
 
 
-def decode_images(files: SceneFiles, contents: Contents) -> tuple[np.ndarray | None, np.ndarray]:
-    """Pre- and post-event image, u8[h, w, 3] each; see `decode`."""
-    post = images.decode_rgb(contents[files.post], _where(files, files.post))
+def decode_images(files: SceneFiles, contents: Contents, stated: Stated = NOTHING) -> Images:
+    """Decodes pre- and post-event image; see `decode`."""
+    post = _decoded(files, files.post, contents, stated)
     if files.pre is None:
-        return None, post
-    pre = images.decode_rgb(contents[files.pre], _where(files, files.pre))
-    _check_size(files, files.pre, pre, post)
-    return pre, post
+        return Images(None, post.rgb, post.observed, post.intensities)
+    pre = _decoded(files, files.pre, contents, stated)
+    _check_size(files, files.pre, pre.rgb, post.rgb)
+    if pre.intensities != post.intensities and pre.intensities and post.intensities:
+        held, other = pre.intensities.dtype, post.intensities.dtype
+        raise BadFile(_where(files, files.pre), f"holds {held}, but {files.post.name} {other}; convert one of them")
+    return Images(pre.rgb, post.rgb, post.observed, post.intensities)
 
 
-def decode_mask(files: SceneFiles, contents: Contents, labels: Sequence[str], post: np.ndarray) -> np.ndarray | None:
-    """Mask of a pair, u8[h, w], from its mask or its labels; None where it has neither. See `decode`."""
+def decode_mask(files: SceneFiles, contents: Contents, labels: Sequence[str], decoded: Images) -> np.ndarray | None:
+    """Decodes the mask of a pair, from its mask or its labels.
+
+    Unknown is what `<id>_unknown.png` or the label "unknown" marks, and ground without data in the post-event image.
+
+    Returns:
+      u8[h, w] of the values in mask.py; None where the pair has neither mask nor labels.
+
+    Raises:
+      BadFile: as `decode`.
+    """
+    post, mask = decoded.post, None
     if files.mask is not None:
         mask = images.decode_mask(contents[files.mask], _where(files, files.mask))
         _check_size(files, files.mask, mask, post)
-        return mask
-    if files.labels is not None:
-        return _drawn(files, files.labels, contents[files.labels], labels, post)
-    return None
+    elif files.labels is not None:
+        mask = _drawn(files, files.labels, contents[files.labels], labels, post)
+    if mask is None:
+        return None
+    if files.unknown is not None:
+        marked = images.decode_mask(contents[files.unknown], _where(files, files.unknown))
+        _check_size(files, files.unknown, marked, post)
+        mask = np.where(marked != BACKGROUND, np.uint8(UNKNOWN), mask)
+    return mask if decoded.observed is None else np.where(decoded.observed, mask, np.uint8(UNKNOWN))
+
+
+def _decoded(files: SceneFiles, path: Path, contents: Contents, stated: Stated) -> images.Decoded:
+    if stated.maps_values:
+        from tsmu_jax.data import rasters  # rasterio takes a quarter of a second to import, and few images need it
+
+        return rasters.decode(contents[path], _where(files, path), stated)
+    return images.decode(contents[path], _where(files, path))
 
 
 def _drawn(files: SceneFiles, path: Path, data: bytes, labels: Sequence[str], post: np.ndarray) -> np.ndarray:

@@ -19,6 +19,21 @@ class Footprint(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
+class Intensities:
+    """How the values that a file stores become intensities in [0, 1].
+
+    Attributes:
+      dtype: of the file, "uint16".
+      bands: red, green and blue, counted from 1.
+      ranges: of each of the three, the stored values that become 0 and 1; what lies outside is clipped.
+    """
+
+    dtype: str
+    bands: tuple[int, int, int]
+    ranges: tuple[tuple[float, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class PairInfo:
     """What is known of an image pair without decoding it."""
 
@@ -29,6 +44,8 @@ class PairInfo:
     pre_date: str | None = None  # yyyymmdd
     post_date: str | None = None
     size: tuple[int, int] | None = None  # height and width in px; None where a dataset of an older release lacks it
+    gsd_m: tuple[float, float] | None = None  # metres of ground that a pixel covers down and across, where known
+    intensities: Intensities | None = None  # None for 8-bit RGB divided by 255
 
 
 class Pair(NamedTuple):
@@ -36,7 +53,7 @@ class Pair(NamedTuple):
 
     pre: np.ndarray | None  # u8[h, w, 3]; None in single-date ecoregions
     post: np.ndarray  # u8[h, w, 3]
-    mask: np.ndarray  # u8[h, w], 1 = landslide, 0 = background
+    mask: np.ndarray  # u8[h, w] of the values in mask.py
 
 
 class Skipped(NamedTuple):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tsmu_jax.data.source import Pair
+from tsmu_jax.mask import BACKGROUND, LANDSLIDE
 
 LEVELS = 256  # intensities of a u8 channel
 
@@ -25,10 +26,11 @@ class EcoregionStatistics(NamedTuple):
     pairs: int
     landslide: PixelStatistics
     background: PixelStatistics
-    positive_fraction: float  # landslide pixels / all pixels; NaN without pairs
+    positive_fraction: float  # landslide pixels / all known pixels; NaN without any
+    unknown_fraction: float  # pixels of unknown ground / all pixels; NaN without pairs
     empty_masks: int  # pairs without a landslide pixel
     landslide_counts: np.ndarray  # i64[256], values of intensity 0 ... 255 inside masks
-    background_counts: np.ndarray  # i64[256], the same outside masks
+    background_counts: np.ndarray  # i64[256], the same outside masks, without unknown ground
 
 
 class PixelAccumulator:
@@ -37,26 +39,27 @@ class PixelAccumulator:
     def __init__(self) -> None:
         self._pairs = 0
         self._empty_masks = 0
+        self._pixels = 0
         self._counts = np.zeros((2, LEVELS), np.int64)  # background, landslide
 
     def add(self, pair: Pair) -> None:
-        """Counts the three channels of `pair.post`, by `pair.mask`."""
-        inside = pair.mask.astype(bool)
-        landslide = np.bincount(pair.post[inside].ravel(), minlength=LEVELS)
-        self._counts[1] += landslide
-        self._counts[0] += np.bincount(pair.post.ravel(), minlength=LEVELS) - landslide
+        """Counts the three channels of `pair.post`, by `pair.mask`; unknown ground is left out."""
+        for value in (BACKGROUND, LANDSLIDE):
+            self._counts[value] += np.bincount(pair.post[pair.mask == value].ravel(), minlength=LEVELS)
         self._pairs += 1
-        self._empty_masks += not inside.any()
+        self._pixels += pair.mask.size
+        self._empty_masks += not (pair.mask == LANDSLIDE).any()
 
     def result(self) -> EcoregionStatistics:
         """The statistics of all the pairs added so far."""
         background, landslide = self._counts.copy()
-        total = int(self._counts.sum())
+        total = int(self._counts.sum())  # values: three to a pixel
         return EcoregionStatistics(
             pairs=self._pairs,
             landslide=histogram_statistics(landslide),
             background=histogram_statistics(background),
             positive_fraction=int(landslide.sum()) / total if total else math.nan,
+            unknown_fraction=1 - total / 3 / self._pixels if self._pixels else math.nan,
             empty_masks=self._empty_masks,
             landslide_counts=landslide,
             background_counts=background,

@@ -16,6 +16,11 @@ class Window(NamedTuple):
     height: int
     width: int
 
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Cuts the window out of an array [h, w, ...]."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
 
 def windows(height: int, width: int, tile: int | None) -> list[Window]:
     """Covers a scene with tile x tile windows, row by row.

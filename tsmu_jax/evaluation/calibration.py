@@ -5,6 +5,8 @@ import math
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from tsmu_jax.mask import LANDSLIDE, UNKNOWN
+
 COLDEST, HOTTEST = 0.05, 20.0
 MOST_PIXELS = 1 << 20  # of the fit; more are thinned out evenly
 
@@ -14,13 +16,15 @@ def fit_temperature(logits: np.ndarray, masks: np.ndarray) -> float:
 
     Args:
       logits: f[n, h, w], unnormalised, of images that did not train the decoder.
-      masks: [n, h, w], non-zero = landslide.
+      masks: u8[n, h, w] of the values in mask.py; unknown ground does not count.
 
     Returns:
       A number between 0.05 and 20; 1 where the masks hold landslide alone or none at all, which fit any temperature.
     """
     step = max(1, math.ceil(logits.size / MOST_PIXELS)) | 1  # odd: sides are even, so all columns take part
-    values, truth = logits.ravel()[::step].astype(np.float64), masks.ravel()[::step] != 0
+    thinned = masks.ravel()[::step]
+    known, truth = thinned != UNKNOWN, thinned == LANDSLIDE
+    values, truth = logits.ravel()[::step][known].astype(np.float64), truth[known]
     if truth.all() or not truth.any():
         return 1.0
     signed = np.where(truth, -values, values)

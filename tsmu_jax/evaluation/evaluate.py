@@ -19,7 +19,7 @@ class TestSet:
     __test__ = False  # not for pytest to collect
 
     images: np.ndarray  # u8[n, s, s, c]
-    masks: np.ndarray  # u8[n, s, s]
+    masks: np.ndarray  # u8[n, s, s] of the values in mask.py
     ids: tuple[str, ...] = ()  # of the pairs; none of augmented copies
 
 

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tsmu_jax.mask import BACKGROUND, LANDSLIDE
+
 
 class Counts(NamedTuple):
     """Pixels of each image: true positives, false positives, false negatives; i64[n] each."""
@@ -34,13 +36,18 @@ class Scores(NamedTuple):
 
 
 def count(prediction: np.ndarray, mask: np.ndarray) -> Counts:
-    """Args: prediction, mask: [n, h, w], non-zero = landslide."""
-    prediction, mask = prediction.astype(bool), mask.astype(bool)
+    """Counts pixels; unknown ground is in none of the counts.
+
+    Args:
+      prediction: [n, h, w], non-zero = landslide.
+      mask: u8[n, h, w] of the values in mask.py.
+    """
+    prediction, landslide, background = prediction.astype(bool), mask == LANDSLIDE, mask == BACKGROUND
 
     def pixels(where: np.ndarray) -> np.ndarray:
         return where.sum((1, 2), dtype=np.int64)
 
-    return Counts(pixels(prediction & mask), pixels(prediction & ~mask), pixels(~prediction & mask))
+    return Counts(pixels(prediction & landslide), pixels(prediction & background), pixels(~prediction & landslide))
 
 
 def concatenate(counts: Sequence[Counts]) -> Counts:

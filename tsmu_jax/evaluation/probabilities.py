@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
+from tsmu_jax.mask import LANDSLIDE, UNKNOWN
+
 BINS = 100
 # Bin k holds probabilities in (k / BINS, (k + 1) / BINS], the first one also 0: those above one half are exactly the
 # landslides of the scores, which compare logits with 0.
@@ -42,10 +44,11 @@ class Reliability(NamedTuple):
 
 
 def histogram(logits: np.ndarray, masks: np.ndarray) -> Histogram:
-    """Counts the pixels of logits f[n, h, w] by masks [n, h, w], non-zero = landslide. NaN is no landslide."""
-    logits = np.where(np.isnan(logits), -np.inf, logits).ravel()
+    """Counts the known pixels of logits f[n, h, w] by masks u8[n, h, w]. A logit that is NaN is no landslide."""
+    known = masks != UNKNOWN
+    logits, inside = logits[known], masks[known] == LANDSLIDE
+    logits = np.where(np.isnan(logits), -np.inf, logits)
     bins = np.searchsorted(_EDGES, logits)
-    inside = masks.ravel() != 0
     landslide, background = (np.bincount(bins[where], minlength=BINS) for where in (inside, ~inside))
     return Histogram(landslide, background, np.bincount(bins, weights=expit(logits.astype(float)), minlength=BINS))
 

@@ -19,6 +19,7 @@ from tsmu_jax.learning.losses import (
     soft_dice,
 )
 from tsmu_jax.learning.state import TrainState
+from tsmu_jax.mask import UNKNOWN
 from tsmu_jax.models.tsmu import Network, Tree, encode, forward
 
 Batch = Mapping[str, jax.Array]
@@ -66,7 +67,8 @@ def make_train_step(
     """Returns step(state, batch, key) -> (state, metrics), Algorithm 1's inner loop.
 
     Loss: soft Dice over the batch's real images (plus, if asked for, their cross-entropy), plus lambda times the
-    mean of knowledge distillation over images and old decoders.
+    mean of knowledge distillation over images and old decoders. Unknown ground has no weight in any of them; BatchNorm
+    sees it like all other pixels.
     Only the trained parts are differentiated, so a frozen encoder costs no backward pass, and only they are written:
     all other parts leave as they came, to the bit.
     """
@@ -75,7 +77,7 @@ def make_train_step(
 
     def step(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
         images, mask = flip(to_unit(batch[IMAGE]), batch[FLIP]), flip(batch[MASK], batch[FLIP])
-        weight = batch[WEIGHT]
+        known, weight = mask != UNKNOWN, batch[WEIGHT]
         total = jnp.maximum(gather(weight.sum()), 1.0)
         routed = {name: weight * (batch[DECODER] == index) for index, name in enumerate(objective.supervised)}
         # A decoder that is only distilled answers for every image.
@@ -98,9 +100,9 @@ def make_train_step(
                 keys=keys,
                 features=features,
             )
-            loss, metrics = _supervision(objective, logits, mask, routed, total, gather)
+            loss, metrics = _supervision(objective, logits, (mask, known), routed, total, gather)
             if objective.distilled:
-                metrics |= _distillation(objective, logits, batch[RESPONSES], weight / total)
+                metrics |= _distillation(objective, logits, batch[RESPONSES], known, weight / total)
                 loss = loss + objective.kd_weight * metrics["kd_loss"]
             return loss, (stats, {"loss": loss, **metrics})
 
@@ -123,17 +125,25 @@ def _gather_over(axis_name: str | None) -> Callable[[Any], Any]:
 def _supervision(
     objective: Objective,
     logits: Mapping[str, jax.Array],
-    mask: jax.Array,
+    truth: tuple[jax.Array, jax.Array],
     routed: Mapping[str, jax.Array],
     total: jax.Array,
     gather: Callable[[Any], Any],
 ) -> tuple[jax.Array, Metrics]:
-    """This device's share of what the labels say. Args: routed: {decoder: f32[b], which images it learns from}."""
-    dice = [_dice(objective, logits[name], mask, w, total, gather) for name, w in routed.items()]
+    """This device's share of what the labels say.
+
+    Args:
+      truth: the mask and which of its pixels are known, [b, h, w] each.
+      routed: {decoder: f32[b], which images it learns from}.
+    """
+    mask, known = truth
+    dice = [_dice(objective, logits[name], truth, w, total, gather) for name, w in routed.items()]
     metrics = {"dice_loss": jnp.stack(dice).sum()}
     loss = metrics["dice_loss"]
     if objective.cross_entropy:
-        surprise = [(w * cross_entropy(logits=logits[name], mask=mask)).sum() for name, w in routed.items()]
+        surprise = [
+            (w * cross_entropy(logits=logits[name], mask=mask, known=known)).sum() for name, w in routed.items()
+        ]
         metrics["cross_entropy"] = jnp.stack(surprise).sum() / total
         loss = loss + objective.cross_entropy * metrics["cross_entropy"]
     return loss, metrics
@@ -142,30 +152,33 @@ def _supervision(
 def _dice(
     objective: Objective,
     logits: jax.Array,
-    mask: jax.Array,
+    truth: tuple[jax.Array, jax.Array],
     weight: jax.Array,
     total: jax.Array,
     gather: Callable[[Any], Any],
 ) -> jax.Array:
     """This device's share of one decoder's Dice loss; the shares of all devices and decoders add up to it."""
+    mask, known = truth
     if objective.dice == "image":
-        each = soft_dice(logits=logits, mask=mask, smoothing=objective.smoothing)
+        each = soft_dice(logits=logits, mask=mask, smoothing=objective.smoothing, known=known)
         return (weight * each).sum() / total
-    sums = gather([(weight * each).sum() for each in dice_sums(logits=logits, mask=mask)])
+    sums = gather([(weight * each).sum() for each in dice_sums(logits=logits, mask=mask, known=known)])
     whole = batch_soft_dice(sums, smoothing=objective.smoothing)  # the same on every device
     return whole * weight.sum() / total
 
 
 def _distillation(
-    objective: Objective, logits: Mapping[str, jax.Array], stored: jax.Array, share: jax.Array
+    objective: Objective, logits: Mapping[str, jax.Array], stored: jax.Array, known: jax.Array, share: jax.Array
 ) -> Metrics:
     """This device's share of the distillation loss and of the drift, means over images and old decoders."""
     answers = [(logits[name], stored[:, index]) for index, name in enumerate(objective.distilled)]
     distances = [
-        knowledge_distillation(logits=now, responses=before, temperature=objective.temperature, form=objective.kd)
+        knowledge_distillation(
+            logits=now, responses=before, temperature=objective.temperature, form=objective.kd, known=known
+        )
         for now, before in answers
     ]
-    moved = [drift(logits=now, responses=before) for now, before in answers]
+    moved = [drift(logits=now, responses=before, known=known) for now, before in answers]
     return {
         "kd_loss": (share * jnp.stack(distances).mean(0)).sum(),
         "drift": (share * jnp.stack(moved).mean(0)).sum(),

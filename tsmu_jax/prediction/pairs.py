@@ -68,9 +68,9 @@ def load(files: SceneFiles, contents: scenes.Contents, labels: Sequence[str]) ->
     Raises:
       BadFile: a file does not decode, or has another size than the post-event image.
     """
-    pre, post = scenes.decode_images(files, contents)
-    mask = scenes.decode_mask(files, contents, labels, post)
-    return LoadedPair(name_of(files), digest(contents), pre, post, mask)
+    decoded = scenes.decode_images(files, contents)
+    mask = scenes.decode_mask(files, contents, labels, decoded)
+    return LoadedPair(name_of(files), digest(contents), decoded.pre, decoded.post, mask)
 
 
 def digest(contents: scenes.Contents) -> str:

@@ -43,7 +43,7 @@ def contact_sheet(output: Output, found: Sequence[SceneFiles]) -> None:
 
 def _picture(output: Output, row: Row, files: SceneFiles) -> Picture | None:
     try:
-        _, post = scenes.decode_images(files, scenes.read(files))
+        post = scenes.decode_images(files, scenes.read(files)).post
     except BadFile:  # it has changed since
         return None
     with Image.open(output.mask_path(row.image)) as image:

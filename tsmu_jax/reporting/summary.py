@@ -10,6 +10,7 @@ from PIL import Image
 
 from tsmu_jax.data.pair_lists import PairList
 from tsmu_jax.evaluation import metrics
+from tsmu_jax.mask import LANDSLIDE
 from tsmu_jax.reporting.bars import phase_bars
 from tsmu_jax.reporting.figures import learning_curves
 from tsmu_jax.reporting.panels import PanelRow, overview, panels
@@ -98,4 +99,4 @@ def _best_and_worst(workdir: Path, phases: Sequence[str], ecoregion: str) -> lis
 
 
 def _fullest(pairs: PairList) -> int:
-    return int(np.argmax([pairs[position].mask.mean() for position in range(len(pairs))]))
+    return int(np.argmax([(pairs[position].mask == LANDSLIDE).mean() for position in range(len(pairs))]))

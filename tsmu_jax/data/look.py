@@ -1,0 +1,95 @@
+"""A first look at the files of a pair: whether they are good, what is known of them."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from tsmu_jax.data import geography, images, scenes, tiles
+from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.index import SceneFiles, where
+from tsmu_jax.data.source import Footprint, Intensities
+from tsmu_jax.data.stated import Statements
+from tsmu_jax.mask import UNKNOWN
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """What a look at the files of a pair found.
+
+    Attributes:
+      height, width: in pixels.
+      tiles: windows with known ground.
+      whole: whether the images are not cut into tiles.
+      footprint: by the files' names, else by their own coordinates.
+      gsd_m: metres of ground that a pixel covers down and across, where known.
+      intensities: see `PairInfo`.
+      digest: of the names and bytes of the files.
+    """
+
+    files: SceneFiles
+    height: int
+    width: int
+    tiles: tuple[tiles.Window, ...]
+    whole: bool
+    footprint: Footprint | None
+    gsd_m: tuple[float, float] | None
+    intensities: Intensities | None
+    digest: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """Looks at scenes, with the options of a source."""
+
+    labels: Sequence[str]
+    tile_of: Mapping[str, int | None]
+    stated: Statements
+
+    def check(self, files: SceneFiles) -> Scene:
+        """Decodes a scene and says what there is. Raises BadFile."""
+        contents, stated = scenes.read(files), self.stated.of(files.ecoregion)
+        decoded = scenes.decode_images(files, contents, stated)
+        mask = scenes.decode_mask(files, contents, self.labels, decoded)
+        assert mask is not None  # `collect` saw to it
+        height, width = mask.shape
+        windows = tiles.windows(height, width, self.tile_of[files.ecoregion])
+        known = tuple(one for one in windows if (mask[one.part] != UNKNOWN).any())
+        if not known:
+            file = where(files.ecoregion, files.post)
+            raise BadFile(file, "all of its ground is unknown or without data; leave the pair out")
+        footprint, gsd_m = _place(files, contents[files.post], height, width)
+        return Scene(
+            files=files,
+            height=height,
+            width=width,
+            tiles=known,
+            whole=len(windows) == 1,
+            footprint=footprint,
+            gsd_m=(stated.gsd_m, stated.gsd_m) if stated.gsd_m else gsd_m,
+            intensities=decoded.intensities,
+            digest=_digest(contents, unknown=bool((mask == UNKNOWN).any())),
+        )
+
+
+def _place(
+    files: SceneFiles, post: bytes, height: int, width: int
+) -> tuple[Footprint | None, tuple[float, float] | None]:
+    """Footprint and metres a pixel of a pair. The names of its files count more than coordinates in them."""
+    if files.footprint:
+        return files.footprint, geography.gsd_m(files.footprint, height, width)
+    if images.is_georeferenced(post):
+        from tsmu_jax.data import rasters  # rasterio takes a quarter of a second to import, and few images need it
+
+        if place := rasters.georeference(post, where(files.ecoregion, files.post)):
+            return place.footprint, place.gsd_m
+    return None, None
+
+
+def _digest(contents: scenes.Contents, *, unknown: bool) -> str:
+    digest = hashlib.sha256()
+    for path, content in contents.items():
+        digest.update(f"{path.name}\0{len(content)}\0".encode())
+        digest.update(content)
+    if unknown:  # releases that knew no unknown ground made another mask of the same files
+        digest.update(b"unknown ground")
+    return digest.hexdigest()
