@@ -30,6 +30,7 @@ NETWORK = {"variant": "table_ix", "channels": 6, "width": 0.25, "depth": 2}
 ROOT = Path(__file__).parent.parent
 SIDE = 16
 PIXELS = {"height": [16, 20, 24], "width": [16, 24, 32]}
+CONTRACT = {"channels": ["red", "green", "blue"], "side": SIDE, "pixels": PIXELS}
 
 Predict = Callable[..., bool]
 
@@ -45,7 +46,7 @@ def write_model(path: Path, *, autoencoders: bool = True, **changes: Any) -> Sav
         "network": NETWORK | changes,
         "side": SIDE,
         "decoders": {name: {"ecoregions": [name], "calibration": {"temperature": 2.0}} for name in "ab"},
-        "ecoregions": {name: {"contract": {"pixels": PIXELS}} for name in "ab"},
+        "ecoregions": {name: {"contract": CONTRACT} for name in "ab"},
         "margin": 0.1,
         "autoencoders": {"side": 8, "hidden": 3},
     }

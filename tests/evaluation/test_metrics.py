@@ -36,7 +36,7 @@ def test_count_is_pixel_by_pixel(prediction, mask) -> None:
     expected = [by_hand(p, m) for p, m in zip(prediction, mask, strict=True)]
     assert list(zip(*(field.tolist() for field in counts), strict=True)) == expected
     assert all(field.dtype == np.int64 for field in counts)
-    for other in (mask.astype(bool), mask.astype(np.float32)):
+    for other in (255 * mask, mask.astype(bool), mask.astype(np.float32)):  # non-zero is landslide, but for 2
         np.testing.assert_array_equal(count(prediction, other), counts)
 
 

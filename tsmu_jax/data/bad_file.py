@@ -10,3 +10,7 @@ class BadFile(UserError):
         super().__init__(f"{path}: {reason}")
         self.path = path  # relative to the directory that was read
         self.reason = reason
+
+
+class DeepFile(BadFile):
+    """An image of more than 8 bits a channel whose range of values nobody stated."""

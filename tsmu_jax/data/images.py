@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.bad_file import BadFile, DeepFile
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.mask import UNKNOWN
 
@@ -121,7 +121,7 @@ def _decode(data: bytes, path: str, convert: Callable[[Image.Image], T], *, reme
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.mode not in _EIGHT_BIT or _is_deep(image):
-                raise BadFile(path, f"holds more than 8 bits a channel ({image.mode}); {remedy}")
+                raise DeepFile(path, f"holds more than 8 bits a channel ({image.mode}); {remedy}")
             return convert(image)
     except BadFile:
         raise

@@ -57,7 +57,7 @@ class Look:
         if not known:
             file = where(files.ecoregion, files.post)
             raise BadFile(file, "all of its ground is unknown or without data; leave the pair out")
-        footprint, gsd_m = _place(files, contents[files.post], height, width)
+        footprint, gsd_m = place(files, contents[files.post], height, width)
         return Scene(
             files=files,
             height=height,
@@ -71,10 +71,13 @@ class Look:
         )
 
 
-def _place(
+def place(
     files: SceneFiles, post: bytes, height: int, width: int
 ) -> tuple[Footprint | None, tuple[float, float] | None]:
-    """Footprint and metres a pixel of a pair. The names of its files count more than coordinates in them."""
+    """Footprint and metres a pixel of a pair. The names of its files count more than coordinates in them.
+
+    Args: post: bytes of the post-event image of `height` x `width` pixels. Raises BadFile.
+    """
     if files.footprint:
         return files.footprint, geography.gsd_m(files.footprint, height, width)
     if images.is_georeferenced(post):

@@ -45,7 +45,7 @@ def decode(data: bytes, path: str, stated: Stated) -> Decoded:
     with _opened(data, path) as dataset:
         bands = stated.bands or _only_bands(dataset, path)
         if max(bands) > dataset.count:
-            raise BadFile(path, f"has {dataset.count} bands, and --bands asks for number {max(bands)}")
+            raise BadFile(path, f"has {dataset.count} bands, and band {max(bands)} is needed")
         dtype = str(dataset.dtypes[bands[0] - 1])
         if stated.ranges is None and dtype != "uint8":
             raise BadFile(path, f"holds {dtype}; say which values are black and white: --range=LOW:HIGH")
@@ -132,7 +132,7 @@ def _observed(dataset: Any, bands: tuple[int, int, int], values: np.ndarray) -> 
     if set(alpha) & set(bands):  # somebody calls it alpha, and the user knows better
         if dataset.nodata is not None:
             missing |= values == dataset.nodata
-        observed = ~missing.all(0)
     else:
-        observed = np.asarray(dataset.dataset_mask() > 0) & ~missing.all(0)
-    return None if bool(observed.all()) else observed
+        missing |= dataset.dataset_mask() == 0
+    observed: np.ndarray = np.asarray(~missing.all(0))
+    return None if observed.all() else observed

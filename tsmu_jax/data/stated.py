@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from tsmu_jax.data.choose import chosen_ecoregions
-from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
 
 CHANNELS = 3  # of an image: red, green, blue
@@ -30,11 +29,6 @@ class Stated(NamedTuple):
     def maps_values(self) -> bool:
         """Whether stored values become intensities by a mapping of the user's, not as 8-bit RGB."""
         return self.bands is not None or self.ranges is not None
-
-    @classmethod
-    def like(cls, known: Intensities | None) -> "Stated":
-        """The mapping that images of a saved model's ecoregion were read with."""
-        return cls() if known is None else cls(known.bands, known.ranges)
 
 
 class Statements(NamedTuple):

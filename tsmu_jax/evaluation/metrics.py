@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.mask import BACKGROUND, LANDSLIDE
+from tsmu_jax.mask import UNKNOWN
 
 
 class Counts(NamedTuple):
@@ -40,14 +40,15 @@ def count(prediction: np.ndarray, mask: np.ndarray) -> Counts:
 
     Args:
       prediction: [n, h, w], non-zero = landslide.
-      mask: u8[n, h, w] of the values in mask.py.
+      mask: [n, h, w] of the values in mask.py; what is neither background nor unknown is landslide.
     """
-    prediction, landslide, background = prediction.astype(bool), mask == LANDSLIDE, mask == BACKGROUND
+    known = mask != UNKNOWN
+    prediction, mask = prediction.astype(bool), mask.astype(bool)
 
     def pixels(where: np.ndarray) -> np.ndarray:
         return where.sum((1, 2), dtype=np.int64)
 
-    return Counts(pixels(prediction & landslide), pixels(prediction & background), pixels(~prediction & landslide))
+    return Counts(pixels(prediction & mask & known), pixels(prediction & ~mask), pixels(~prediction & mask & known))
 
 
 def concatenate(counts: Sequence[Counts]) -> Counts:

@@ -46,6 +46,6 @@ def predict_folder(
     found, bad = pairs.find(source, require_pre=opened.network.channels == 6)
     output = Output(target, {"model": opened.digest, "decoder": decoder, "labels": list(labels)})
     run.predict(predictor, found, bad, output, labels)
-    summary.contact_sheet(output, found)
+    summary.contact_sheet(output, found, predictor.intensities)
     print(summary.text(output))
     return not any(row.error for row in output.rows.values())

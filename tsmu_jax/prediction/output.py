@@ -3,7 +3,7 @@
 OUTPUT/predictions.json                        the model and the options; whatever else is asked for goes elsewhere
 OUTPUT/predictions.csv                         one row an image, written when its files are there
 OUTPUT/<folder>/<id>_mask.png                  0 background, 255 landslide, at the image's own size
-OUTPUT/<folder>/<id>_probability.png           probability of landslide, 0 to 250 for 0 to 1
+OUTPUT/<folder>/<id>_probability.png           probability of landslide, 0 to 250 for 0 to 1; 255 not observed
 OUTPUT/contact_sheet.png                       the images to look at first
 """
 
@@ -21,8 +21,8 @@ from PIL import Image
 from tsmu_jax.errors import UserError
 
 MANIFEST, TABLE, SHEET = "predictions.json", "predictions.csv", "contact_sheet.png"
-SCHEMA = 1
-FULL = 250  # the stored value of probability 1; 251 to 255 stay free
+SCHEMA = 2
+FULL, NOT_OBSERVED = 250, 255  # the stored values of probability 1, and of ground without data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Row:
       decoder: that answered.
       ecoregion: whose decoder it is; empty where a decoder of several ecoregions was named.
       margin: of the choice, in [0, 1]; empty where the decoder was named.
-      landslide_share: of the image's pixels, in [0, 1].
+      landslide_share: of the pixels observed, in [0, 1].
+      observed_share: of the image's pixels, those where the post-event image has data; in [0, 1].
       look: "yes" where a person should look at the image, else "no".
       network_height, network_width: the size at which the network saw the image.
       tp, fp, fn, iou: pixels against the mask and their IoU, where there is a mask.
@@ -47,6 +48,7 @@ class Row:
     ecoregion: str = ""
     margin: float | None = None
     landslide_share: float | None = None
+    observed_share: float | None = None
     look: str = "yes"
     network_height: int | None = None
     network_width: int | None = None
@@ -59,7 +61,7 @@ class Row:
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Row))
-_NUMBERS = {"margin": float, "landslide_share": float, "iou": float} | dict.fromkeys(
+_NUMBERS = dict.fromkeys(("margin", "landslide_share", "observed_share", "iou"), float) | dict.fromkeys(
     ("network_height", "network_width", "tp", "fp", "fn"), int
 )
 
@@ -96,10 +98,10 @@ class Output:
         row = self.rows.get(image)
         return row is not None and not row.error and row.digest == digest
 
-    def write_images(self, image: str, probability: np.ndarray, mask: np.ndarray) -> None:
-        """Writes both files of an image. Args: probability: f[h, w] in [0, 1]; mask: bool[h, w]."""
+    def write_images(self, image: str, probability: np.ndarray, mask: np.ndarray, observed: np.ndarray) -> None:
+        """Writes both files of an image. Args: probability: f[h, w] in [0, 1]; mask, observed: bool[h, w]."""
         (self.path / image).parent.mkdir(parents=True, exist_ok=True)
-        levels = np.round(FULL * probability).astype(np.uint8)
+        levels = np.where(observed, np.round(FULL * probability), NOT_OBSERVED).astype(np.uint8)
         for role, values in (("mask", 255 * mask.astype(np.uint8)), ("probability", levels)):
             buffer = io.BytesIO()
             Image.fromarray(values).save(buffer, "PNG", compress_level=1)

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from tsmu_jax.data import scenes
-from tsmu_jax.data.bad_file import BadFile
-from tsmu_jax.data.index import SceneFiles, collect
+from tsmu_jax.data.bad_file import BadFile, DeepFile
+from tsmu_jax.data.contract import PLAIN, stated_like
+from tsmu_jax.data.index import SceneFiles, collect, where
+from tsmu_jax.data.look import place
+from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
 
 
@@ -22,7 +25,9 @@ class LoadedPair:
       digest: SHA-256 of the names and bytes of its files.
       pre: u8[h, w, 3]; None where there is none.
       post: u8[h, w, 3].
-      mask: u8[h, w], 1 = landslide; None where there is neither a mask nor labels.
+      mask: u8[h, w] of the values in mask.py; None where there is neither a mask nor labels.
+      observed: bool[h, w], where the post-event image has data; None if everywhere.
+      gsd_m: metres of ground that a pixel covers down and across, where known.
     """
 
     name: str
@@ -30,6 +35,8 @@ class LoadedPair:
     pre: np.ndarray | None
     post: np.ndarray
     mask: np.ndarray | None
+    observed: np.ndarray | None = None
+    gsd_m: tuple[float, float] | None = None
 
 
 def find(directory: Path, *, require_pre: bool) -> tuple[list[SceneFiles], list[BadFile]]:
@@ -62,15 +69,40 @@ def name_of(files: SceneFiles) -> str:
     return (Path(files.ecoregion) / files.id).as_posix()
 
 
-def load(files: SceneFiles, contents: scenes.Contents, labels: Sequence[str]) -> LoadedPair:
-    """Decodes a pair. Args: contents: as `scenes.read` returns them; labels: those of LabelMe that mean landslide.
+def load(
+    files: SceneFiles, contents: scenes.Contents, labels: Sequence[str], intensities: Intensities = PLAIN
+) -> LoadedPair:
+    """Decodes a pair.
+
+    Args:
+      contents: as `scenes.read` returns them.
+      labels: those of LabelMe that mean landslide.
+      intensities: how stored values become intensities, by the model's contract.
 
     Raises:
-      BadFile: a file does not decode, or has another size than the post-event image.
+      BadFile: a file does not decode, has another size than the post-event image, another type than the model knows,
+        or no data.
     """
-    decoded = scenes.decode_images(files, contents)
+    decoded = images_of(files, contents, intensities)
+    observed = decoded.observed
+    if observed is not None and not observed.any():
+        raise BadFile(where(files.ecoregion, files.post), "has no data anywhere")
     mask = scenes.decode_mask(files, contents, labels, decoded)
-    return LoadedPair(name_of(files), digest(contents), decoded.pre, decoded.post, mask)
+    _, gsd_m = place(files, contents[files.post], *decoded.post.shape[:2])
+    return LoadedPair(name_of(files), digest(contents), decoded.pre, decoded.post, mask, observed, gsd_m)
+
+
+def images_of(files: SceneFiles, contents: scenes.Contents, intensities: Intensities) -> scenes.Images:
+    """Decodes the images of a pair as a model's contract says. Raises BadFile."""
+    trained = f"the model was trained on {intensities.dtype}"
+    try:
+        decoded = scenes.decode_images(files, contents, stated_like(intensities))
+    except DeepFile as error:
+        raise BadFile(error.path, f"holds more than 8 bits a channel, and {trained}") from None
+    found = decoded.intensities.dtype if decoded.intensities else intensities.dtype
+    if found != intensities.dtype:
+        raise BadFile(where(files.ecoregion, files.post), f"holds {found}, and {trained}")
+    return decoded
 
 
 def digest(contents: scenes.Contents) -> str:

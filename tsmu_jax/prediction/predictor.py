@@ -8,7 +8,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from tsmu_jax.data.contract import read_contract
 from tsmu_jax.data.examples import stacked
+from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.selection import choose
 from tsmu_jax.learning.autoencoders import downsample, reconstruction_errors
@@ -52,6 +54,10 @@ class Predictor:
         self._autoencoders = model.autoencoders() if decoder == AUTO and len(model.ecoregions) > 1 else {}
         self._named = None if self._autoencoders else self._resolved(decoder)
         self._bytes = int(memory_gib * 2**30) or _free_bytes()
+        self._contracts = {
+            name: read_contract(known["contract"]) for name, known in model.description["ecoregions"].items()
+        }
+        self.intensities = self._agreed_intensities()
 
     @property
     def images_at_once(self) -> int:
@@ -80,10 +86,13 @@ class Predictor:
 
     def size(self, pair: LoadedPair, choice: Choice) -> Size:
         """The size at which the chosen decoder sees a pair."""
-        described = self.model.description
-        names = [choice.ecoregion] if choice.ecoregion else described["decoders"][choice.decoder]["ecoregions"]
-        trained = merged([described["ecoregions"][name]["contract"]["pixels"] for name in names])
-        height, width = pair.post.shape[:2]
+        names = self._answered(choice)
+        trained = merged([self._contracts[name].ground_m for name in names]) if pair.gsd_m else None
+        height, width = (float(side) for side in pair.post.shape[:2])
+        if trained and pair.gsd_m:  # metres of ground, where both know them; else pixels of the file
+            height, width = height * pair.gsd_m[0], width * pair.gsd_m[1]
+        else:
+            trained = merged([self._contracts[name].pixels for name in names])
         return network_size(height, width, side=self.model.side, stride=self.model.network.stride, trained=trained)
 
     def answer(self, squares: np.ndarray, decoder: str) -> np.ndarray:
@@ -117,6 +126,25 @@ class Predictor:
     def _bytes_per_pixel(self) -> int:
         return BYTES_PER_FEATURE * int(self.model.network.encoder.features)
 
+    def _answered(self, choice: Choice) -> Sequence[str]:
+        """The ecoregions that an image may be of, by the choice of a decoder."""
+        return (
+            [choice.ecoregion] if choice.ecoregion else self.model.description["decoders"][choice.decoder]["ecoregions"]
+        )
+
+    def _agreed_intensities(self) -> Intensities:
+        """How stored values become intensities. Raises UserError where ecoregions that may answer differ in it."""
+        names = self._answered(self._named) if self._named else self.model.ecoregions
+        first = self._contracts[names[0]].intensities
+        for name in names:
+            other = self._contracts[name].intensities
+            if other != first:
+                raise UserError(
+                    f"{self.model.path}: stored values mean one thing in {names[0]} ({_words(first)}) and another in "
+                    f"{name} ({_words(other)}), so nobody can choose by them; name the ecoregion: --decoder={name}"
+                )
+        return first
+
     def _input(self, pair: LoadedPair, size: Size) -> np.ndarray:
         return stacked(pair.pre, pair.post, size=size, channels=self.model.network.channels)
 
@@ -137,6 +165,11 @@ class Predictor:
             return Choice(None, decoder, None)
         known = ", ".join(dict.fromkeys((AUTO, *model.ecoregions, *model.decoders)))
         raise UserError(f"--decoder={decoder}: the model has no such ecoregion or decoder; known: {known}")
+
+
+def _words(intensities: Intensities) -> str:
+    ranges = ", ".join(f"{low:g} to {high:g}" for low, high in dict.fromkeys(intensities.ranges))
+    return f"{intensities.dtype}, bands {', '.join(map(str, intensities.bands))}, {ranges}"
 
 
 def _free_bytes() -> int:

@@ -47,7 +47,7 @@ def predict(
         try:
             contents = scenes.read(files)
             digest = pairs.digest(contents)
-            return None if output.is_done(name, digest) else pairs.load(files, contents, labels)
+            return None if output.is_done(name, digest) else pairs.load(files, contents, labels, predictor.intensities)
         except BadFile as error:
             return Row(name, error=str(error), digest=digest)
 
@@ -97,8 +97,9 @@ def _finished(output: Output, predictor: Predictor, pair: LoadedPair, choice: Ch
     if probability.shape != (height, width):
         resized = Image.fromarray(probability).resize((width, height), Image.Resampling.BILINEAR)
         probability = np.clip(np.asarray(resized), 0.0, 1.0)
-    mask = probability > THRESHOLD
-    output.write_images(pair.name, probability, mask)
+    observed = np.ones(probability.shape, bool) if pair.observed is None else pair.observed
+    mask = (probability > THRESHOLD) & observed
+    output.write_images(pair.name, probability, mask, observed)
     scores: dict[str, Any] = {}
     if pair.mask is not None:
         counts = metrics.count(mask[None], pair.mask[None])
@@ -110,7 +111,8 @@ def _finished(output: Output, predictor: Predictor, pair: LoadedPair, choice: Ch
         decoder=choice.decoder,
         ecoregion=choice.ecoregion or "",
         margin=None if choice.margin is None else round(choice.margin, 6),
-        landslide_share=round(float(mask.mean()), 6),
+        landslide_share=round(float(mask.sum() / observed.sum()), 6),
+        observed_share=round(float(observed.mean()), 6),
         look="yes" if unsure else "no",
         network_height=network_height,
         network_width=network_width,

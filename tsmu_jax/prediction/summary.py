@@ -8,8 +8,9 @@ from PIL import Image
 from tsmu_jax.data import scenes
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import SceneFiles
+from tsmu_jax.data.source import Intensities
 from tsmu_jax.prediction.output import SHEET, TABLE, Output, Row
-from tsmu_jax.prediction.pairs import name_of
+from tsmu_jax.prediction.pairs import images_of, name_of
 from tsmu_jax.reporting.sheet import MOST, Picture, sheet
 
 
@@ -30,20 +31,23 @@ def text(output: Output) -> str:
     return "\n".join([*lines, f"table: {output.path / TABLE}"])
 
 
-def contact_sheet(output: Output, found: Sequence[SceneFiles]) -> None:
-    """Draws the images that a person should look at first, then those with most landslide."""
+def contact_sheet(output: Output, found: Sequence[SceneFiles], intensities: Intensities) -> None:
+    """Draws the images that a person should look at first, then those with most landslide.
+
+    Args: intensities: how stored values become intensities.
+    """
     files = {name_of(one): one for one in found}
     rows = [row for row in output.rows.values() if not row.error and row.image in files]
     rows.sort(key=lambda row: (row.look != "yes", -(row.landslide_share or 0), row.image))
-    pictures = [picture for row in rows[:MOST] if (picture := _picture(output, row, files[row.image]))]
+    pictures = [picture for row in rows[:MOST] if (picture := _picture(output, row, files[row.image], intensities))]
     if pictures:
         left_out = len(rows) - len(pictures)
         sheet(pictures, output.path / SHEET, note=f"{left_out} more images in {TABLE}" if left_out else "")
 
 
-def _picture(output: Output, row: Row, files: SceneFiles) -> Picture | None:
+def _picture(output: Output, row: Row, files: SceneFiles, intensities: Intensities) -> Picture | None:
     try:
-        post = scenes.decode_images(files, scenes.read(files)).post
+        post = images_of(files, scenes.read(files), intensities).post
     except BadFile:  # it has changed since
         return None
     with Image.open(output.mask_path(row.image)) as image:

@@ -1,15 +1,16 @@
 """Saves the model at the end of a run, with all that is needed to apply it and to update it without the data."""
 
+import dataclasses
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from tsmu_jax.data.source import PairInfo
+from tsmu_jax.data.contract import contract_of
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.calibration import fit_temperature
 from tsmu_jax.learning import processes
@@ -20,8 +21,6 @@ from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.runs.experiment import Experiment, network_of
 from tsmu_jax.runs.keys import digest
 from tsmu_jax.runs.plan import named_for
-
-COLOURS = ("red", "green", "blue")
 
 
 def save_model(
@@ -108,7 +107,13 @@ def _ecoregions(experiment: Experiment, record: Mapping[str, Any]) -> dict[str, 
     for name in trained(experiment):
         if name in data.ecoregions:
             known = {
-                "contract": _contract(config.data.channels, data.examples.size, _pixels(data.source.infos, name)),
+                "contract": dataclasses.asdict(
+                    contract_of(
+                        (info for info in data.source.infos if info.ecoregion == name),
+                        channels=config.data.channels,
+                        side=data.examples.size,
+                    )
+                ),
                 "images": data.source.fingerprints[name],
                 "outline": experiment.outlines[name],
                 "pairs": sum(info.ecoregion == name for info in data.source.infos),
@@ -119,30 +124,6 @@ def _ecoregions(experiment: Experiment, record: Mapping[str, Any]) -> dict[str, 
         known["tests"] = list(data.tests[name].ids) if config.exam and name in data.tests else []
         described[name] = {**known, "scores": scores.get(name)}
     return described
-
-
-def _contract(channels: int, side: int, pixels: Mapping[str, Sequence[int]] | None) -> dict[str, Any]:
-    """How the pixels of a file become the network's input."""
-    dates = ("pre-event", "post-event") if channels == 6 else ("post-event",)
-    return {
-        "channels": [f"{date} {colour}" for date in dates for colour in COLOURS],
-        "bits": 8,
-        "divided_by": 255,
-        "side": side,
-        "pixels": pixels,
-    }
-
-
-def _pixels(infos: Sequence[PairInfo], ecoregion: str) -> dict[str, Sequence[int]] | None:
-    """Smallest, median and largest side of an ecoregion's images before they were resized; None where not known."""
-    sizes = [info.size for info in infos if info.ecoregion == ecoregion]
-    known = [size for size in sizes if size is not None]
-    if len(known) < len(sizes):
-        return None
-    return {
-        side: [min(values), int(np.median(values)), max(values)]
-        for side, values in zip(("height", "width"), zip(*known, strict=True), strict=True)
-    }
 
 
 def _lineage(experiment: Experiment, run: RunDirectory) -> list[dict[str, Any]]:

@@ -1,0 +1,210 @@
+"""Rasters beyond 8-bit RGB, and where they lie."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from PIL import Image
+
+from tsmu_jax.data import rasters
+from tsmu_jax.data.folder import FolderSource
+from tsmu_jax.data.open import open_source
+from tsmu_jax.data.prepared import PreparedSource, write
+from tsmu_jax.data.source import Intensities
+from tsmu_jax.data.stated import Stated, Statements, read
+from tsmu_jax.errors import UserError
+
+HEIGHT, WIDTH = 6, 8
+NO_PLACE = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")  # of writing; reading is quiet
+
+
+def write_raster(path: Path, values: np.ndarray, **options: Any) -> bytes:
+    """Args: values: [bands, h, w]."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count, height, width = values.shape
+    profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": values.dtype} | options
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(values)
+    return path.read_bytes()
+
+
+def values(dtype: str, bands: int = 5) -> np.ndarray:
+    return np.random.default_rng(0).integers(1, 4000 if dtype != "uint8" else 256, (bands, HEIGHT, WIDTH)).astype(dtype)
+
+
+def pair(directory: Path, stored: np.ndarray, name: str = "1", **options: Any) -> None:
+    for date in ("pre", "post"):
+        write_raster(directory / f"{name}_{date}.tif", stored, **options)
+    Image.fromarray(np.eye(HEIGHT, WIDTH, dtype=np.uint8)).save(directory / f"{name}_mask.png")
+
+
+@NO_PLACE
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+def test_stated_bands_and_ranges_become_colours(tmp_path: Path, dtype: str) -> None:
+    stored = values(dtype)
+    data = write_raster(tmp_path / "a.tif", stored)
+    ranges = ((0.0, 3000.0), (500.0, 2500.0), (100.0, 4000.0))
+    found = rasters.decode(data, "a.tif", Stated((4, 3, 1), ranges))
+    for channel, (band, (low, high)) in enumerate(zip((4, 3, 1), ranges, strict=True)):
+        wanted = np.round(255 * np.clip((stored[band - 1].astype(float) - low) / (high - low), 0, 1))
+        np.testing.assert_array_equal(found.rgb[..., channel], wanted)
+    assert found.observed is None
+    assert found.intensities == Intensities(dtype, (4, 3, 1), ranges)
+
+
+@NO_PLACE
+def test_a_png_of_16_bits(tmp_path: Path) -> None:
+    stored = values("uint16", bands=3)
+    data = write_raster(tmp_path / "a.png", stored, driver="PNG")
+    found = rasters.decode(data, "a.png", Stated(ranges=((0.0, 4000.0),) * 3))
+    np.testing.assert_array_equal(found.rgb, np.round(255 * (np.moveaxis(stored, 0, -1) / 4000.0)))
+
+
+@NO_PLACE
+def test_pixels_without_data_are_not_observed(tmp_path: Path) -> None:
+    stored = values("uint16", bands=4)
+    stored[:, 0] = 0
+    stored[0, 3, 3] = 0  # in one band alone: data
+    stated = Stated((1, 2, 3), ((0.0, 4000.0),) * 3)
+    named = rasters.decode(write_raster(tmp_path / "a.tif", stored, nodata=0), "a.tif", stated)
+    assert named.observed is not None
+    np.testing.assert_array_equal(named.observed, np.arange(HEIGHT)[:, None].repeat(WIDTH, 1) > 0)
+    stored[3] = 4000
+    stored[3, :, 0] = 0
+    alpha = rasters.decode(write_raster(tmp_path / "b.tif", stored, photometric="RGB", alpha="YES"), "b.tif", stated)
+    assert alpha.observed is not None
+    np.testing.assert_array_equal(alpha.observed, np.arange(WIDTH)[None].repeat(HEIGHT, 0) > 0)
+    chosen = rasters.decode((tmp_path / "b.tif").read_bytes(), "b.tif", Stated((4, 2, 1), stated.ranges))
+    assert chosen.observed is None  # what the file calls alpha is a colour
+    missing = values("float32", bands=3)
+    missing[:, 2, 2] = np.nan
+    held = rasters.decode(write_raster(tmp_path / "c.tif", missing), "c.tif", stated)
+    assert held.observed is not None
+    assert np.argwhere(~held.observed).tolist() == [[2, 2]]
+
+
+@NO_PLACE
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (Stated(bands=(1, 2, 3)), "a.tif: holds uint16; say which values are black and white: --range=LOW:HIGH"),
+        (Stated(ranges=((0.0, 9.0),) * 3), "a.tif: has 5 bands; say which are red, green and blue: --bands=3,2,1"),
+        (Stated((1, 2, 6), ((0.0, 9.0),) * 3), "a.tif: has 5 bands, and band 6 is needed"),
+    ],
+)
+def test_what_is_not_stated_is_asked_for(tmp_path: Path, stated: Stated, message: str) -> None:
+    data = write_raster(tmp_path / "a.tif", values("uint16"))
+    with pytest.raises(UserError) as caught:
+        rasters.decode(data, "a.tif", stated)
+    assert str(caught.value) == message
+
+
+def test_a_damaged_file_is_bad(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^a.tif: does not decode"):
+        rasters.decode(b"II*\0 and no more", "a.tif", Stated(ranges=((0.0, 9.0),) * 3))
+
+
+@pytest.mark.parametrize(
+    ("crs", "origin", "pixel"),
+    [
+        ("EPSG:32633", (500_000, 5_200_000), 0.5),  # metres
+        ("EPSG:3857", (1_669_792, 5_935_000), 0.5 / np.cos(np.deg2rad(46.95))),  # stretched metres
+        ("EPSG:4326", (15.0, 46.95), 0.5 / 111_180),  # degrees
+        ("EPSG:2263", (1_000_000, 200_000), 0.5 / 0.3048),  # feet
+    ],
+)
+def test_metres_a_pixel_whatever_the_unit(tmp_path: Path, crs: str, origin: tuple[float, float], pixel: float) -> None:
+    data = write_raster(
+        tmp_path / "a.tif", values("uint8", 3), crs=crs, transform=Affine(pixel, 0, origin[0], 0, -pixel, origin[1])
+    )
+    found = rasters.georeference(data, "a.tif")
+    assert found is not None
+    down, across = found.gsd_m
+    assert down == pytest.approx(0.5, rel=0.005)
+    assert across == pytest.approx(0.5 * (np.cos(np.deg2rad(46.95)) if crs == "EPSG:4326" else 1), rel=0.005)
+    height = (found.footprint.lat_max - found.footprint.lat_min) * 111_180
+    assert height == pytest.approx(0.5 * HEIGHT, rel=0.05)
+
+
+@NO_PLACE
+def test_a_raster_without_coordinates_has_no_place(tmp_path: Path) -> None:
+    assert rasters.georeference(write_raster(tmp_path / "a.tif", values("uint8", 3)), "a.tif") is None
+
+
+def test_a_folder_of_geotiffs(tmp_path: Path) -> None:
+    pair(tmp_path / "etf", values("uint16"), crs="EPSG:32633", transform=Affine(2.0, 0, 5e5, 0, -3.0, 5.2e6))
+    source = FolderSource(tmp_path, require_pre=True, stated=read(["3,2,1"], ["0:4000"], []))
+    info = source.infos[0]
+    assert info.gsd_m == pytest.approx((3.0, 2.0), rel=0.001)
+    assert info.footprint is not None
+    assert info.intensities == Intensities("uint16", (3, 2, 1), ((0.0, 4000.0),) * 3)
+    write(source, tmp_path / "prepared")
+    prepared = PreparedSource(tmp_path / "prepared", require_pre=True)
+    assert prepared.infos == source.infos
+    np.testing.assert_array_equal(prepared[0].post, source[0].post)
+    stated = FolderSource(
+        tmp_path, require_pre=True, stated=read(["3,2,1"], ["0:4000"], ["etf=1.5"]), ecoregions=["etf"]
+    )
+    assert stated.infos[0].gsd_m == (1.5, 1.5)
+    with pytest.raises(UserError, match="holds a dataset of other images or options"):
+        write(stated, tmp_path / "prepared")
+
+
+@NO_PLACE
+def test_files_of_several_types_are_refused(tmp_path: Path) -> None:
+    pair(tmp_path / "etf", values("uint16"), "1")
+    pair(tmp_path / "etf", values("int16"), "2")
+    statements = read(["3,2,1"], ["0:4000"], [])
+    with pytest.raises(UserError, match=r"etf/2_post.tif: holds int16, but 1_post.tif uint16; convert one of them"):
+        FolderSource(tmp_path, require_pre=True, stated=statements)
+    for date in ("pre", "post"):
+        (tmp_path / "etf" / f"2_{date}.tif").unlink()
+    (tmp_path / "etf" / "2_mask.png").unlink()
+    write_raster(tmp_path / "etf" / "1_pre.tif", values("float32"))
+    with pytest.raises(UserError, match=r"etf/1_pre.tif: holds float32, but 1_post.tif uint16; convert one of them"):
+        FolderSource(tmp_path, require_pre=True, stated=statements)
+
+
+@NO_PLACE
+def test_deep_images_ask_for_a_range(tmp_path: Path) -> None:
+    pair(tmp_path / "etf", values("uint16", 1))
+    with pytest.raises(UserError, match="holds more than 8 bits a channel .*--range=LOW:HIGH of tsmu_jax.prepare"):
+        FolderSource(tmp_path, require_pre=True)
+
+
+def test_words_of_flags() -> None:
+    found = read(["3,2,1", "etf=5,3,2"], ["nad=0:10,1:20,2:30"], ["etf=0.5", "2"])
+    assert found.of("etf") == Stated((5, 3, 2), None, 0.5)
+    assert found.of("nad") == Stated((3, 2, 1), ((0.0, 10.0), (1.0, 20.0), (2.0, 30.0)), 2.0)
+    assert Statements().of("etf") == Stated()
+
+
+@pytest.mark.parametrize(
+    ("bands", "ranges", "gsd", "message"),
+    [
+        (["3,2"], [], [], "--bands=3,2: must be three band numbers from 1 on"),
+        (["0,1,2"], [], [], "--bands=0,1,2: must be"),
+        ([], ["5"], [], "--range=5: must be the lowest and the highest value"),
+        ([], ["9:5"], [], "--range=9:5: must be"),
+        ([], ["0:1,0:1"], [], "--range=0:1,0:1: must be"),
+        ([], ["0:inf"], [], "--range=0:inf: must be"),
+        ([], [], ["etf=0"], "--gsd=etf=0: must be metres a pixel, greater than 0"),
+        ([], [], ["1", "2"], "--gsd is given twice for all ecoregions"),
+    ],
+)
+def test_wrong_words_of_flags(bands: list[str], ranges: list[str], gsd: list[str], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read(bands, ranges, gsd)
+    assert str(caught.value).startswith(message)
+
+
+@NO_PLACE
+def test_statements_about_what_is_not_there(tmp_path: Path) -> None:
+    pair(tmp_path / "etf", values("uint8", 3))
+    with pytest.raises(UserError, match=r"--gsd: no ecoregion 'eft' \(did you mean 'etf'"):
+        FolderSource(tmp_path, require_pre=True, stated=read([], [], ["eft=1"]))
+    with pytest.raises(UserError, match="synthetic ecoregions need no --bands, --range and --gsd"):
+        open_source(None, require_pre=True, stated=read([], [], ["1"]))
