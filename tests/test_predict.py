@@ -1,6 +1,7 @@
 """`python -m tsmu_jax.predict`: what it writes, how it goes on, what it refuses."""
 
 import csv
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,8 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
+from tsmu_jax.data import scenes
+from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.examples import stacked
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics
@@ -21,8 +25,8 @@ from tsmu_jax.models.autoencoder import Autoencoder
 from tsmu_jax.models.saved import SavedModel, load_model
 from tsmu_jax.models.tsmu import init_decoder, init_encoder, make_network
 from tsmu_jax.prediction.folder import predict_folder
-from tsmu_jax.prediction.output import FULL
-from tsmu_jax.prediction.pairs import LoadedPair
+from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
+from tsmu_jax.prediction.pairs import LoadedPair, find, load
 from tsmu_jax.prediction.predictor import BYTES_PER_FEATURE, Choice, Predictor
 from tsmu_jax.prediction.sizes import Size, merged, network_size
 
@@ -201,6 +205,87 @@ def test_images_of_another_scale_go_by_windows(model: SavedModel) -> None:
     np.testing.assert_allclose(
         little.answer_by_windows(pair, size, "a"), model.predict(image, "a")[0], rtol=1e-5, atol=1e-6
     )
+
+
+def with_contracts(path: Path, **contracts: dict[str, Any]) -> SavedModel:
+    """A model whose ecoregions have contracts of their own; each is added to the usual one."""
+    described = json.loads((write_model(path).path / "model.json").read_text())
+    for name, changes in contracts.items():
+        described["ecoregions"][name]["contract"] |= changes
+    return SavedModel(path, described, *(getattr(load_model(path), part) for part in ("params", "batch_stats")))
+
+
+def test_scale_goes_by_metres_where_both_know_them(tmp_path: Path) -> None:
+    ground = {"height": [2.0, 2.0, 2.0], "width": [3.0, 3.0, 3.0]}  # a training image covered 32 m by 48 m
+    predictor = Predictor(with_contracts(tmp_path / "m", a={"gsd_m": ground}), decoder="a")
+    image = np.zeros((20, 24, 3), np.uint8)
+
+    def size(gsd_m: tuple[float, float] | None) -> Size:
+        pair = LoadedPair("x", "", image, image, None, gsd_m=gsd_m)
+        return predictor.size(pair, predictor.choices([pair])[0])
+
+    assert size(None) == size((1.6, 2.0)) == size((2.0, 2.0)) == Size(SIDE, SIDE)
+    assert size((10.0, 10.0)) == Size(100, 80)  # 200 m by 240 m at 2 m and 3 m
+
+
+def deep(stored: dict[str, Any]) -> dict[str, Any]:
+    return {"intensities": {"dtype": "uint16", "bands": [3, 2, 1], "ranges": [[0.0, 4000.0]] * 3} | stored}
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")  # of writing
+def test_values_mean_what_they_meant_in_training(model: SavedModel, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for date in ("pre", "post"):
+        stored = random.integers(0, 4001, (3, SIDE, SIDE)).astype(np.uint16)
+        plain = np.round(255 * (np.moveaxis(stored[::-1], 0, -1) / 4000.0)).astype(np.uint8)
+        for name, array in (("deep", stored), ("plain", np.moveaxis(plain, -1, 0))):
+            path = tmp_path / name / f"1_{date}.tif"
+            path.parent.mkdir(exist_ok=True)
+            size = {"count": 3, "height": SIDE, "width": SIDE, "dtype": array.dtype}
+            with rasterio.open(path, "w", driver="GTiff", **size) as file:
+                file.write(array)
+    trained_on_deep = Predictor(with_contracts(tmp_path / "m", a=deep({}), b=deep({})))
+    found = {}
+    for name, predictor in (("deep", trained_on_deep), ("plain", Predictor(model))):
+        for kind in ("deep", "plain"):
+            files, _ = find(tmp_path / kind, require_pre=True)
+            try:
+                pair = load(files[0], scenes.read(files[0]), ["landslide"], predictor.intensities)
+                found[name, kind] = predictor.square(pair)
+            except BadFile as error:
+                found[name, kind] = str(error)
+    np.testing.assert_array_equal(found["deep", "deep"], found["plain", "plain"])
+    assert found["deep", "plain"] == "1_post.tif: holds uint8, and the model was trained on uint16"
+    assert found["plain", "deep"] == (
+        "1_post.tif: a TIFF of more than 8 bits, or of bands that are not RGB, and the model was trained on uint8"
+    )
+
+
+def test_ecoregions_whose_values_differ_are_not_chosen_from(tmp_path: Path) -> None:
+    mixed = with_contracts(tmp_path / "m", b=deep({}))
+    with pytest.raises(
+        UserError, match=r"uint8, bands 1, 2, 3, 0 to 255.* in b \(uint16.*name the ecoregion: --decoder=b"
+    ):
+        Predictor(mixed)
+    assert Predictor(mixed, decoder="b").intensities.dtype == "uint16"
+
+
+def test_ground_without_data_is_not_observed(model: SavedModel, images: Path, tmp_path: Path, run: Predict) -> None:
+    post = read(images / "first" / "0_post.png")
+    alpha = np.full(post.shape[:2], 255, np.uint8)
+    alpha[:5] = 0
+    Image.fromarray(np.dstack([post, alpha])).save(images / "first" / "0_post.png")
+    Image.fromarray(np.dstack([post, 0 * alpha])).save(images / "second" / "1_post.png")
+    out = tmp_path / "out"
+    assert not run(model=model.path, input=images, output=out)
+    rows = table(out)
+    assert float(rows["first/0"]["observed_share"]) == 0.75 and float(rows["8"]["observed_share"]) == 1
+    levels, mask = read(out / "first" / "0_probability.png"), read(out / "first" / "0_mask.png")
+    assert (levels[:5] == NOT_OBSERVED).all() and (levels[5:] <= FULL).all() and not mask[:5].any()
+    truth = read(images / "first" / "0_mask.png")[5:] > 0
+    assert int(rows["first/0"]["tp"]) == ((mask[5:] > 0) & truth).sum()
+    assert float(rows["first/0"]["landslide_share"]) == pytest.approx((mask[5:] > 0).mean(), abs=1e-6)
+    assert rows["second/1"]["error"] == "second/1_post.png: has no data anywhere"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tsmu_jax.learning import responses
 from tsmu_jax.learning.parallel import AXIS, pmap_train, replicate, shard
 from tsmu_jax.learning.state import Model, start
 from tsmu_jax.learning.steps import Objective, flip, make_train_step, to_unit
+from tsmu_jax.mask import UNKNOWN
 
 # Plain gradient descent: Adam would turn the rounding of gradients that should be 0 into whole steps.
 SGD = optax.sgd(10.0)
@@ -67,6 +68,16 @@ def test_to_unit() -> None:
     values = np.asarray(to_unit(np.array([0, 51, 255], np.uint8)))
     assert values.dtype == np.float32
     np.testing.assert_allclose(values, [0, 0.2, 1], rtol=1e-6)
+
+
+def test_unknown_ground_moves_no_parameter_and_is_seen_by_batchnorm(one_device, model, make_batch) -> None:
+    batch = routed(make_batch(0), 0, 1, 1, 0)
+    unknown = {**batch, MASK: np.full_like(batch[MASK], UNKNOWN)}
+    state, (metrics,) = run(one_device, model, [unknown])
+    known, _ = run(one_device, model, [batch])
+    assert float(metrics["loss"]) == 0
+    jax.tree.map(np.testing.assert_array_equal, state.params, jax.device_get(model.params))
+    jax.tree.map(np.testing.assert_array_equal, state.batch_stats, known.batch_stats)  # the same images were seen
 
 
 def test_two_devices_equal_one_on_the_whole_batch(one_device, two_devices, model, make_batch, identical) -> None:

@@ -1,5 +1,6 @@
 """A model lives on: saved, its data deleted, updated with one new ecoregion after the other, opened anywhere."""
 
+import csv
 import json
 import runpy
 import shutil
@@ -17,6 +18,8 @@ import tsmu_jax
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.intervals import Interval
+from tsmu_jax.mask import UNKNOWN
+from tsmu_jax.prediction.folder import predict_folder
 from tsmu_jax.reporting import documents
 from tsmu_jax.reporting.comparison import compare
 from tsmu_jax.reporting.lineage import lineage_table
@@ -50,12 +53,15 @@ def configuration(directory: Path, **changes: Any) -> dict[str, Any]:
 
 
 def write_images(directory: Path, ecoregions: Sequence[str], *, seed: int = 0) -> Path:
+    """Writes twelve pairs of each ecoregion; a strip of each is unknown ground."""
+    unknown = np.zeros((32, 32), np.uint8)
+    unknown[:2] = 255
     source = SyntheticSource(dict.fromkeys(ecoregions, 12), height=32, width=32, seed=seed)
     for index, info in enumerate(source.infos):
         folder = directory / info.ecoregion
         folder.mkdir(parents=True, exist_ok=True)
         pair = source[index]
-        for role, array in (("pre", pair.pre), ("post", pair.post), ("mask", 255 * pair.mask)):
+        for role, array in (("pre", pair.pre), ("post", pair.post), ("mask", 255 * pair.mask), ("unknown", unknown)):
             Image.fromarray(array).save(folder / f"{info.id}_{role}.png")
     return directory
 
@@ -169,6 +175,28 @@ def test_a_report_shows_the_tree_of_models(chain: Path) -> None:
     assert columns["run"] == ["first", "second", "third"] and columns["update"] == [None, "accepted", "accepted"]
     assert columns["time (s)"][1] == sum(phase.seconds for phase in runs[0].phases)
     assert columns["digest"][2] == tsmu_jax.load_model(chain / "third").digest[:12]
+
+
+def test_the_circle_ends_with_predictions_of_images_that_were_held_back(chain: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(chain / "third" / "model", tmp_path / "elsewhere")
+    held_back = write_images(tmp_path / "held_back", ("nwfm", "etf"), seed=5)
+    assert predict_folder(model, held_back, tmp_path / "predicted")
+    with (tmp_path / "predicted" / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 24 and {row["decoder"] for row in rows} <= {"etf", "nad", "mwcf", "nwfm"}
+    for row in rows:
+        mask = np.asarray(Image.open(tmp_path / "predicted" / f"{row['image']}_mask.png")) > 0
+        truth = np.asarray(Image.open(held_back / f"{row['image']}_mask.png")) > 0
+        counted = [(mask & truth)[2:].sum(), (mask & ~truth)[2:].sum(), (~mask & truth)[2:].sum()]
+        assert [int(row[name]) for name in ("tp", "fp", "fn")] == counted  # the strip of unknown ground is left out
+
+
+def test_the_exam_keeps_unknown_ground(chain: Path) -> None:
+    for name in ("etf", "nwfm"):
+        exam = tsmu_jax.load_model(chain / "third").exam(name)
+        assert exam is not None
+        unknown = exam[1] == UNKNOWN
+        assert unknown[:, :1].all() and not unknown[:, 1:].any()
 
 
 def test_a_finished_run_keeps_its_model_to_the_byte(chain: Path, images: Path) -> None:

@@ -15,7 +15,7 @@ from tsmu_jax.mask import UNKNOWN
 _EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _NODATA_TAG = 42113  # of TIFF: GDAL's value of pixels without data, as text
 _GEOGRAPHIC_TAGS = (33550, 34264)  # of TIFF: a pixel's size, or a whole transformation
-_RANGE = "say which values are black and white: --range=LOW:HIGH of tsmu_jax.prepare"
+_RANGE = "say which values are black and white: --range=LOW:HIGH of tsmu_jax.prepare (and --bands, of many)"
 T = TypeVar("T")
 
 
@@ -69,7 +69,7 @@ def is_georeferenced(data: bytes) -> bool:
         with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
             return any(tag in getattr(image, "tag_v2", {}) for tag in _GEOGRAPHIC_TAGS)
     except Exception:  # not a TIFF, or one that Pillow cannot hold
-        return data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+        return _is_tiff(data)
 
 
 def decode_mask(data: bytes, path: str, *, unknown: bool = False) -> np.ndarray:
@@ -125,9 +125,16 @@ def _decode(data: bytes, path: str, convert: Callable[[Image.Image], T], *, reme
             return convert(image)
     except BadFile:
         raise
+    except UnidentifiedImageError:
+        if _is_tiff(data):
+            raise DeepFile(path, f"a TIFF of more than 8 bits, or of bands that are not RGB; {remedy}") from None
+        raise BadFile(path, "does not decode (not an image that can be read); replace the file") from None
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and others
-        reason = "not an image that can be read" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise BadFile(path, f"does not decode ({reason}); replace the file") from None
+        raise BadFile(path, f"does not decode ({error}); replace the file") from None
+
+
+def _is_tiff(data: bytes) -> bool:
+    return data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def _nodata(image: Image.Image) -> int | None:

@@ -98,7 +98,7 @@ def images_of(files: SceneFiles, contents: scenes.Contents, intensities: Intensi
     try:
         decoded = scenes.decode_images(files, contents, stated_like(intensities))
     except DeepFile as error:
-        raise BadFile(error.path, f"holds more than 8 bits a channel, and {trained}") from None
+        raise BadFile(error.path, f"{error.reason.partition(';')[0]}, and {trained}") from None
     found = decoded.intensities.dtype if decoded.intensities else intensities.dtype
     if found != intensities.dtype:
         raise BadFile(where(files.ecoregion, files.post), f"holds {found}, and {trained}")
