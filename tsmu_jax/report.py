@@ -33,6 +33,7 @@ def main(argv: Sequence[str]) -> None:
     from tsmu_jax.reporting.comparison import compare
     from tsmu_jax.reporting.page.document import page
     from tsmu_jax.reporting.reading import find_runs
+    from tsmu_jax.words import counted
 
     workdirs = [Path(value) for value in _WORKDIR.value]
     output = Path(_OUTPUT.value) if _OUTPUT.value else workdirs[0] / "report"
@@ -46,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
     files = documents.documents(tables, found.left_out, said)
     files["report.html"] = page(comparison, tables, found.left_out)
     documents.write(files, output)
-    print(f"{len(found.runs)} runs: {output / 'report.html'}, {output / 'report.md'}")
+    print(f"{counted(len(found.runs), 'run')}: {output / 'report.html'}, {output / 'report.md'}")
 
 
 def _chosen(words: Sequence[str]) -> dict[str, str]:
