@@ -31,7 +31,6 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--workdir is missing; name a directory that tsmu_jax.main or a sweep wrote")
     from tsmu_jax.reporting import documents  # NumPy and SciPy: not for `--help`
     from tsmu_jax.reporting.comparison import compare
-    from tsmu_jax.reporting.page.document import page
     from tsmu_jax.reporting.reading import find_runs
     from tsmu_jax.words import counted
 
@@ -45,6 +44,8 @@ def main(argv: Sequence[str]) -> None:
     tables = documents.all_tables(comparison)
     said = found.runs[0].verdict if len(found.runs) == 1 else None
     files = documents.documents(tables, found.left_out, said)
+    from tsmu_jax.reporting.page.document import page  # Matplotlib: not for what ends before
+
     files["report.html"] = page(comparison, tables, found.left_out)
     documents.write(files, output)
     print(f"{counted(len(found.runs), 'run')}: {output / 'report.html'}, {output / 'report.md'}")

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from tsmu_jax.reporting import canvas
-from tsmu_jax.reporting.bars import draw_phase_bars
+from tsmu_jax.reporting.charts import canvas
+from tsmu_jax.reporting.charts.phase_bars import draw_phase_bars
 
 CELL = 2.2  # width of an image, inches
 SMALL_CELL = 1.65  # in the overview, which has more columns
@@ -76,7 +76,7 @@ def panels(rows: Sequence[PanelRow], path: Path) -> None:
         for row in rows
     ]
     width, height = _extent(grid, CELL)
-    figure = canvas.new_figure(width, height + LEGEND, constrained=False)
+    figure = canvas.new_figure(width, height + LEGEND, canvas.Margins())
     _draw_grid(figure, [row.title for row in rows], grid, CELL)
     _legend(figure, width)
     if len(rows) < given:
@@ -111,7 +111,7 @@ def overview(rows: Sequence[PanelRow], before: Sequence[PanelRow], results: Mapp
         grid.append([*_images(row, dated), *cells])
     width, height = _extent(grid, SMALL_CELL)
     total = height + LEGEND + BARS
-    figure = canvas.new_figure(width, total, constrained=False)
+    figure = canvas.new_figure(width, total, canvas.Margins())
     _draw_grid(figure, [row.title for row in rows], grid, SMALL_CELL)
     _legend(figure, width, bottom=BARS)
     axes = figure.add_axes((0.62 / width, 0.4 / total, 1 - 0.72 / width, (BARS - 0.85) / total))
