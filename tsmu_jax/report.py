@@ -16,6 +16,7 @@ from absl import flags
 
 from tsmu_jax import cli
 from tsmu_jax.errors import UserError
+from tsmu_jax.words import counted
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", None, "Run directory, or a directory of such; may be repeated.")
 _OUTPUT = flags.DEFINE_string("output", None, "Where the report is written; report/ in the first workdir by default.")
@@ -32,7 +33,6 @@ def main(argv: Sequence[str]) -> None:
     from tsmu_jax.reporting import documents  # NumPy and SciPy: not for `--help`
     from tsmu_jax.reporting.comparison import compare
     from tsmu_jax.reporting.reading import find_runs
-    from tsmu_jax.words import counted
 
     workdirs = [Path(value) for value in _WORKDIR.value]
     output = Path(_OUTPUT.value) if _OUTPUT.value else workdirs[0] / "report"
