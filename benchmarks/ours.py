@@ -76,7 +76,8 @@ def predict(size: int, batch: int, dtype: str = "float32") -> Job:
     outputs = (path / f"output{number}" for number in itertools.count())
 
     def run() -> None:
-        prediction.predict(predictor, found, bad, Output(next(outputs), {}), ["landslide"])
+        with Output(next(outputs), {}) as output:
+            prediction.predict(predictor, found, bad, output, ["landslide"])
 
     return Job(run, warmup=2, close=directory.cleanup)
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from launch.jobs import Outcome
 from launch.points import Point
 from tsmu_jax.runs.progress import duration
+from tsmu_jax.words import counted
 
 SPEAK_SECONDS = 10.0  # between lines about a point
 _TAIL_BYTES = 4096
@@ -47,7 +48,8 @@ class SweepProgress:
         """What is to be done."""
         total, phases = len(self._points), [phase for point in self._points for phase in point.phases]
         self._say(
-            f"{total} points, {self._ended} of them finished; {len(self._untrained)} phases to train "
+            f"{counted(total, 'point')}, {self._ended} of them finished; "
+            f"{counted(len(self._untrained), 'phase')} to train "
             f"({len(phases)} if none were shared or finished)"
         )
 

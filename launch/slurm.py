@@ -16,7 +16,7 @@ from launch.points import Point
 from launch.progress import SweepProgress
 from launch.run import Run
 from tsmu_jax.errors import UserError
-from tsmu_jax.runs.directory import write_json
+from tsmu_jax.runs.files import write_json
 
 _LOOK_SECONDS = 2.0
 _QUEUE = "slurm.json"  # job by point

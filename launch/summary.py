@@ -14,7 +14,8 @@ from rich.text import Text
 from launch.jobs import Outcome
 from launch.points import SWEEP, Point, directory_name
 from tsmu_jax.reporting.results import GROUPS, number, phases
-from tsmu_jax.runs.directory import RunDirectory, write_json
+from tsmu_jax.runs.directory import RunDirectory
+from tsmu_jax.runs.files import write_json
 from tsmu_jax.runs.progress import duration
 
 # What an update changed, as `results.json` has it under "verdict", and the titles of its columns.

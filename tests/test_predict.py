@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 import rasterio
 from PIL import Image
 
+from tsmu_jax import locks
 from tsmu_jax.data import scenes
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.examples import stacked
@@ -187,6 +189,8 @@ def test_a_bad_file_is_listed_and_stops_nothing(
     assert sum(not row["error"] for row in rows.values()) == 7
     assert "2 bad files, the first: " in capsys.readouterr().out
     bad.write_bytes(whole)
+    assert not run(model=model.path, input=images, output=out)
+    assert "1 bad file, the first: second/5_post.png: " in capsys.readouterr().out
     (images / "second" / "5_post.png").unlink()
     assert run(model=model.path, input=images, output=out)
     assert sorted(table(out)) == ["8", *(f"first/{n}" for n in range(0, 8, 2)), "second/1", "second/3", "second/7"]
@@ -330,6 +334,45 @@ def test_wrong_input_ends_in_one_line(model: SavedModel, images: Path, tmp_path:
         run(model=model.path, input=images, output=out, decoder="a")
     with pytest.raises(UserError, match="holds predictions with another model"):
         run(model=other.path, input=images, output=out, decoder="a")
+
+
+def test_two_commands_do_not_write_into_one_directory(
+    model: SavedModel, images: Path, tmp_path: Path, run: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, said = tmp_path / "out", []
+    answer = Predictor.answer
+
+    def meanwhile(self: Predictor, squares: np.ndarray, decoder: str) -> np.ndarray:
+        command = [sys.executable, "-m", "tsmu_jax.predict", f"--input={images}", f"--output={out}"]
+        if not said:
+            other = subprocess.run([*command, f"--model={model.path}"], cwd=ROOT, capture_output=True, text=True)
+            said.append((other.returncode, other.stdout, other.stderr))
+        return answer(self, squares, decoder)
+
+    monkeypatch.setattr(Predictor, "answer", meanwhile)
+    assert run(model=model.path, input=images, output=out)
+    ((code, printed, error),) = said
+    assert (code, printed, error.count("\n")) == (2, "", 1)
+    assert error.startswith(f"error: --output={out}: another process runs in it (process {os.getpid()} on ")
+    assert len(table(out)) == 9
+    assert run(model=model.path, input=images, output=out)  # it is free again
+
+
+def test_what_another_process_has_written_before_the_lock_is_kept(
+    model: SavedModel, images: Path, tmp_path: Path, run: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, lock = tmp_path / "out", locks.lock
+
+    def late(path: Path, flag: str) -> Any:
+        with monkeypatch.context() as patched:
+            patched.setattr(locks, "lock", lock)
+            run(model=model.path, input=images, output=out)
+        monkeypatch.setattr(Predictor, "answer", None)  # nothing is left to answer
+        return lock(path, flag)
+
+    monkeypatch.setattr(locks, "lock", late)
+    assert run(model=model.path, input=images, output=out)
+    assert len(table(out)) == 9
 
 
 def test_the_command(model: SavedModel, images: Path, tmp_path: Path) -> None:

@@ -88,8 +88,8 @@ def test_help_says_how_to_use_it() -> None:
         ("tsmu_jax.prepare", {"numpy", "scipy", "jax", "tensorflow_datasets", "matplotlib"}),
         ("tsmu_jax.report", {"numpy", "scipy", "jax"}),
         ("tsmu_jax.runs.train", {"torch", "tensorboardX", "matplotlib"}),  # nor before the first training step
-        ("tsmu_jax.reporting.documents", {"jax", "flax", "matplotlib", "tensorflow_datasets"}),
-        ("tsmu_jax.reporting.page.document", {"jax", "flax", "matplotlib", "tensorflow_datasets"}),
+        ("tsmu_jax.reporting.documents", {"jax", "flax", "matplotlib", "jinja2", "tensorflow_datasets"}),
+        ("tsmu_jax.reporting.page.document", {"jax", "flax", "tensorflow_datasets"}),
     ],
 )
 def test_what_is_slow_to_import_stays_out(module: str, slow: set[str]) -> None:

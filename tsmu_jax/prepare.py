@@ -49,7 +49,8 @@ def _prepare(data_dir: Path) -> None:
     from tsmu_jax.data import describe, prepared, splits, stated  # TFDS and matplotlib: not for `--help`
     from tsmu_jax.data.ecoregions import ECOREGIONS
     from tsmu_jax.data.open import open_source
-    from tsmu_jax.reporting.figures import pixel_histograms
+    from tsmu_jax.reporting.charts import canvas
+    from tsmu_jax.reporting.charts.pixel_histograms import pixel_histograms
 
     count = _SYNTHETIC_PAIRS.value
     source = open_source(
@@ -76,7 +77,7 @@ def _prepare(data_dir: Path) -> None:
     prepared.write(source, data_dir)
     description = describe.describe(prepared.PreparedSource(data_dir, require_pre=False), split, options)
     describe.write(description, data_dir)
-    pixel_histograms(description.statistics, data_dir / "pixel_histograms.png")
+    canvas.save(pixel_histograms(description.statistics), data_dir / "pixel_histograms.png")
     print(describe.as_markdown(description))
 
 

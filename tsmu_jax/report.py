@@ -16,6 +16,7 @@ from absl import flags
 
 from tsmu_jax import cli
 from tsmu_jax.errors import UserError
+from tsmu_jax.words import counted
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", None, "Run directory, or a directory of such; may be repeated.")
 _OUTPUT = flags.DEFINE_string("output", None, "Where the report is written; report/ in the first workdir by default.")
@@ -31,7 +32,6 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--workdir is missing; name a directory that tsmu_jax.main or a sweep wrote")
     from tsmu_jax.reporting import documents  # NumPy and SciPy: not for `--help`
     from tsmu_jax.reporting.comparison import compare
-    from tsmu_jax.reporting.page.document import page
     from tsmu_jax.reporting.reading import find_runs
 
     workdirs = [Path(value) for value in _WORKDIR.value]
@@ -44,9 +44,11 @@ def main(argv: Sequence[str]) -> None:
     tables = documents.all_tables(comparison)
     said = found.runs[0].verdict if len(found.runs) == 1 else None
     files = documents.documents(tables, found.left_out, said)
+    from tsmu_jax.reporting.page.document import page  # Matplotlib: not for what ends before
+
     files["report.html"] = page(comparison, tables, found.left_out)
     documents.write(files, output)
-    print(f"{len(found.runs)} runs: {output / 'report.html'}, {output / 'report.md'}")
+    print(f"{counted(len(found.runs), 'run')}: {output / 'report.html'}, {output / 'report.md'}")
 
 
 def _chosen(words: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from launch import summary
 from launch.points import Point
-from tsmu_jax.runs.directory import write_json
+from tsmu_jax.runs.files import write_json
 
 
 def point(directory: Path, name: str, overrides: dict, change: float | None) -> Point:

@@ -1,6 +1,5 @@
 """A sweep from end to end, each point in a process of its own as a user would run it."""
 
-import fcntl
 import json
 import subprocess
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.launch.conftest import ROOT, command, environment, run
-from tsmu_jax import configuration
+from tsmu_jax import configuration, locks
 from tsmu_jax.errors import UserError
 from tsmu_jax.runs.directory import RunDirectory
 
@@ -29,11 +28,10 @@ def test_shares_skips_continues_and_lists_what_failed(sweep_file: Path, tmp_path
     directory = tmp_path / "runs"
     words = ("launch.sweep", f"--config={sweep_file}", f"--workdir={directory}")
     # Somebody else's process, this one, holds one point's directory.
-    lock = directory / POINTS[2] / ".lock"
-    lock.parent.mkdir(parents=True)
-    with lock.open("w") as holder:
-        fcntl.flock(holder, fcntl.LOCK_EX)
-        first = run(*words)
+    (directory / POINTS[2]).mkdir(parents=True)
+    held = locks.lock(directory / POINTS[2], "--workdir")
+    first = run(*words)
+    held.release()
     assert (first.returncode, first.stdout) == (1, ""), first.stderr
     assert "3 points, 0 of them finished; 3 phases to train (6 if none were shared or finished)" in first.stderr
     assert states(directory) == dict(zip(POINTS, ("finished", "finished", "failed"), strict=True))
@@ -52,7 +50,7 @@ def test_shares_skips_continues_and_lists_what_failed(sweep_file: Path, tmp_path
     times = {path: path.stat().st_mtime_ns for path in directory.glob("method=[lf]*/**/*.json")}
     second = run(*words)
     assert second.returncode == 0, second.stderr
-    assert "3 points, 2 of them finished; 1 phases to train" in second.stderr
+    assert "3 points, 2 of them finished; 1 phase to train" in second.stderr
     assert set(states(directory).values()) == {"finished"}
     assert times == {path: path.stat().st_mtime_ns for path in directory.glob("method=[lf]*/**/*.json")}
     log = max((directory / ".jobs" / POINTS[2]).rglob("*_log.err"), key=lambda path: path.stat().st_mtime)

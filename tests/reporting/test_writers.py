@@ -6,7 +6,7 @@ import pytest
 
 from tsmu_jax.evaluation.intervals import Interval, Spread
 from tsmu_jax.reporting.table import Cell, Column, Table, number, text
-from tsmu_jax.reporting.writers import comma_separated, hypertext, latex, markdown
+from tsmu_jax.reporting.writers import comma_separated, latex, markdown
 
 TABLE = Table(
     "table_0",
@@ -95,20 +95,3 @@ def test_rows_must_fit_their_columns() -> None:
     short: tuple[tuple[Cell, ...], ...] = (("a",),)
     with pytest.raises(ValueError, match="1 cells for 2 columns"):
         Table("t", "T", (Column("a"), Column("b")), short)
-
-
-def test_hypertext_names_rows_and_columns() -> None:
-    source = hypertext(TABLE)
-    assert '<caption><h3 id="table-table_0">A title with 5 % &amp; a_name</h3></caption>' in source
-    assert '<th scope="colgroup" colspan="2">phase 1</th>' in source
-    assert '<th scope="col" rowspan="2">method</th>' in source and source.count('<th scope="col" class="number">') == 2
-    assert '<th scope="row">&lt;script&gt;</th>' in source and "<script" not in source
-    assert '<td class="number better">+0.031 [0.010, 0.052] better</td>' in source
-    assert '<td class="number">-0.200 [-0.300, 0.100]</td>' in source
-    assert source.endswith('<ul class="notes"><li>Note with ± and λ.</li></ul>')
-    assert source.count("<td") + source.count('scope="row"') == 15
-
-
-def test_hypertext_without_groups_has_one_line_of_heads() -> None:
-    source = hypertext(Table("t", "T", (Column("a"), Column("b")), ()))
-    assert source.count("<tr>") == 1 and "rowspan" not in source and "notes" not in source

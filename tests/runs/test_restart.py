@@ -10,7 +10,8 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.state import Model
 from tsmu_jax.runs import estimate, train
-from tsmu_jax.runs.directory import PhaseDirectory, RunDirectory, write_json
+from tsmu_jax.runs.directory import PhaseDirectory, RunDirectory
+from tsmu_jax.runs.files import write_json
 from tsmu_jax.runs.metrics_log import MetricsLog
 from tsmu_jax.runs.plan import stages
 from tsmu_jax.settings import Config, Selection

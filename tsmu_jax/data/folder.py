@@ -20,6 +20,7 @@ from tsmu_jax.data.progress import reported
 from tsmu_jax.data.source import Pair, PairInfo, Skipped
 from tsmu_jax.data.stated import NOTHING_STATED, Statements
 from tsmu_jax.errors import UserError
+from tsmu_jax.words import counted
 
 _CACHED_SCENES = 4  # neighbouring tiles are mostly read one after the other
 
@@ -64,7 +65,7 @@ class FolderSource:
         look = Look(self._labels, tile_of, stated)
         checked, bad = _check_all(Path(directory), chosen, look, require_pre)
         if bad and on_bad_file == "error":
-            more = f" (and {len(bad) - 1} more bad files)" if len(bad) > 1 else ""
+            more = f" (and {counted(len(bad) - 1, 'more bad file')})" if len(bad) > 1 else ""
             raise UserError(f"{bad[0][1]}{more}; to leave bad files out: --config.data.on_bad_file=skip")
         if bad:
             logging.warning("%s: %d bad files are left out, the first: %s", directory, len(bad), bad[0][1])

@@ -53,17 +53,27 @@ class PixelAccumulator:
     def result(self) -> EcoregionStatistics:
         """The statistics of all the pairs added so far."""
         background, landslide = self._counts.copy()
-        total = int(self._counts.sum())  # values: three to a pixel
-        return EcoregionStatistics(
-            pairs=self._pairs,
-            landslide=histogram_statistics(landslide),
-            background=histogram_statistics(background),
-            positive_fraction=int(landslide.sum()) / total if total else math.nan,
-            unknown_fraction=1 - total / 3 / self._pixels if self._pixels else math.nan,
-            empty_masks=self._empty_masks,
-            landslide_counts=landslide,
-            background_counts=background,
-        )
+        return of_counts(landslide, background, pairs=self._pairs, empty_masks=self._empty_masks, pixels=self._pixels)
+
+
+def of_counts(
+    landslide: np.ndarray, background: np.ndarray, *, pairs: int, empty_masks: int = 0, pixels: int = 0
+) -> EcoregionStatistics:
+    """Returns the statistics of an ecoregion from its counts, each i64[256].
+
+    Args: pixels: of all images, unknown ground included; 0 where not known.
+    """
+    total = int(landslide.sum() + background.sum())  # values: three to a pixel
+    return EcoregionStatistics(
+        pairs=pairs,
+        landslide=histogram_statistics(landslide),
+        background=histogram_statistics(background),
+        positive_fraction=int(landslide.sum()) / total if total else math.nan,
+        unknown_fraction=1 - total / 3 / pixels if pixels else math.nan,
+        empty_masks=empty_masks,
+        landslide_counts=landslide,
+        background_counts=background,
+    )
 
 
 def histogram_statistics(counts: np.ndarray) -> PixelStatistics:

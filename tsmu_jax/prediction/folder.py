@@ -44,8 +44,8 @@ def predict_folder(
         raise UserError(f"--model: {error}") from error
     predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib)
     found, bad = pairs.find(source, require_pre=opened.network.channels == 6)
-    output = Output(target, {"model": opened.digest, "decoder": decoder, "labels": list(labels)})
-    run.predict(predictor, found, bad, output, labels)
-    summary.contact_sheet(output, found, predictor.intensities)
+    with Output(target, {"model": opened.digest, "decoder": decoder, "labels": list(labels)}) as output:
+        run.predict(predictor, found, bad, output, labels)
+        summary.contact_sheet(output, found, predictor.intensities)
     print(summary.text(output))
     return not any(row.error for row in output.rows.values())

@@ -13,11 +13,12 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
 
+from tsmu_jax import locks
 from tsmu_jax.errors import UserError
 
 MANIFEST, TABLE, SHEET = "predictions.json", "predictions.csv", "contact_sheet.png"
@@ -67,31 +68,40 @@ _NUMBERS = dict.fromkeys(("margin", "landslide_share", "observed_share", "iou"),
 
 
 class Output:
-    """The directory that a prediction fills."""
+    """The directory that a prediction fills: `with Output(...) as output` keeps other processes out."""
 
     def __init__(self, path: Path, asked: Mapping[str, Any]) -> None:
-        """Opens a new directory, or that of an interrupted or finished prediction.
+        """Touches nothing.
 
         Args:
           path: of the directory.
           asked: plain values that decide what the predictions are.
-
-        Raises:
-          UserError: the directory holds something else, or predictions that something else was asked of.
         """
         self.path = path
         self._asked = {"schema": SCHEMA, **asked}
-        self.rows = {row.image: row for row in self._read()}
+        self.rows: dict[str, Row] = {}
 
-    def start(self) -> None:
-        """Creates the directory; bad files of an earlier start may have been mended. Raises UserError if it cannot."""
-        self.rows = {image: row for image, row in self.rows.items() if not row.error}
+    def __enter__(self) -> Self:
+        """Locks a new directory, or takes up an interrupted or finished prediction.
+
+        Raises:
+          UserError: the directory holds something else, or predictions that something else was asked of; another
+            process fills it; or it cannot be written.
+        """
+        self._read()  # a directory of something else gets no lock file
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = locks.lock(self.path, "--output")
+            self.rows = {row.image: row for row in self._read() if not row.error}  # a bad file may have been mended
             _replace(self.path / MANIFEST, json.dumps(self._asked, indent=1).encode())
             self._write_table()
         except OSError as error:
             raise UserError(f"--output={self.path}: cannot be written ({error.strerror}); name another") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Lets other processes in."""
+        self._lock.release()
 
     def is_done(self, image: str, digest: str) -> bool:
         """Whether these very files of an image have been predicted."""
@@ -129,14 +139,14 @@ class Output:
         _replace(self.path / TABLE, buffer.getvalue().encode())
 
     def _read(self) -> list[Row]:
-        """The rows of an earlier prediction; raises as the constructor."""
+        """The rows of an earlier prediction; raises as `__enter__`."""
         if not self.path.exists():
             return []
         if not self.path.is_dir():
             raise UserError(f"--output={self.path}: is a file; name a directory")
         manifest = self.path / MANIFEST
         if not manifest.exists():
-            held = sorted(path.name for path in self.path.iterdir())
+            held = sorted(path.name for path in self.path.iterdir() if path.name != locks.NAME)
             if held:
                 raise UserError(f"--output={self.path}: holds {held[0]} and no predictions; name a new directory")
             return []

@@ -36,9 +36,9 @@ def predict(
 
     Args:
       found, bad: as `pairs.find` returns them.
+      output: entered.
       labels: those of LabelMe that mean landslide.
     """
-    output.start()
     for error in bad:
         output.add(Row(error.path, error=error.reason))
 

@@ -12,6 +12,7 @@ from tsmu_jax.data.source import Intensities
 from tsmu_jax.prediction.output import SHEET, TABLE, Output, Row
 from tsmu_jax.prediction.pairs import images_of, name_of
 from tsmu_jax.reporting.sheet import MOST, Picture, sheet
+from tsmu_jax.words import counted
 
 
 def text(output: Output) -> str:
@@ -19,15 +20,15 @@ def text(output: Output) -> str:
     rows = list(output.rows.values())
     good, bad = [row for row in rows if not row.error], [row for row in rows if row.error]
     where = f": {output.path / SHEET}" if good else ""
-    lines = [f"{len(good)} images, {sum(row.look == 'yes' for row in good)} of them to look at{where}"]
+    lines = [f"{counted(len(good), 'image')}, {sum(row.look == 'yes' for row in good)} of them to look at{where}"]
     for decoder in dict.fromkeys(row.decoder for row in good):
         own = [row for row in good if row.decoder == decoder]
         scored = [row.iou for row in own if row.iou is not None]
         iou = f", mean IoU {np.mean(scored):.3f} of {len(scored)} with masks" if scored else ""
         share = np.mean([row.landslide_share for row in own])
-        lines.append(f"  decoder {decoder}: {len(own)} images, {100 * share:.1f} % landslide{iou}")
+        lines.append(f"  decoder {decoder}: {counted(len(own), 'image')}, {100 * share:.1f} % landslide{iou}")
     if bad:
-        lines.append(f"{len(bad)} bad files, the first: {bad[0].image}: {bad[0].error}")
+        lines.append(f"{counted(len(bad), 'bad file')}, the first: {bad[0].image}: {bad[0].error}")
     return "\n".join([*lines, f"table: {output.path / TABLE}"])
 
 
@@ -42,7 +43,7 @@ def contact_sheet(output: Output, found: Sequence[SceneFiles], intensities: Inte
     pictures = [picture for row in rows[:MOST] if (picture := _picture(output, row, files[row.image], intensities))]
     if pictures:
         left_out = len(rows) - len(pictures)
-        sheet(pictures, output.path / SHEET, note=f"{left_out} more images in {TABLE}" if left_out else "")
+        sheet(pictures, output.path / SHEET, note=f"{counted(left_out, 'more image')} in {TABLE}" if left_out else "")
 
 
 def _picture(output: Output, row: Row, files: SceneFiles, intensities: Intensities) -> Picture | None:

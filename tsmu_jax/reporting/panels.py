@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from tsmu_jax.reporting import canvas
-from tsmu_jax.reporting.bars import draw_phase_bars
+from tsmu_jax.mask import LANDSLIDE, UNKNOWN
+from tsmu_jax.reporting.charts import canvas
+from tsmu_jax.reporting.charts.phase_bars import draw_phase_bars
 
 CELL = 2.2  # width of an image, inches
 SMALL_CELL = 1.65  # in the overview, which has more columns
@@ -23,11 +24,12 @@ BARS = 2.9
 MOST_ROWS = 12  # of one picture: more take seconds to draw, and viewers refuse large sizes
 ASPECTS = (0.4, 1.6)  # height / width of a cell; an image outside of it is drawn narrower
 
-_MISS, _HIT, _ALARM, _BACKGROUND = (
+_MISS, _HIT, _ALARM, _BACKGROUND, _UNKNOWN = (
     (0x56, 0xB4, 0xE9),
     (0xFF, 0xFF, 0xFF),
     (0xE6, 0x9F, 0x00),
     (0x1E, 0x1E, 0x1E),
+    (0x80, 0x80, 0x80),
 )
 
 
@@ -39,7 +41,7 @@ class PanelRow:
       title: names the row: the ecoregion and, on a second line, the id; shortened where they do not fit.
       pre: u8[h, w, 3], or None in single-date ecoregions.
       post: u8[h, w, 3].
-      truth: [h, w], 1 = landslide, 0 = background.
+      truth: [h, w] of the values in mask.py.
       prediction: [h, w], 1 = landslide, 0 = background.
       iou: of the prediction, in [0, 1].
     """
@@ -76,9 +78,9 @@ def panels(rows: Sequence[PanelRow], path: Path) -> None:
         for row in rows
     ]
     width, height = _extent(grid, CELL)
-    figure = canvas.new_figure(width, height + LEGEND, constrained=False)
+    figure = canvas.new_figure(width, height + LEGEND, canvas.Margins())
     _draw_grid(figure, [row.title for row in rows], grid, CELL)
-    _legend(figure, width)
+    _legend(figure, width, rows)
     if len(rows) < given:
         figure.text(0.01, 0.01, f"{len(rows)} of {given} images", fontsize=8, color=canvas.GREY, va="bottom")
     canvas.save(figure, path)
@@ -111,22 +113,22 @@ def overview(rows: Sequence[PanelRow], before: Sequence[PanelRow], results: Mapp
         grid.append([*_images(row, dated), *cells])
     width, height = _extent(grid, SMALL_CELL)
     total = height + LEGEND + BARS
-    figure = canvas.new_figure(width, total, constrained=False)
+    figure = canvas.new_figure(width, total, canvas.Margins())
     _draw_grid(figure, [row.title for row in rows], grid, SMALL_CELL)
-    _legend(figure, width, bottom=BARS)
+    _legend(figure, width, rows, bottom=BARS)
     axes = figure.add_axes((0.62 / width, 0.4 / total, 1 - 0.72 / width, (BARS - 0.85) / total))
     draw_phase_bars(axes, results)
     canvas.save(figure, path)
 
 
 def agreement(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """u8[h, w, 3]: white where both masks say landslide, orange a false alarm, blue missed, else dark."""
-    colours = np.array([[_BACKGROUND, _ALARM], [_MISS, _HIT]], np.uint8)
-    return colours[(truth != 0).astype(np.intp), (prediction != 0).astype(np.intp)]
+    """u8[h, w, 3]: white where both masks say landslide, orange a false alarm, blue missed, grey unknown, else dark."""
+    colours = np.array([[_BACKGROUND, _ALARM], [_MISS, _HIT], [_UNKNOWN, _UNKNOWN]], np.uint8)
+    return colours[truth.astype(np.intp), (prediction != 0).astype(np.intp)]
 
 
 def _images(row: PanelRow, dated: bool) -> list[_Cell]:
-    truth = row.truth != 0
+    truth = row.truth == LANDSLIDE
     cells = [
         _Cell(row.post, "post-event" if dated else "image", truth),
         _Cell(agreement(row.truth, row.truth), "truth"),
@@ -200,9 +202,11 @@ def _draw_cell(axes: Axes, cell: _Cell) -> None:
     return None
 
 
-def _legend(figure: Figure, width: float, bottom: float = 0.0) -> None:
+def _legend(figure: Figure, width: float, rows: Sequence[PanelRow], bottom: float = 0.0) -> None:
     height = figure.get_size_inches()[1]
     entries = [("landslide found", _HIT), ("false alarm", _ALARM), ("missed", _MISS)]
+    if any((row.truth == UNKNOWN).any() for row in rows):
+        entries.append(("unknown ground", _UNKNOWN))
     handles = [
         Patch(
             facecolor="#{:02x}{:02x}{:02x}".format(*colour),
@@ -217,7 +221,7 @@ def _legend(figure: Figure, width: float, bottom: float = 0.0) -> None:
         handles=handles,
         loc="center",
         bbox_to_anchor=((LABEL / 2 + width / 2) / width, (bottom + LEGEND / 2) / height),
-        ncols=4,
+        ncols=len(handles),
         fontsize=8,
         frameon=False,
         handlelength=1.2,

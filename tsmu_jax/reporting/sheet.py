@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tsmu_jax.reporting import canvas
+from tsmu_jax.reporting.charts import canvas
 
 MOST = 48  # images of a sheet
 COLUMNS = 6
@@ -37,7 +37,7 @@ def sheet(pictures: Sequence[Picture], path: Path, *, note: str = "") -> None:
     columns = min(COLUMNS, len(pictures))
     rows = math.ceil(len(pictures) / columns)
     width, height = columns * (CELL + GAP) + GAP, rows * (CELL + TITLE + GAP) + GAP + (0.3 if note else 0)
-    figure = canvas.new_figure(width, height, constrained=False)
+    figure = canvas.new_figure(width, height, canvas.Margins())
     for position, picture in enumerate(pictures):
         row, column = divmod(position, columns)
         left, top = GAP + column * (CELL + GAP), height - GAP - row * (CELL + TITLE + GAP)

@@ -11,10 +11,11 @@ from PIL import Image
 from tsmu_jax.data.pair_lists import PairList
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.mask import LANDSLIDE
-from tsmu_jax.reporting.bars import phase_bars
-from tsmu_jax.reporting.figures import learning_curves
+from tsmu_jax.reporting.charts import canvas
+from tsmu_jax.reporting.charts.learning_curves import learning_curves
+from tsmu_jax.reporting.charts.phase_bars import phase_bars
+from tsmu_jax.reporting.charts.selection import selection_figure
 from tsmu_jax.reporting.panels import PanelRow, overview, panels
-from tsmu_jax.reporting.selection import selection_figure
 from tsmu_jax.reporting.thumbnails import write_thumbnails
 from tsmu_jax.runs import metrics_log
 
@@ -57,11 +58,11 @@ def write_figures(
     first, last = ([row for row in rows if row.title in drawn] for rows in (first, last))
     if last:
         overview(last, first if len(phases) > 1 else [], results, folder / "overview.png")
-    phase_bars(results, folder / "phases.png")
-    learning_curves(metrics_log.read(workdir), folder / "learning_curves.png")
+    canvas.save(phase_bars(results), folder / "phases.png")
+    canvas.save(learning_curves({workdir.name: metrics_log.read(workdir)}), folder / "learning_curves.png")
     if "selection" in results:
         chosen = json.loads((workdir / "selection" / "selection.json").read_text())["tests"]
-        selection_figure(results["selection"], chosen, folder / "selection.png")
+        canvas.save(selection_figure(results["selection"], chosen), folder / "selection.png")
     write_thumbnails(tests, workdir)
 
 

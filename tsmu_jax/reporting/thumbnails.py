@@ -14,12 +14,14 @@ FOLDER = "tests"
 HISTOGRAMS = "histograms.json"
 SIDE = 256  # px, the longer side at most
 QUALITY = 85  # of JPEG
+MARKED = 128  # the stored value of unknown ground
+_STORED = np.array([0, 255, MARKED], np.uint8)  # of the values in mask.py
 
 
 def write_thumbnails(tests: Mapping[str, PairList], workdir: Path) -> None:
-    """Writes `tests/<ecoregion>/<id>_{pre,post}.jpg` and `_mask.png` (0 and 255), and `tests/histograms.json`.
+    """Writes `tests/<ecoregion>/<id>_{pre,post}.jpg` and `_mask.png`, and `tests/histograms.json`.
 
-    Images keep their shape, at most 256 px a side. The histograms are of the original pixels of post-event images:
+    Images keep their shape, at most 256 px a side. Masks are 0, 255 for landslide and 128 for unknown ground. The histograms are of the original pixels of post-event images:
     {ecoregion: {"pairs": n, "landslide": [256 counts], "background": [256 counts]}}, all channels pooled.
 
     Args:
@@ -36,7 +38,7 @@ def write_thumbnails(tests: Mapping[str, PairList], workdir: Path) -> None:
             for date, image in (("pre", pair.pre), ("post", pair.post)):
                 if image is not None:
                     _small(image, Image.Resampling.BOX).save(folder / f"{identity}_{date}.jpg", quality=QUALITY)
-            mask = _small(255 * (pair.mask != 0).astype(np.uint8), Image.Resampling.NEAREST)
+            mask = _small(_STORED[pair.mask], Image.Resampling.NEAREST)
             mask.save(folder / f"{identity}_mask.png")
         result = statistics.result()
         histograms[name] = {

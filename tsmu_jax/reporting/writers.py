@@ -1,13 +1,11 @@
-"""Writes a table as Markdown, CSV, LaTeX or HTML."""
+"""Writes a table as Markdown, CSV or LaTeX."""
 
 import csv
 import io
-import itertools
 import math
 from collections.abc import Sequence
 
 from tsmu_jax.evaluation.intervals import Interval, Spread
-from tsmu_jax.reporting.page.markup import Html, element, joined
 from tsmu_jax.reporting.table import Cell, Column, Table, ranking, text
 
 _LATEX = {
@@ -70,45 +68,6 @@ def latex(table: Table) -> str:
     lines += [r"\hline", r"\end{tabular}"]
     lines += [rf"\par\footnotesize {_escaped_latex(note)}" for note in table.notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
-
-
-def hypertext(table: Table) -> Html:
-    """A table that scrolls where it does not fit, its title a heading of level 3, its notes below.
-
-    Columns of a group share a title above theirs; the first cell of a row is its head.
-    """
-    heading = f"table-{table.name}"
-    caption = element("caption", element("h3", table.title, id=heading))
-    body = [
-        element("tr", *(_cell(cell, column, first=not index) for index, (cell, column) in enumerate(cells)))
-        for cells in (list(zip(row, table.columns, strict=True)) for row in table.rows)
-    ]
-    whole = element("table", caption, element("thead", *_head(table)), element("tbody", *body))
-    notes = element("ul", *(element("li", note) for note in table.notes), class_="notes") if table.notes else None
-    return joined([element("div", whole, class_="scroll", role="region", aria_labelledby=heading, tabindex="0"), notes])
-
-
-def _head(table: Table) -> list[Html]:
-    grouped = any(column.group for column in table.columns)
-    upper, lower = [], []
-    for _, group in itertools.groupby(enumerate(table.columns), lambda item: item[1].group or item[0]):
-        members = list(group)
-        kinds = ["number" if table.is_numeric(index) else None for index, _ in members]
-        titles = [column.title for _, column in members]
-        if name := members[0][1].group:
-            upper.append(element("th", name, scope="colgroup", colspan=len(members)))
-            lower += [element("th", title, scope="col", class_=kind) for title, kind in zip(titles, kinds, strict=True)]
-        else:
-            upper.append(element("th", *titles, scope="col", rowspan=2 if grouped else None, class_=kinds[0]))
-    return [element("tr", *cells) for cells in (upper, lower) if cells]
-
-
-def _cell(cell: Cell, column: Column, *, first: bool) -> Html:
-    words = text(cell, column.digits)
-    if first:
-        return element("th", words, scope="row")
-    kind = None if isinstance(cell, str) else " ".join(["number", ranking(cell) if isinstance(cell, Interval) else ""])
-    return element("td", words, class_=kind and kind.strip())
 
 
 def _texts(table: Table) -> list[list[str]]:

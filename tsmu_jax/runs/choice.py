@@ -20,8 +20,9 @@ from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.steps import to_unit
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.models.tsmu import Tree, count
-from tsmu_jax.runs.directory import AutoencoderDirectory, RunDirectory, write_json
+from tsmu_jax.runs.directory import AutoencoderDirectory, RunDirectory
 from tsmu_jax.runs.experiment import Experiment
+from tsmu_jax.runs.files import write_json
 from tsmu_jax.runs.keys import digest
 from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import PhaseProgress

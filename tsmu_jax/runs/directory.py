@@ -1,57 +1,22 @@
 """A run directory: what is where, whose configuration it holds, which of its phases are finished."""
 
-import contextlib
 import dataclasses
-import datetime
-import fcntl
-import importlib.metadata
 import json
-import os
-import platform
-import shlex
 import shutil
-import subprocess
-import sys
-import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tsmu_jax import __version__
+from tsmu_jax import locks
 from tsmu_jax.configuration import flatten
 from tsmu_jax.declaration import Scope
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import PARTS, Tree
+from tsmu_jax.runs.files import PARTIAL, link, replacing, write_json
+from tsmu_jax.runs.provenance import provenance
 from tsmu_jax.settings import SETTINGS, Config
-
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
-LOCK = ".lock"
-PARTIAL = ".partial"  # what an interrupted write leaves
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a file whole or not at all; of several processes the first one does."""
-    if not processes.first():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + PARTIAL)
-    partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
-    partial.replace(path)
-
-
-@contextlib.contextmanager
-def replacing(directory: Path) -> Iterator[Path]:
-    """Yields the path of a new directory, which takes the place of `directory` when it is complete.
-
-    The old files are removed, never written to: another run may share them through hard links.
-    """
-    partial = directory.with_name(directory.name + PARTIAL)
-    shutil.rmtree(partial, ignore_errors=True)
-    yield partial
-    shutil.rmtree(directory, ignore_errors=True)
-    partial.replace(directory)
 
 
 class RunDirectory:
@@ -78,7 +43,7 @@ class RunDirectory:
             run._lock()
             run.check(config, images=images)  # another process may have claimed it before the lock
             if not run.config_path.exists():
-                write_json(run.config_path, _provenance(config, images, command))
+                write_json(run.config_path, provenance(config, images, command))
         except OSError as error:
             reason = f"cannot be written ({error.strerror}); name another directory"
             raise UserError(f"--workdir={path}: {reason}") from error
@@ -89,18 +54,12 @@ class RunDirectory:
         names = [entry.name for entry in self.path.iterdir()] if self.path.exists() else []
         if self.config_path.name in names:
             _refuse_other(self.path, _stored(self.config_path), config, images)
-        elif any(name != LOCK and not name.endswith(PARTIAL) for name in names):
+        elif any(name != locks.NAME and not name.endswith(PARTIAL) for name in names):
             raise UserError(f"--workdir={self.path}: holds files but no run; name a new or empty directory")
 
     def _lock(self) -> None:
         """Keeps other processes out, until this object or the process ends, however it does."""
-        lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT)
-        weakref.finalize(self, os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            reason = "another process runs in it; wait for it or name another one"
-            raise UserError(f"--workdir={self.path}: {reason}") from error
+        self._held = locks.lock(self.path, "--workdir")
 
     @property
     def config_path(self) -> Path:
@@ -209,7 +168,7 @@ class PhaseDirectory:
         record = other.record() or {}
         for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
             with replacing(target) as partial:
-                shutil.copytree(source, partial, ignore=periodic, copy_function=_link)
+                shutil.copytree(source, partial, ignore=periodic, copy_function=link)
                 if target == self.path:
                     write_json(partial / "phase.json", {"trained_in": other.path.parents[1].name, **record})
 
@@ -248,14 +207,6 @@ def _stored(path: Path) -> Mapping[str, Any]:
     raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir")
 
 
-def _link(source: str, target: str) -> None:
-    """Shares a finished file where the file system can: stored responses are large."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
 def _refuse_other(path: Path, stored: Mapping[str, Any], config: Config, images: str) -> None:
     before, now = flatten(stored["config"]), flatten(dataclasses.asdict(config))
     differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
@@ -270,41 +221,3 @@ def _refuse_other(path: Path, stored: Mapping[str, Any], config: Config, images:
         raise UserError(
             f"--workdir={path}: holds a run on other images, or an update of another model; name another one"
         )
-
-
-def _provenance(config: Config, images: str, command: str) -> dict[str, Any]:
-    return {
-        "schema": 2,
-        "command": command,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seed": config.seed,
-        "config": dataclasses.asdict(config),
-        "images": images,
-        "versions": {
-            "tsmu_jax": __version__,
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in PACKAGES},
-        },
-        "platform": platform.platform(),
-        "git_revision": _git_revision(),
-    }
-
-
-def _git_revision() -> str | None:
-    """The revision of the code that runs, with "+changes" where files differ from it; None outside of a checkout."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def command_line() -> str:
-    """The command that started this process, for the record."""
-    return shlex.join(["python", "-m", "tsmu_jax.main", *sys.argv[1:]])

@@ -20,9 +20,10 @@ from tsmu_jax.learning.state import Model, TrainState, add_decoder, copy_decoder
 from tsmu_jax.learning.steps import Objective, make_train_step
 from tsmu_jax.learning.trace import traced
 from tsmu_jax.models.tsmu import count
-from tsmu_jax.runs.directory import PhaseDirectory, replacing
+from tsmu_jax.runs.directory import PhaseDirectory
 from tsmu_jax.runs.experiment import Experiment
 from tsmu_jax.runs.feed import Feed, blank_batch, make_feed
+from tsmu_jax.runs.files import replacing
 from tsmu_jax.runs.metrics_log import MetricsLog
 from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import PhaseProgress

@@ -15,10 +15,12 @@ from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.state import Model, add_decoder
 from tsmu_jax.runs import choice, estimate, keys, metrics_log, update
-from tsmu_jax.runs.directory import RunDirectory, command_line, write_json
+from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.runs.experiment import Experiment, prepare
+from tsmu_jax.runs.files import write_json
 from tsmu_jax.runs.phase import assess, origin, run_stage, run_start
 from tsmu_jax.runs.plan import Stage, start_stage
+from tsmu_jax.runs.provenance import command_line
 from tsmu_jax.runs.saving import save_model
 
 

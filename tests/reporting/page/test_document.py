@@ -7,6 +7,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def written(*workdirs: Path) -> str:
 
 
 class Reader(HTMLParser):
-    """Elements in order, as (tag, attributes, text up to the next tag); complains of what is not closed."""
+    """Elements in order, as (tag, attributes, text up to the next tag, trimmed); complains of what is not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -53,7 +54,21 @@ class Reader(HTMLParser):
             self.elements[-1] = (tag, attributes, text + data)
 
     def all(self, *tags: str) -> list[tuple[str, dict[str, str | None], str]]:
-        return [one for one in self.elements if one[0] in tags]
+        return [(tag, attributes, text.strip()) for tag, attributes, text in self.elements if tag in tags]
+
+    def pictures(self) -> list[dict[str, str | None]]:
+        """Attributes of the images that show test images."""
+        return [attributes for _, attributes, _ in self.all("img") if attributes["class"] != "chart"]
+
+    def charts(self) -> list[tuple[str, ElementTree.Element]]:
+        """What is said of each chart, and its drawing."""
+        found = [attributes for _, attributes, _ in self.all("img") if attributes["class"] == "chart"]
+        return [(one["alt"] or "", ElementTree.fromstring(content(one))) for one in found]
+
+
+def content(image: dict[str, str | None]) -> bytes:
+    """The file in an image's address."""
+    return base64.b64decode((image["src"] or "").partition(",")[2])
 
 
 @pytest.fixture
@@ -88,20 +103,39 @@ def test_headings_follow_one_another(sweep: Path) -> None:
 
 
 def test_images_have_texts_and_open(sweep: Path) -> None:
-    images = Reader(written(sweep)).all("img")
+    images = Reader(written(sweep)).pictures()
     # Worst and best of three ecoregions: before, after, truth; predictions of two methods, and of the sequential one.
     assert len(images) == 6 * (3 + 2) + 6 * (3 + 1)
-    for _, attributes, _ in images:
+    for attributes in images:
         assert re.match(
             r"[abc], 000\d: (before the event|after the event|true|prediction of \w+, IoU 0.\d{3})",
             attributes["alt"] or "",
         )
-        with Image.open(io.BytesIO(base64.b64decode((attributes["src"] or "").partition(",")[2]))) as image:
+        with Image.open(io.BytesIO(content(attributes))) as image:
             assert np.asarray(image.convert("RGBA")).shape[2] == 4
-    shown = [
-        attributes for _, attributes, _ in images if attributes["class"] == "prediction" and "hidden" not in attributes
-    ]
+    shown = [one for one in images if one["class"] == "prediction" and "hidden" not in one]
     assert len(shown) == 12
+
+
+def test_charts_say_in_words_what_they_show(sweep: Path) -> None:
+    """Each chart of each section, drawn with texts that can be read, and the same bytes each time."""
+    text = written(sweep)
+    charts = Reader(text).charts()
+    labels = [label for label, _ in charts]
+    for words in (
+        r"c after a \+ b\. retraining: old 0\.\d{3}, new 0\.\d{3}, \d+ s; tsmu: old",
+        r"tsmu\. 01_initial: a 0\.\d{3}, b 0\.\d{3}, c 0\.\d{3}; 02_freeze: a",
+        r"tsmu\. Loss, validation IoU and drift by training step; validation IoU at the end of each phase: 0.651, 0",
+        r"Precision and recall, old ecoregions\. retraining: AP 0\.\d{3}; tsmu: AP",
+        r"Reliability, new ecoregions\. retraining: ECE 0\.\d{3}; tsmu: ECE",
+        r"Reliability, all ecoregions\. sequential_tsmu: ECE",
+        r"a\. landslide: 0\.\d{3} ± 0\.\d{3}; background: 0\.\d{3} ± ",
+    ):
+        assert any(re.match(words, label) for label in labels), words
+    drawn = ["|".join(drawing.itertext()) for _, drawing in charts]
+    for words in ("IoU, old", "after phase", "01_initial", "validation IoU", "seed 1", "recall", "5 pairs", "density"):
+        assert any(words in one for one in drawn), words
+    assert written(sweep) == text
 
 
 def test_every_table_has_a_caption_and_heads(sweep: Path) -> None:
@@ -109,7 +143,7 @@ def test_every_table_has_a_caption_and_heads(sweep: Path) -> None:
     reader = Reader(written(sweep))
     titles = [text for tag, _, text in reader.all("h3")]
     assert all(table.title in titles for table in all_tables(comparison))
-    assert len(reader.all("table")) == len(reader.all("caption")) > 9
+    assert len(reader.all("table")) == len(reader.all("caption")) == len(all_tables(comparison)) > 8
     assert all(attributes.get("scope") for _, attributes, _ in reader.all("th"))
 
 
@@ -137,7 +171,13 @@ def test_nothing_of_a_run_is_markup(tmp_path: Path, make_pictured_run) -> None:
     reader = Reader(text)
     assert len(reader.all("script")) == 1 and text.count("<script") == 1
     assert not any(name.startswith("on") for _, attributes, _ in reader.elements for name in attributes)
-    assert len(reader.all("img")) == 3 * 2 * 4  # the page's own
+    assert len(reader.pictures()) == 3 * 2 * 4  # the page's own
+    charts = reader.charts()
+    assert any(EVIL in label for label, _ in charts)
+    assert any("<script>" in "".join(drawing.itertext()) for _, drawing in charts)
+    for _, drawing in charts:
+        tags = {element.tag.rpartition("}")[2] for element in drawing.iter()}
+        assert not tags & {"script", "b", "img", "image", "a", "foreignObject"}
     assert any(EVIL in (attributes["alt"] or "") for _, attributes, _ in reader.all("img"))
     assert any(f"--note={EVIL}" == words for *_, words in reader.all("dd"))
 
@@ -146,12 +186,14 @@ def test_runs_of_earlier_releases_are_shown_without_what_they_lack(make_run) -> 
     text = written(make_run("run", "tsmu"))
     assert text.count("Runs of an earlier release have not stored what is needed here") == 3
     assert "These runs logged nothing" in text
-    assert not Reader(text).all("img", "figure")[1:]  # old against new alone
+    reader = Reader(text)
+    assert not reader.pictures()
+    assert [label.partition(".")[0] for label, _ in reader.charts()] == ["c after a + b", "tsmu"]  # scores alone
 
 
 def test_images_of_a_single_date_have_no_slider(make_pictured_run) -> None:
     reader = Reader(written(make_pictured_run("run", "tsmu", dated=False)))
-    assert len(reader.all("img")) == 6 * 3
+    assert len(reader.pictures()) == 6 * 3
     assert {attributes["type"] for _, attributes, _ in reader.all("input")} == {"checkbox"}
 
 
@@ -159,7 +201,7 @@ def test_of_many_images_the_new_ones_come_first(sweep: Path, monkeypatch: pytest
     monkeypatch.setattr(cases, "MOST", 4)
     text = written(sweep)
     assert "4 of 12 images are shown, those of new ecoregions first." in text
-    names = [attributes["alt"] for _, attributes, _ in Reader(text).all("img") if attributes["class"] == "post"]
+    names = [one["alt"] for one in Reader(text).pictures() if one["class"] == "post"]
     assert [str(name)[0] for name in names] == ["c", "c", "a", "a"]  # the sequential run knows no old ones
 
 
@@ -169,16 +211,12 @@ def test_prediction_and_truth_are_drawn_where_they_are(make_pictured_run) -> Non
     left[:, :24], right[:, 12:] = 255, 255
     Image.fromarray(left).save(path / "tests" / "a" / "0000_mask.png")
     Image.fromarray(right).save(path / "predictions" / "01_initial" / "a" / "0000.png")
-    drawn = {
-        attributes["class"]: attributes["src"]
-        for _, attributes, _ in Reader(written(path)).all("img")
-        if str(attributes["alt"]).startswith("a,")
-    }
-    with Image.open(io.BytesIO(base64.b64decode(str(drawn["prediction"]).partition(",")[2]))) as image:
+    drawn = {one["class"]: content(one) for one in Reader(written(path)).pictures() if str(one["alt"]).startswith("a,")}
+    with Image.open(io.BytesIO(drawn["prediction"])) as image:
         row = np.asarray(image.convert("RGBA"))[image.height // 2, [2, image.width // 2, image.width - 2]]
     assert row[:, :3].tolist() == [list(cases.MISSED[:3]), list(cases.FOUND[:3]), list(cases.ALARM[:3])]
     assert (row[:, 3] > 0).all()
-    with Image.open(io.BytesIO(base64.b64decode(str(drawn["truth"]).partition(",")[2]))) as image:
+    with Image.open(io.BytesIO(drawn["truth"])) as image:
         opaque = np.asarray(image.convert("RGBA"))[image.height // 2, :, 3] > 0
     edge = np.flatnonzero(opaque) / len(opaque)
     assert 0 < len(edge) <= 2 and np.allclose(edge, 24 / 36, atol=0.02)
@@ -239,7 +277,7 @@ def test_broken_files_are_named(make_pictured_run) -> None:
     with pytest.raises(UserError, match=r"_mask.png: is no image"):
         written(path)
     shutil.rmtree(path / "tests")
-    assert "img" not in {tag for tag, *_ in Reader(written(path)).elements}
+    assert not Reader(written(path)).pictures()
 
 
 def test_what_is_left_out_is_listed(make_run) -> None:

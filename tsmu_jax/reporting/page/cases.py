@@ -1,6 +1,5 @@
 """Fig. 8: worst and best test images before and after the event, with truth and predictions over them."""
 
-import base64
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,18 +11,18 @@ from PIL import Image
 from tsmu_jax.errors import UserError
 from tsmu_jax.reporting.comparison import REFERENCE, Comparison, Setting, Variant
 from tsmu_jax.reporting.page import parts
-from tsmu_jax.reporting.page.markup import Html, element
-from tsmu_jax.reporting.page.pixels import OLDER
 from tsmu_jax.reporting.runs import Run
 from tsmu_jax.reporting.table import number
-from tsmu_jax.reporting.thumbnails import FOLDER, SIDE
+from tsmu_jax.reporting.thumbnails import FOLDER, MARKED, SIDE
 
 MOST = 40  # images of a page, which is to stay within a few MB
 
-# Red, green, blue, opacity; those of a prediction's pixels stand in the order of 2 * truth + prediction.
+# Red, green, blue, opacity; those of a prediction's pixels stand in the order of 2 * truth + prediction, unknown ground
+# behind them.
 _CLEAR = (0, 0, 0, 0)
 ALARM, MISSED, FOUND = (0xE6, 0x9F, 0x00, 190), (0x56, 0xB4, 0xE9, 190), (255, 255, 255, 150)
-_COLOURS = (_CLEAR, ALARM, MISSED, FOUND)
+_UNKNOWN = (0x80, 0x80, 0x80, 150)
+_COLOURS = (_CLEAR, ALARM, MISSED, FOUND, _UNKNOWN)
 _OUTLINE = (_CLEAR, (0xF0, 0xE4, 0x42, 255))
 
 
@@ -33,6 +32,11 @@ class Prediction(NamedTuple):
     variant: Variant
     iou: float
     path: Path
+
+    @property
+    def label(self) -> str:
+        """Its method and its IoU."""
+        return f"{self.variant.label}, IoU {number(self.iou, 3)}"
 
 
 class Case(NamedTuple):
@@ -50,29 +54,46 @@ class Case(NamedTuple):
     predictions: tuple[Prediction, ...]
 
 
-def cases_section(comparison: Comparison) -> Html:
+class Picture(NamedTuple):
+    """A case as it is drawn: addresses of images that lie over one another, `width` by `height` pixels.
+
+    Attributes:
+      pre: None in ecoregions of a single date.
+      layers: of the predictions, in their order.
+    """
+
+    case: Case
+    width: int
+    height: int
+    pre: str | None
+    post: str
+    truth: str
+    layers: list[str]
+
+
+class Cases(NamedTuple):
+    """The images of the page.
+
+    Attributes:
+      blocks: title of a setting -> its images.
+      given, most: images that there are, and that are shown at most.
+      complete: whether every setting has some.
+    """
+
+    blocks: dict[str, list[Picture]]
+    given: int
+    most: int
+    complete: bool
+
+
+def cases(comparison: Comparison) -> Cases:
     """Worst and best images of each ecoregion, by setting."""
     by_setting = {setting: list(_cases(comparison, setting)) for setting in parts.settings(comparison)}
-    shown = _within(by_setting)
-    blocks: list[Html] = []
-    given = sum(map(len, by_setting.values()))
-    for setting, chosen in shown.items():
-        figures = [_figure(case) for case in chosen]
-        blocks.append(parts.folded(parts.setting_title(setting), parts.figures(figures), unfolded=not blocks))
-    words = (
-        "The worst and the best test image of each ecoregion after the last phase, by the IoU of the first method in "
-        "the list; the first seed. Left of the line, which the slider moves, is the image before the event. Over both: "
-        "the outline of the true landslides in yellow, and the prediction: found white, false alarms orange, missed "
-        "blue."
-    )
-    notes = []
-    if sum(map(len, shown.values())) < given:
-        notes.append(parts.paragraph(f"{MOST} of {given} images are shown, those of new ecoregions first."))
-    if not all(by_setting.values()):
-        notes.append(parts.paragraph(f"{OLDER}; the same command as theirs adds it."))
-    return parts.section(
-        "cases", "Worst and best images (Fig.\N{NO-BREAK SPACE}8)", parts.paragraph(words), *notes, *blocks
-    )
+    blocks = {
+        parts.setting_title(setting): [_picture(case) for case in chosen]
+        for setting, chosen in _within(by_setting).items()
+    }
+    return Cases(blocks, sum(map(len, by_setting.values())), MOST, all(by_setting.values()))
 
 
 def _within(by_setting: dict[Setting, list[Case]]) -> dict[Setting, list[Case]]:
@@ -118,67 +139,35 @@ def _predictions(runs: dict[Variant, Run], ecoregion: str, identity: str) -> Ite
             yield Prediction(variant, float(test.iou[test.ids.index(identity)]), path)
 
 
-def _figure(case: Case) -> Html:
-    name = f"{case.ecoregion}, {case.identity}"
+def _picture(case: Case) -> Picture:
     post, pre = Path(f"{case.stem}post.jpg"), Path(f"{case.stem}pre.jpg")
-    truth = _mask(Path(f"{case.stem}mask.png"))
+    stored = _stored(Path(f"{case.stem}mask.png"))
+    truth, unknown = (stored > MARKED).astype(np.uint8), stored == MARKED
     height, width = truth.shape
-    layers = [_image(_jpeg(post), f"{name}: after the event", "post")]
-    if pre.exists():
-        layers.append(_image(_jpeg(pre), f"{name}: before the event", "pre"))
-    layers.append(
-        _image(_png(_outline(truth).astype(np.uint8), _OUTLINE), f"{name}: true landslides, outlined", "truth")
+    predicted = [(_stored(one.path, (width, height)) > 0).astype(np.uint8) for one in case.predictions]
+    return Picture(
+        case,
+        width,
+        height,
+        _jpeg(pre) if pre.exists() else None,
+        _jpeg(post),
+        _png(_outline(truth).astype(np.uint8), _OUTLINE),
+        [_png(np.where(unknown, np.uint8(4), 2 * truth + one), _COLOURS) for one in predicted],
     )
-    for index, prediction in enumerate(case.predictions):
-        compared = 2 * truth + _mask(prediction.path, (width, height))
-        label = f"{name}: prediction of {_label(prediction)}"
-        layers.append(_image(_png(compared, _COLOURS), label, "prediction", hidden=bool(index)))
-    caption = element("figcaption", element("strong", f"{case.ecoregion}, {case.rank}"), element("span", case.identity))
-    stack = element("div", *layers, class_="stack", style=f"aspect-ratio:{width}/{height}")
-    return element("figure", caption, stack, *_controls(case, pre.exists()), class_="case")
-
-
-def _controls(case: Case, dated: bool) -> list[Html]:
-    controls = []
-    if dated:
-        label = f"{case.ecoregion}, {case.identity}: before to after the event"
-        slider = element(
-            "input",
-            type="range",
-            min="0",
-            max="100",
-            value="50",
-            aria_label=label,
-            aria_valuetext="50 % before the event",
-        )
-        controls.append(element("label", element("span", "before"), slider, element("span", "after"), class_="slider"))
-    truth, shown = (element("input", type="checkbox", checked=True, class_=one) for one in ("truth", "prediction"))
-    options = [element("option", _label(one), value=str(index)) for index, one in enumerate(case.predictions)]
-    whose = element("select", *options, aria_label="prediction of")
-    toggles = [element("label", truth, " truth"), element("label", shown, " prediction"), whose]
-    return [*controls, element("div", *toggles, class_="toggles")]
-
-
-def _label(prediction: Prediction) -> str:
-    return f"{prediction.variant.label}, IoU {number(prediction.iou, 3)}"
-
-
-def _image(address: str, alt: str, kind: str, *, hidden: bool = False) -> Html:
-    return element("img", src=address, alt=alt, class_=kind, hidden=hidden)
 
 
 def _jpeg(path: Path) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return parts.data_address("image/jpeg", path.read_bytes())
 
 
-def _mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """u8[h, w], 0 and 1; at least SIDE pixels long, so that outlines are thin. `size`: (w, h) instead."""
+def _stored(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """u8[h, w] of a mask's file; at least SIDE pixels long, so that outlines are thin. `size`: (w, h) instead."""
     try:
         with Image.open(path) as image:
             if size is None:
                 scale = max(1, round(SIDE / max(image.size)))
                 size = (scale * image.width, scale * image.height)
-            return (np.asarray(image.resize(size, Image.Resampling.NEAREST)) > 0).astype(np.uint8)
+            return np.asarray(image.resize(size, Image.Resampling.NEAREST))
     except OSError as error:
         raise UserError(f"{path}: is no image ({error}); remove it, and the report goes without") from error
 
@@ -196,4 +185,4 @@ def _png(classes: np.ndarray, colours: Sequence[tuple[int, int, int, int]]) -> s
     image.putpalette([channel for colour in colours for channel in colour[:3]])
     file = io.BytesIO()
     image.save(file, "PNG", transparency=bytes(colour[3] for colour in colours), optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return parts.data_address("image/png", file.getvalue())

@@ -1,22 +1,23 @@
-"""`report.html`: one file with everything in it, which opens without a network."""
+"""`report.html`: one file with everything in it, which opens without a network.
+
+Python says what is shown, `templates/` says how: a template for each section, all in `page.html`.
+"""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
+import jinja2
+
+from tsmu_jax.evaluation.probabilities import BINS
 from tsmu_jax.reporting.comparison import Comparison
 from tsmu_jax.reporting.documents import said_once
-from tsmu_jax.reporting.page import parts
-from tsmu_jax.reporting.page.cases import cases_section
-from tsmu_jax.reporting.page.choice import choice_section
-from tsmu_jax.reporting.page.markup import Html, element
-from tsmu_jax.reporting.page.pixels import intensities_section, probabilities_section
-from tsmu_jax.reporting.page.runs import runs_section, summary_section
-from tsmu_jax.reporting.page.scores import curves_section, matrix_section, scatter_section
+from tsmu_jax.reporting.page import cases, choice, pixels, runs, scores, tables
+from tsmu_jax.reporting.page.parts import OLDER
 from tsmu_jax.reporting.reading import LeftOut
 from tsmu_jax.reporting.table import Table
-from tsmu_jax.reporting.writers import hypertext
 
-_LINKS = {
+# Section, which is the name of its template, and how links to it are called; in the order of the page.
+_SECTIONS = {
     "summary": "Summary",
     "scatter": "Old against new",
     "tables": "Tables",
@@ -30,49 +31,53 @@ _LINKS = {
 }
 
 
-def page(comparison: Comparison, tables: Sequence[Table], left_out: Sequence[LeftOut]) -> str:
-    """The page; what comes from runs is escaped.
+def page(comparison: Comparison, shown: Sequence[Table], left_out: Sequence[LeftOut]) -> str:
+    """Renders the page; what comes from runs is escaped.
+
+    Args:
+      comparison: of the runs.
+      shown: all tables.
+      left_out: what was no finished run.
 
     Raises:
       UserError: a run's files are not what a run writes; names the file.
     """
-    sections = {
-        "summary": summary_section(comparison, tuple(left_out)),
-        "scatter": scatter_section(comparison),
-        "tables": parts.section("tables", "Tables", *(hypertext(table) for table in said_once(tables))),
-        "matrix": matrix_section(comparison),
-        "curves": curves_section(comparison),
-        "probabilities": probabilities_section(comparison),
-        "cases": cases_section(comparison),
-        "choice": choice_section(comparison),
-        "intensities": intensities_section(comparison),
-        "runs": runs_section(comparison),
+    alone = len(comparison.runs) == 1
+    blocks, missing = pixels.probabilities(comparison)
+    shared, each = runs.configurations(comparison)
+    content: dict[str, Any] = {
+        "verdict": comparison.runs[0].verdict if alone else None,
+        "facts": runs.summary(comparison),
+        "left_out": left_out,
+        "scatter": scores.old_against_new(comparison),
+        "tables": said_once(shown),
+        "matrices": scores.matrices(comparison),
+        "curves": scores.curves(comparison),
+        "probabilities": blocks,
+        "uncounted": missing,
+        "bins": BINS,
+        "cases": cases.cases(comparison),
+        "choices": choice.choices(comparison),
+        "intensities": pixels.intensities(comparison),
+        "shared": shared,
+        "runs": each,
+        "older": OLDER,
     }
-    order = list(sections)
-    if len(comparison.runs) == 1:  # nothing to compare: pictures come first
-        order = ["summary", "cases", *(name for name in order if name not in ("summary", "cases"))]
-    shown = {name: content for name in order if (content := sections[name]) is not None}
-    links = [element("li", element("a", _LINKS[name], href=f"#{name}")) for name in shown]
-    navigation = element("nav", element("ul", *links), aria_label="Sections")
-    script = element("script", Html(_beside("script.js")))
-    body = element(
-        "body",
-        element("a", "Skip to the content", href="#content", class_="skip"),
-        element("header", element("h1", "Task-Specific Model Updates: report")),
-        navigation,
-        element("main", *shown.values(), id="content", tabindex="-1"),
-        script,
-    )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", "Task-Specific Model Updates: report"),
-        element("style", Html(_beside("style.css"))),
-    )
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    order = [name for name in _SECTIONS if name != "choice" or content["choices"]]
+    if alone:  # nothing to compare: pictures come first
+        order.sort(key=lambda name: name not in ("summary", "cases"))
+    return environment().get_template("page.html").render(content, sections={name: _SECTIONS[name] for name in order})
 
 
-def _beside(name: str) -> str:
-    return Path(__file__).with_name(name).read_text()
+def environment() -> jinja2.Environment:
+    """What renders the templates: every value is escaped, and one that is missing is an error."""
+    found = jinja2.Environment(
+        loader=jinja2.PackageLoader("tsmu_jax.reporting.page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters |= {"heads": tables.heads, "rows": tables.rows}
+    return found

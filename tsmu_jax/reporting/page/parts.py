@@ -1,29 +1,70 @@
-"""What all sections of the page share: how experiments and variants are named, ordered and coloured."""
+"""What the sections of the page share: charts, and how settings and variants are named, ordered and coloured."""
 
-from collections.abc import Iterable
+import base64
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from matplotlib.figure import Figure
+
+from tsmu_jax.reporting.charts import canvas
 from tsmu_jax.reporting.comparison import Comparison, Setting, Variant
-from tsmu_jax.reporting.page.markup import Html, element
+
+OLDER = "Runs of an earlier release have not stored what is needed here"
 
 
-def section(name: str, title: str, *children: str | None) -> Html:
-    """A part of the page under a heading of level 2; `name` is what links point to."""
-    return element("section", element("h2", title, id=name), *children, aria_labelledby=name)
+class Entry(NamedTuple):
+    """A line of a legend: what a line style stands for."""
+
+    label: str
+    style: int
+    note: str = ""
+
+    @property
+    def swatch(self) -> str:
+        """The line style as CSS has it: "solid #0072b2"."""
+        colour, dash = canvas.line_style(self.style)
+        return f"{dash} {colour}"
+
+    @property
+    def words(self) -> str:
+        """Label and note."""
+        return f"{self.label}: {self.note}"
 
 
-def figures(drawn: Iterable[Html]) -> Html:
-    """Figures side by side, as many as fit."""
-    return element("div", *drawn, class_="figures")
+class Chart(NamedTuple):
+    """A chart with its caption and legend.
+
+    Attributes:
+      address: of the drawing, data and all.
+      label: what it shows, for those who do not see it.
+      numbered: whether the entries of the legend are numbered as the dots are.
+    """
+
+    caption: str
+    address: str
+    label: str
+    legend: Sequence[Entry] = ()
+    numbered: bool = False
 
 
-def paragraph(words: str) -> Html:
-    """Plain text."""
-    return element("p", words)
+class Block(NamedTuple):
+    """Charts that are shown when their title is chosen."""
+
+    title: str
+    charts: Sequence[Chart]
 
 
-def folded(title: str, *children: str | None, unfolded: bool = False) -> Html:
-    """What is shown when its title, a heading of level 3, is chosen."""
-    return element("details", element("summary", element("h3", title)), *children, open=unfolded)
+def chart(
+    figure: Figure, caption: str, said: str = "", legend: Sequence[Entry] = (), *, numbered: bool = False
+) -> Chart:
+    """Draws a figure. Args: said: what it shows, for those who do not see it; the legend by default."""
+    label = f"{caption}. {said or '; '.join(entry.words for entry in legend)}"
+    return Chart(caption, data_address("image/svg+xml", canvas.svg(figure)), label, legend, numbered)
+
+
+def data_address(kind: str, content: bytes) -> str:
+    """An address that holds the file itself."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def settings(comparison: Comparison) -> tuple[Setting, ...]:
@@ -47,7 +88,7 @@ def variants(comparison: Comparison, setting: Setting) -> list[Variant]:
 
 
 def style(comparison: Comparison, variant: Variant) -> int:
-    """A variant's colour and dash, the same in all diagrams."""
+    """A variant's line style, the same in all charts."""
     return comparison.variants.index(variant)
 
 

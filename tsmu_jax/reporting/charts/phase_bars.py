@@ -2,22 +2,22 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from tsmu_jax.reporting import canvas
+from tsmu_jax.reporting.charts import canvas
 from tsmu_jax.reporting.results import GROUPS, names, number, phases
 
 _COLOURS = {"old": canvas.BLUE, "new": canvas.GREEN, "global": canvas.GREY}
 _WIDTH = 0.26
 
 
-def phase_bars(results: Mapping[str, object], path: Path) -> None:
-    """Writes mean IoU of old, new and all test images after each phase: `results` as in `results.json`."""
+def phase_bars(results: Mapping[str, object]) -> Figure:
+    """Draws mean IoU of old, new and all test images after each phase: `results` as in `results.json`."""
     figure = canvas.new_figure(max(4.5, 1.2 + 1.7 * len(phases(results))), 3.2)
     draw_phase_bars(figure.add_subplot(), results)
-    canvas.save(figure, path)
+    return figure
 
 
 def draw_phase_bars(axes: Axes, results: Mapping[str, object]) -> None:

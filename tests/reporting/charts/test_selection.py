@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tsmu_jax.reporting.selection import selection_figure
+from tsmu_jax.reporting.charts.canvas import save
+from tsmu_jax.reporting.charts.selection import selection_figure
 
 BLUE, VERMILLION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 
 
 def drawn(path: Path, confusion: dict[str, dict[str, int]], tests: dict[str, Any], threshold: float) -> np.ndarray:
-    selection_figure({"confusion": confusion, "margin": {"threshold": threshold}}, tests, path)
+    save(selection_figure({"confusion": confusion, "margin": {"threshold": threshold}}, tests), path)
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB")).astype(int)
 
