@@ -21,7 +21,8 @@ _STORED = np.array([0, 255, MARKED], np.uint8)  # of the values in mask.py
 def write_thumbnails(tests: Mapping[str, PairList], workdir: Path) -> None:
     """Writes `tests/<ecoregion>/<id>_{pre,post}.jpg` and `_mask.png`, and `tests/histograms.json`.
 
-    Images keep their shape, at most 256 px a side. Masks are 0, 255 for landslide and 128 for unknown ground. The histograms are of the original pixels of post-event images:
+    Images keep their shape, at most 256 px a side. Masks are 0, 255 for landslide and 128 for unknown ground. The
+    histograms are of the original pixels of post-event images, without unknown ground:
     {ecoregion: {"pairs": n, "landslide": [256 counts], "background": [256 counts]}}, all channels pooled.
 
     Args:
