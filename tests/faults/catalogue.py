@@ -103,4 +103,12 @@ FAULTS = (
         after="(logits[name], logits[name])",
         tests=("tests/learning/test_steps.py::test_losses_are_means_over_real_images_and_decoders",),
     ),
+    # Ground that nobody can judge is background to the loss.
+    Fault(
+        "unknown-ground-counted",
+        "tsmu_jax/learning/steps.py",
+        before="known, weight = mask != UNKNOWN, batch[WEIGHT]",
+        after="known, weight = mask == mask, batch[WEIGHT]",
+        tests=("tests/learning/test_steps.py::test_unknown_ground_moves_no_parameter_and_is_seen_by_batchnorm",),
+    ),
 )
