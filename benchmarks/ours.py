@@ -1,5 +1,6 @@
 """Our steps by themselves, each built by a function that a candidate names: plain values in, a `Job` out."""
 
+import dataclasses
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from benchmarks.predict import write_pairs
 from benchmarks.worker import Job
 from tsmu_jax.batch import FLIP, IMAGE, MASK
 from tsmu_jax.compilation import return_memory
+from tsmu_jax.data.contract import contract_of
+from tsmu_jax.data.source import PairInfo
 from tsmu_jax.learning import costs
 from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, padded, pmap_answer, pmap_train, replicate, shard
@@ -62,12 +65,13 @@ def predict(size: int, batch: int, dtype: str = "float32") -> Job:
     network, model = _model(dtype, {"old": 1})
     directory = write_pairs(batch, size)
     path = Path(directory.name)
-    pixels = {"height": [size] * 3, "width": [size] * 3}
+    infos = [PairInfo("0", "a", "0", size=(size, size))]
+    contract = dataclasses.asdict(contract_of(infos, channels=network.channels, side=size))
     description = {
         "network": {"dtype": dtype},
         "side": size,
         "decoders": {"old0": {"ecoregions": ["a"], "calibration": {"temperature": 1.0}}},
-        "ecoregions": {"a": {"contract": {"pixels": pixels}}},
+        "ecoregions": {"a": {"contract": contract}},
         "margin": 0.1,
     }
     saved.save(path / "model", description, model.params, model.batch_stats, autoencoders={}, exam={})

@@ -30,7 +30,16 @@ from tsmu_jax.settings import SETTINGS, Config
 PACKAGE = Path(__file__).parents[1]
 # What a model's bits and its scores depend on; not reports, pictures, entry points, and what only looks at runs.
 RUNS = ("dataset", "experiment", "feed", "phase", "plan", "start")
-TRAINING = ("batch.py", "mask.py", "methods.py", "data", "evaluation", "learning", "models", *(f"runs/{name}.py" for name in RUNS))
+TRAINING = (
+    "batch.py",
+    "mask.py",
+    "methods.py",
+    "data",
+    "evaluation",
+    "learning",
+    "models",
+    *(f"runs/{name}.py" for name in RUNS),
+)
 
 
 def phase_keys(
