@@ -62,15 +62,20 @@ def name_of(files: SceneFiles) -> str:
     return (Path(files.ecoregion) / files.id).as_posix()
 
 
-def load(files: SceneFiles, contents: scenes.Contents, labels: Sequence[str]) -> LoadedPair:
-    """Decodes a pair. Args: contents: as `scenes.read` returns them; labels: those of LabelMe that mean landslide.
+def load(files: SceneFiles, contents: scenes.Contents, labels: Sequence[str], *, digest: str) -> LoadedPair:
+    """Decodes a pair.
+
+    Args:
+      contents: as `scenes.read` returns them.
+      labels: those of LabelMe that mean landslide.
+      digest: of the contents.
 
     Raises:
       BadFile: a file does not decode, or has another size than the post-event image.
     """
     pre, post = scenes.decode_images(files, contents)
     mask = scenes.decode_mask(files, contents, labels, post)
-    return LoadedPair(name_of(files), digest(contents), pre, post, mask)
+    return LoadedPair(name_of(files), digest, pre, post, mask)
 
 
 def digest(contents: scenes.Contents) -> str:
