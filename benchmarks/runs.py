@@ -27,6 +27,7 @@ from tsmu_jax.runs import phase as stage
 from tsmu_jax.runs.directory import PhaseDirectory
 from tsmu_jax.runs.feed import make_feed
 from tsmu_jax.runs.progress import PhaseProgress
+from tsmu_jax.runs.stage_step import begin, enter
 from tsmu_jax.train import train_and_evaluate
 
 
@@ -186,7 +187,7 @@ class _Steps:
         made = experiment.prepare(config)
         model = init_model(made.network, made.random_key("encoder"))
         for bound in made.stages:
-            model = stage.enter(made, bound, model)
+            model = enter(made, bound, model)
             if bound.phase.name == phase:
                 break
         self.opened = contextlib.ExitStack()
@@ -197,7 +198,7 @@ class _Steps:
         self.loop = stage.training_loop(made, feed, directory, log, progress, 0)
         self.batches = self.loop.batches(0, self.loop.epochs * self.loop.steps_per_epoch)
         self.stream = iter(self.batches)
-        self._state = replicate(stage.begin(made, bound, model))
+        self._state = replicate(begin(made, bound, model))
 
     def advance(self) -> None:
         """Takes one step and waits for it."""

@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,13 +159,13 @@ def test_it_goes_on_where_it_stopped(
     (out / "predictions.csv").write_bytes(b"".join(lines[:5]) + lines[5][:40])  # killed while it wrote the fifth row
     (images / "first" / "0_post.png").write_bytes((images / "first" / "2_post.png").read_bytes())  # and one is replaced
     answered: list[int] = []
-    answer = Predictor.answer
+    begin = Predictor.begin
 
-    def counted(self: Predictor, squares: np.ndarray, decoder: str) -> np.ndarray:
+    def counted(self: Predictor, squares: Sequence[np.ndarray], decoder: str) -> jax.Array:
         answered.append(len(squares))
-        return answer(self, squares, decoder)
+        return begin(self, squares, decoder)
 
-    monkeypatch.setattr(Predictor, "answer", counted)
+    monkeypatch.setattr(Predictor, "begin", counted)
     run(model=model.path, input=images, output=out)
     assert sum(answered) == 9 - 4 + 1
     before, after = table(whole), table(out)
@@ -173,6 +174,47 @@ def test_it_goes_on_where_it_stopped(
     for name in before:
         for role in ("mask", "probability"):
             assert (whole / f"{name}_{role}.png").read_bytes() == (out / f"{name}_{role}.png").read_bytes()
+
+
+def test_threads_prepare_what_they_read(
+    model: SavedModel, images: Path, tmp_path: Path, run: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    prepared = Predictor.prepared
+
+    def noted(self: Predictor, pair: LoadedPair) -> np.ndarray | None:
+        threads.append(threading.current_thread())
+        return prepared(self, pair)
+
+    monkeypatch.setattr(Predictor, "prepared", noted)
+    run(model=model.path, input=images, output=tmp_path / "out")
+    assert len(threads) == 9 and threading.main_thread() not in threads
+
+
+def test_parameters_are_sent_once_for_all_pairs(model: SavedModel) -> None:
+    """The transfer guard refuses what would go to the devices with each batch, but for the images."""
+    predictor, random = Predictor(model), np.random.default_rng(0)
+    squares = [random.integers(0, 256, (SIDE, SIDE, 6), np.uint8) for _ in range(3)]
+
+    def answered() -> tuple[list[Choice], np.ndarray]:
+        return predictor.choices(squares), np.asarray(predictor.begin(squares, "a"))
+
+    choices, probabilities = answered()  # compiles
+    with jax.transfer_guard("disallow"):
+        again = answered()
+    assert again[0] == choices
+    np.testing.assert_array_equal(again[1], probabilities)
+
+
+def test_a_pair_that_goes_by_windows_is_not_squeezed_to_a_square(model: SavedModel) -> None:
+    large, fitting = (
+        LoadedPair("", "", *(np.zeros((*size, 3), np.uint8) for _ in range(2)), None) for size in ((150, 210), (20, 24))
+    )
+    named, choosing = Predictor(model, decoder="a"), Predictor(model)
+    assert named.prepared(large) is None
+    for predictor, pair in ((named, fitting), (choosing, large), (choosing, fitting)):
+        square = predictor.prepared(pair)
+        assert square is not None and square.shape == (SIDE, SIDE, 6)
 
 
 def test_a_bad_file_is_listed_and_stops_nothing(
@@ -226,7 +268,7 @@ def test_scale_goes_by_metres_where_both_know_them(tmp_path: Path) -> None:
 
     def size(gsd_m: tuple[float, float] | None) -> Size:
         pair = LoadedPair("x", "", image, image, None, gsd_m=gsd_m)
-        return predictor.size(pair, predictor.choices([pair])[0])
+        return predictor.size(pair, predictor.choices([None])[0])
 
     assert size(None) == size((1.6, 2.0)) == size((2.0, 2.0)) == Size(SIDE, SIDE)
     assert size((10.0, 10.0)) == Size(100, 80)  # 200 m by 240 m at 2 m and 3 m
@@ -254,8 +296,8 @@ def test_values_mean_what_they_meant_in_training(model: SavedModel, tmp_path: Pa
         for kind in ("deep", "plain"):
             files, _ = find(tmp_path / kind, require_pre=True)
             try:
-                pair = load(files[0], scenes.read(files[0]), ["landslide"], predictor.intensities)
-                found[name, kind] = predictor.square(pair)
+                pair = load(files[0], scenes.read(files[0]), ["landslide"], predictor.intensities, digest="")
+                found[name, kind] = predictor.prepared(pair)
             except BadFile as error:
                 found[name, kind] = str(error)
     np.testing.assert_array_equal(found["deep", "deep"], found["plain", "plain"])
@@ -340,16 +382,16 @@ def test_two_commands_do_not_write_into_one_directory(
     model: SavedModel, images: Path, tmp_path: Path, run: Predict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, said = tmp_path / "out", []
-    answer = Predictor.answer
+    begin = Predictor.begin
 
-    def meanwhile(self: Predictor, squares: np.ndarray, decoder: str) -> np.ndarray:
+    def meanwhile(self: Predictor, squares: Sequence[np.ndarray], decoder: str) -> jax.Array:
         command = [sys.executable, "-m", "tsmu_jax.predict", f"--input={images}", f"--output={out}"]
         if not said:
             other = subprocess.run([*command, f"--model={model.path}"], cwd=ROOT, capture_output=True, text=True)
             said.append((other.returncode, other.stdout, other.stderr))
-        return answer(self, squares, decoder)
+        return begin(self, squares, decoder)
 
-    monkeypatch.setattr(Predictor, "answer", meanwhile)
+    monkeypatch.setattr(Predictor, "begin", meanwhile)
     assert run(model=model.path, input=images, output=out)
     ((code, printed, error),) = said
     assert (code, printed, error.count("\n")) == (2, "", 1)
@@ -367,7 +409,7 @@ def test_what_another_process_has_written_before_the_lock_is_kept(
         with monkeypatch.context() as patched:
             patched.setattr(locks, "lock", lock)
             run(model=model.path, input=images, output=out)
-        monkeypatch.setattr(Predictor, "answer", None)  # nothing is left to answer
+        monkeypatch.setattr(Predictor, "begin", None)  # nothing is left to answer
         return lock(path, flag)
 
     monkeypatch.setattr(locks, "lock", late)

@@ -61,7 +61,7 @@ class LoadedPhase:
         """
         images = np.asarray(images, np.float32)
         self._check(images)
-        return {name: np.asarray(answer) for name, answer in self._answer(images).items()}
+        return {name: np.asarray(answer) for name, answer in self._answer(jax.device_put(images)).items()}
 
     @functools.cached_property
     def network(self) -> Network:
@@ -78,14 +78,14 @@ class LoadedPhase:
         )
 
     @functools.cached_property
-    def _answer(self) -> Callable[[np.ndarray], dict[str, jax.Array]]:
+    def _answer(self) -> Callable[[jax.Array], dict[str, jax.Array]]:
         @jax.jit
         def answer(params: Tree, batch_stats: Tree, images: jax.Array) -> dict[str, jax.Array]:
             weights = dict.fromkeys(self.decoders, jnp.ones(len(images)))
             logits, _ = forward(self.network, params, batch_stats, images, weights)
             return {name: jax.nn.sigmoid(values) for name, values in logits.items()}
 
-        return functools.partial(answer, self.params, self.batch_stats)
+        return functools.partial(answer, *jax.device_put((self.params, self.batch_stats)))
 
     def _check(self, images: np.ndarray) -> None:
         channels, stride = self.network.channels, self.network.stride
@@ -137,8 +137,13 @@ class Selector:
             needed = f"(b, h, w, {data['channels']}), h and w at least {side}"
             raise ValueError(f"images have shape {images.shape}; needed: {needed}")
         _check_values(images)
-        small = np.asarray(downsample(images, side=side))
-        return {name: reconstruction_errors(params, small) for name, params in self.autoencoders.items()}
+        small = np.asarray(downsample(jax.device_put(images), side=side))
+        return {name: reconstruction_errors(params, small) for name, params in self._placed.items()}
+
+    @functools.cached_property
+    def _placed(self) -> dict[str, Tree]:
+        """The autoencoders on a device, sent there once."""
+        return jax.device_put(self.autoencoders)
 
 
 def _check_values(images: np.ndarray) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, WEIGHT
+from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, ROW, WEIGHT
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.data.examples import Example
-from tsmu_jax.data.pipeline import Arrays, Prefetch, pad, train_batches
+from tsmu_jax.data.pipeline import Arrays, Prefetch, Recorded, train_batches
 
 SIDE, CHANNELS = 4, 3
 GROUPS = {"etf": range(1, 8), "nad": range(8, 12)}  # from 1 on, so that no image looks like padding
@@ -146,13 +146,23 @@ def _then_raises(count: int) -> Iterator[Any]:
     raise RuntimeError("no more")
 
 
-def test_pad() -> None:
-    batch = {IMAGE: np.ones((2, 3), np.uint8), WEIGHT: np.ones(2, np.float32)}
-    padded = pad(batch, 5)
-    np.testing.assert_array_equal(padded[WEIGHT], np.array([1, 1, 0, 0, 0], np.float32), strict=True)
-    np.testing.assert_array_equal(padded[IMAGE], np.array([[1] * 3] * 2 + [[0] * 3] * 3, np.uint8), strict=True)
-    assert all(padded[key] is not None and len(batch[key]) == 2 for key in batch)
-    assert_equal([pad(batch, 2)], [batch])
+def test_recorded_features_take_the_place_of_images() -> None:
+    """A row and a mask for each pair: nothing is decoded, and no image is in the batch."""
+
+    class Undecodable:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(f"{name}: pairs whose features are recorded are decoded")
+
+    places = {pair: 20 - pair for pair in DECODERS}
+    masks = {pair: np.full((SIDE, SIDE), pair % 2, np.uint8) for pair in DECODERS}
+    draws = make_draws()
+    on_features = read(draws, slots=6, examples=Undecodable(), recorded=Recorded(places, masks))
+    for batch, shown in zip(on_features, read(draws, slots=6), strict=True):
+        real = batch[WEIGHT] == 1
+        pairs = shown.pop(IMAGE)[real, 0, 0, 0].astype(int)
+        rows = [places[pair] * FLIPS + code for pair, code in zip(pairs, batch[FLIP][real], strict=True)]
+        np.testing.assert_array_equal(batch.pop(ROW)[real], np.array(rows, np.int32), strict=True)
+        assert_equal([batch], [shown])
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7])

@@ -101,6 +101,16 @@ def test_memory_of_a_step_that_ran_is_known_without_compiling_it_again(freeze, m
     assert needed is not None and held < needed < 1000 * held
 
 
+def test_costs_are_known_from_shapes_alone(freeze, model: Model, make_batch) -> None:
+    """No second state is made or sent for them."""
+    freeze.run(jax.tree.map(jnp.array, model), [make_batch(0)])
+    shapes, key = jax.eval_shape(lambda: start(model, freeze.tx)), jax.random.key(1)
+    with jax.transfer_guard("disallow_explicit"):
+        found = [cost(freeze.mapped, shapes, batch(4), key) for cost in (costs.step_flops, costs.step_memory)]
+    arrays = start(model, freeze.tx)
+    assert found == [cost(freeze.mapped, arrays, batch(4), key) for cost in (costs.step_flops, costs.step_memory)]
+
+
 @pytest.mark.parametrize("distilled", [0, 2])
 def test_blank_batches_hold_responses_where_there_are_any(distilled: int) -> None:
     blank = costs.blank_batch(4, 8, 3, distilled=distilled)

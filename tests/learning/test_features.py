@@ -51,8 +51,7 @@ def test_answers_from_features_equal_those_to_images(network, model, answer, ima
     validation = {"a": images[:3], "b": images[3:]}
     kept = features.record(network, model, images.__getitem__, pairs=PAIRS, validation=validation, batch_size=4)
     for name, shown in validation.items():
-        # The images go along, but blank: nothing may look at them.
-        found = answer(model, "b", np.zeros_like(shown), recorded=(kept, kept.validation[name]))
+        found = answer.from_features(model, "b", kept, kept.validation[name])
         np.testing.assert_allclose(found, answer(model, "b", shown), rtol=0.01, atol=0.01)
 
 
@@ -69,8 +68,8 @@ def test_training_on_features_equals_training_on_images(freeze, network, model, 
     expected, history = freeze.run(model, [batch for batch, _ in batches])
     state, on_features = freeze.start(model), []
     for batch, rows in batches:
-        # The images go along, but blank: nothing may look at them.
-        sent = kept.attach(shard(batch | {IMAGE: np.zeros_like(batch[IMAGE]), ROW: np.array(rows, np.int32)}))
+        without = {name: value for name, value in batch.items() if name != IMAGE}
+        sent = kept.attach(shard(without | {ROW: np.array(rows, np.int32)}))
         state, metrics = freeze.mapped(state, sent, jax.random.key(0))
         on_features.append(float(metrics["loss"]))
     np.testing.assert_allclose(on_features, [metrics["loss"] for metrics in history], rtol=2e-3)

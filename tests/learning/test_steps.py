@@ -6,8 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, WEIGHT
-from tsmu_jax.data.pipeline import pad
+from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, WEIGHT, fill
 from tsmu_jax.learning import responses
 from tsmu_jax.learning.parallel import AXIS, pmap_train, replicate, shard
 from tsmu_jax.learning.state import Model, start
@@ -105,7 +104,7 @@ def test_rematerialised_blocks_gather_their_statistics_from_all_devices(
 
 def test_padding_leaves_no_trace(one_device, two_devices, model, make_batch, identical) -> None:
     three = [routed(make_batch(seed, images=3), 0, 1, 0) for seed in range(2)]
-    padded = [pad(batch, 4) for batch in three]
+    padded = [fill(batch, 4) for batch in three]
     alone = run(one_device, model, three)
     assert_close(alone, run(one_device, model, padded))
     # An odd number: one device has two real images, the other one has one.
@@ -118,7 +117,7 @@ def test_padding_leaves_no_trace(one_device, two_devices, model, make_batch, ide
 
 
 def test_a_batch_of_padding_alone_on_one_device(one_device, two_devices, model, make_batch) -> None:
-    two = pad(make_batch(0, images=2), 4)
+    two = fill(make_batch(0, images=2), 4)
     assert_close(run(one_device, model, [two]), run(two_devices, model, [two], devices=2))
 
 

@@ -61,6 +61,29 @@ def test_probabilities_are_calibrated_for_each_decoder(directory: Path, images: 
         np.testing.assert_allclose(loaded.predict(images, name), expected, atol=1e-6)
 
 
+def test_parameters_are_sent_once_for_all_answers(
+    directory: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transfer guard refuses what the network would send by itself; and its arguments stay the same arrays."""
+    loaded = saved.load_model(directory)
+    expected = {name: loaded.predict(images, name) for name in loaded.decoders}
+    given: list[list[jax.Array]] = []
+    answer = loaded._answer
+
+    def seen(params: Any, batch_stats: Any, sent: jax.Array) -> jax.Array:
+        given.append(jax.tree.leaves((params, batch_stats)))
+        return answer(params, batch_stats, sent)
+
+    monkeypatch.setitem(vars(loaded), "_answer", seen)
+    with jax.transfer_guard("disallow"):
+        for name in (*loaded.decoders, *loaded.decoders):
+            np.testing.assert_array_equal(loaded.predict(images, name), expected[name])
+    first, other, *again = given
+    assert any(one is not unlike for one, unlike in zip(first, other, strict=True))
+    for leaves, before in zip(again, (first, other), strict=True):
+        assert all(one is same for one, same in zip(leaves, before, strict=True))
+
+
 def test_the_directory_of_a_run_will_do_and_copies_are_the_same_model(directory: Path) -> None:
     assert saved.load_model(directory.parent).digest == saved.load_model(directory).digest
     assert saved.load_model(directory).path == directory

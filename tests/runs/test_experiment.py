@@ -4,14 +4,16 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import config_dict
 
+from tsmu_jax.learning import costs
 from tsmu_jax.learning.state import init_model
-from tsmu_jax.runs import phase as stage
 from tsmu_jax.runs.experiment import ecoregions_of, prepare
+from tsmu_jax.runs.stage_step import begin, enter, objective, optimizer, step_costs
 
 get_config = runpy.run_path(str(Path(__file__).parents[2] / "configs" / "tsmu.py"))["get_config"]
 
@@ -91,7 +93,7 @@ def test_every_phase_moves_its_parts_at_its_own_rate() -> None:
     assert experiment.network.encoder.rematerialise and experiment.network.decoder.rematerialise
     params = {part: {"x": jnp.ones((1, 1))} for part in ("shared", "old", "new")}
     for given in experiment.stages:
-        tx = stage.optimizer(experiment, given)
+        tx = optimizer(experiment, given)
         updates, _ = tx.update(params, tx.init(params), params)
         rate = config.rates[given.phase.settings]
         moved = {part: abs(float(updates[part]["x"][0, 0])) / rate for part in given.phase.trains}
@@ -103,10 +105,10 @@ def test_phases_that_distil_do_so_as_the_configuration_says() -> None:
     config.distillation.temperature, config.distillation.weight, config.distillation.form = 5.0, 0.7, "mse"
     experiment = prepare(config.to_dict())
     for given in experiment.stages:
-        objective = stage.objective(experiment, given)
-        assert objective.distilled == (given.old if given.phase.name == "joint_fine_tuning" else ())
-        if objective.distilled:
-            assert (objective.temperature, objective.kd_weight, objective.kd) == (5.0, 0.7, "mse")
+        minimised = objective(experiment, given)
+        assert minimised.distilled == (given.old if given.phase.name == "joint_fine_tuning" else ())
+        if minimised.distilled:
+            assert (minimised.temperature, minimised.kd_weight, minimised.kd) == (5.0, 0.7, "mse")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,25 @@ def test_where_the_new_decoder_starts(method: str, copied: bool) -> None:
     config.method = method
     experiment = prepare(config.to_dict())
     initial, freeze, _ = experiment.stages
-    model = stage.enter(experiment, initial, init_model(experiment.network, experiment.random_key("encoder")))
-    model = stage.enter(experiment, freeze, model)
+    model = enter(experiment, initial, init_model(experiment.network, experiment.random_key("encoder")))
+    model = enter(experiment, freeze, model)
     kernels = (model.params[part][part]["Conv_0"]["kernel"] for part in ("old", "new"))
     assert np.array_equal(*kernels) is copied
+
+
+def test_the_costs_of_a_step_are_asked_of_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second state is made for them, with a second memory of the optimiser."""
+    experiment = prepare(demo().to_dict())
+    initial = experiment.stages[0]
+    model = enter(experiment, initial, init_model(experiment.network, experiment.random_key("encoder")))
+    asked: list[Any] = []
+    for cost in ("step_flops", "step_memory"):
+        monkeypatch.setattr(costs, cost, lambda step, state, batch, key: asked.append(state))
+    step_costs(experiment, initial, model)
+    wanted = begin(experiment, initial, model)
+    for state in asked:
+        assert jax.tree.structure(state) == jax.tree.structure(wanted)
+        for shape, array in zip(jax.tree.leaves(state), jax.tree.leaves(wanted), strict=True):
+            assert isinstance(shape, jax.ShapeDtypeStruct)
+            assert (shape.shape, shape.dtype) == (array.shape, array.dtype)
+    assert len(asked) == 2

@@ -170,7 +170,10 @@ def test_loaded_phases_predict_what_the_run_predicted(run: tuple[Path, dict]) ->
     for ecoregion, decoder in (("etf", "old"), ("nad", "new")):
         indices = experiment.data.split.test[ecoregion]
         examples = [to_example(experiment.data.source[index], size=32, channels=6) for index in indices]
-        answers = phase.predict(np.stack([example.image for example in examples]).astype(np.float32) / 255)
+        images = np.stack([example.image for example in examples]).astype(np.float32) / 255
+        answers = phase.predict(images)
+        with jax.transfer_guard("disallow"):  # the parameters are there already
+            assert phase.predict(images).keys() == answers.keys()
         positive = (answers[decoder] > 0.5).sum((1, 2))
         counts = phase.record["tests"][ecoregion]
         # Other batches, another compilation: a pixel at the threshold may fall to the other side.

@@ -4,12 +4,12 @@ import collections
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, NamedTuple, Protocol, SupportsIndex
 
 import grain
 import numpy as np
 
-from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, ROW, WEIGHT
+from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, ROW, WEIGHT, fill
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.data.examples import Examples
 
@@ -24,6 +24,18 @@ class ResponseReader(Protocol):
         ...
 
 
+class Recorded(NamedTuple):
+    """What stands for the images whose features are recorded.
+
+    Attributes:
+      rows: pair -> its place among the features.
+      masks: pair -> u8[s, s].
+    """
+
+    rows: Mapping[int, int]
+    masks: Mapping[int, np.ndarray]
+
+
 class _Batches:
     """Grain's random-access source: the assembled batch of any step."""
 
@@ -35,11 +47,11 @@ class _Batches:
         share: slice,
         decoder: Mapping[int, int],
         responses: ResponseReader | None,
-        rows: Mapping[int, int] | None,
+        recorded: Recorded | None,
         steps: int,
     ):
         self._examples, self._draws, self._share = examples, draws, share
-        self._decoder, self._responses, self._rows, self._steps = decoder, responses, rows, steps
+        self._decoder, self._responses, self._recorded, self._steps = decoder, responses, recorded, steps
 
     def __len__(self) -> int:
         return self._steps
@@ -54,10 +66,8 @@ class _Batches:
         if not len(drawn):  # the last batch of an epoch may end before this share: an image that does not count
             drawn, weight = whole[:1], np.zeros(1, np.float32)
         pairs, flips = drawn.T
-        example = self._examples.stack(pairs)
         batch = {
-            IMAGE: example.image,
-            MASK: example.mask,
+            **self._shown(drawn),
             FLIP: flips.astype(np.int32),
             WEIGHT: weight,
             DECODER: np.array([self._decoder[pair] for pair in pairs], np.int32),
@@ -65,17 +75,16 @@ class _Batches:
         if self._responses is not None:
             stored = [self._responses.read(pair, code) for pair, code in drawn]
             batch[RESPONSES] = np.stack(stored).astype(np.float32)
-        if self._rows is not None:
-            batch[ROW] = np.array([self._rows[pair] * FLIPS + code for pair, code in drawn], np.int32)
-        return pad(batch, self._share.stop - self._share.start)
+        return fill(batch, self._share.stop - self._share.start)
 
-
-def pad(batch: Mapping[str, np.ndarray], slots: int) -> Arrays:
-    """Fills a batch up to `slots` images with zeros; their weight 0 keeps them out of losses and statistics."""
-    missing = slots - len(next(iter(batch.values())))
-    if not missing:
-        return dict(batch)
-    return {name: np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)]) for name, x in batch.items()}
+    def _shown(self, drawn: np.ndarray) -> Arrays:
+        """Masks, and what the network sees: images, or the rows of their features. Then no image is decoded."""
+        if self._recorded is None:
+            image, mask = self._examples.stack(drawn[:, 0])
+            return {IMAGE: image, MASK: mask}
+        rows, masks = self._recorded
+        numbers = np.array([rows[pair] * FLIPS + code for pair, code in drawn], np.int32)
+        return {ROW: numbers, MASK: np.stack([masks[pair] for pair in drawn[:, 0]])}
 
 
 def train_batches(
@@ -86,7 +95,7 @@ def train_batches(
     share: slice | None = None,
     decoder: Mapping[int, int],
     responses: ResponseReader | None = None,
-    rows: Mapping[int, int] | None = None,
+    recorded: Recorded | None = None,
     start: int,
     stop: int,
     workers: int = 4,
@@ -100,10 +109,10 @@ def train_batches(
       share: its part to load, where several processes share each batch; by default all of it.
       decoder: pair -> number of the decoder that its labels train.
       responses: stored responses, where the phase distils.
-      rows: pair -> its place among recorded features, where there are any.
+      recorded: takes the place of images where their features are recorded.
     """
     share = share or slice(0, slots)
-    source = _Batches(examples, draws, share=share, decoder=decoder, responses=responses, rows=rows, steps=stop)
+    source = _Batches(examples, draws, share=share, decoder=decoder, responses=responses, recorded=recorded, steps=stop)
     options = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=2 * workers)
     yield from grain.MapDataset.source(source).slice(slice(start, stop)).to_iter_dataset(options)
 

@@ -1,7 +1,7 @@
 """Trains an ecoregion's autoencoder, and measures how well it reconstructs images (section V-E)."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from tsmu_jax.batch import FLIP, IMAGE, WEIGHT, fill
 from tsmu_jax.learning.steps import flip
 from tsmu_jax.models.autoencoder import Autoencoder
 
 Tree = Any
 
-BATCH = 16  # images of a step; fewer are padded, so that every ecoregion runs through the same compiled step
+BATCH = 16  # images of a step; fewer are filled up, so that every ecoregion runs through the same compiled step
 _AT_A_TIME = 256  # images that are reconstructed together
 
 
@@ -57,11 +58,8 @@ def fit(
     losses = []
     for step in range(steps):
         pairs, flips = draws(step).T
-        missing = BATCH - len(pairs)
-        batch = np.pad(images[pairs], ((0, missing), (0, 0), (0, 0), (0, 0)))
-        codes = np.pad(flips, (0, missing)).astype(np.int32)
-        weight = np.pad(np.ones(len(pairs), np.float32), (0, missing))
-        params, memory, loss = _train_step(params, memory, batch, codes, weight, hidden=hidden, rate=rate)
+        drawn = {IMAGE: images[pairs], FLIP: flips.astype(np.int32), WEIGHT: np.ones(len(pairs), np.float32)}
+        params, memory, loss = _train_step(params, memory, fill(drawn, BATCH), hidden=hidden, rate=rate)
         losses.append(loss)
         if (step + 1) % 100 == 0 or step + 1 == steps:  # reading the loss waits for the device
             progress(step + 1, float(loss))
@@ -70,9 +68,10 @@ def fit(
 
 @functools.partial(jax.jit, static_argnames=("hidden", "rate"))
 def _train_step(
-    params: Tree, memory: Tree, images: jax.Array, flips: jax.Array, weight: jax.Array, *, hidden: int, rate: float
+    params: Tree, memory: Tree, batch: Mapping[str, jax.Array], *, hidden: int, rate: float
 ) -> tuple[Tree, Tree, jax.Array]:
-    inputs = flip(images, flips).reshape(len(images), -1)
+    weight = batch[WEIGHT]
+    inputs = flip(batch[IMAGE], batch[FLIP]).reshape(len(weight), -1)
 
     def loss_fn(params: Tree) -> jax.Array:
         logits = Autoencoder(hidden).apply({"params": params}, inputs)
@@ -87,11 +86,16 @@ def _train_step(
 def reconstruction_errors(params: Tree, images: np.ndarray) -> np.ndarray:
     """Mean squared error of each image's reconstruction.
 
-    Args: images: f32[n, side, side, c] in [0, 1], as the autoencoder was trained on. Returns f32[n].
+    Args:
+      params: of the autoencoder; who asks more than once puts them on a device first (`jax.device_put`).
+      images: f32[n, side, side, c] in [0, 1], as the autoencoder was trained on.
+
+    Returns:
+      f32[n].
     """
-    chunks = [images[start : start + _AT_A_TIME] for start in range(0, len(images), _AT_A_TIME)]
-    hidden = int(params["encode"]["bias"].size)
-    return np.concatenate([np.asarray(_errors(params, chunk, hidden=hidden)) for chunk in chunks])
+    params, hidden = jax.device_put(params), int(params["encode"]["bias"].size)
+    chunks = (images[start : start + _AT_A_TIME] for start in range(0, len(images), _AT_A_TIME))
+    return np.concatenate([np.asarray(_errors(params, jax.device_put(chunk), hidden=hidden)) for chunk in chunks])
 
 
 @functools.partial(jax.jit, static_argnames="hidden")

@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
-from tsmu_jax.learning.parallel import jaxpr_of, replicate, shard_whole
+from tsmu_jax.learning.parallel import jaxpr_of, step_shapes
 from tsmu_jax.learning.state import TrainState
 from tsmu_jax.models.tsmu import Network, initial_jaxprs
 
@@ -37,8 +37,9 @@ def step_flops(step: Callable[..., Any], state: TrainState, batch: Batch, key: j
 
     Args:
       step: as `pmap_train` returns it; one that has run with these shapes is not traced again.
+      state, batch, key: arrays or their shapes: nothing is computed with them.
     """
-    return jax.device_count() * count_flops(jaxpr_of(step, replicate(state), shard_whole(batch), key))
+    return jax.device_count() * count_flops(jaxpr_of(step, *step_shapes(state, batch, key)))
 
 
 def forward_flops(network: Network, side: int) -> tuple[int, int]:
@@ -86,11 +87,9 @@ def step_memory(step: Callable[..., Any], state: TrainState, batch: Batch, key: 
     """Bytes that a mapped training step needs on each device: arguments, results and what lies between.
 
     Of a step that has run with these shapes nothing is compiled again. None where the backend does not say.
-
-    Args:
-      step: as `pmap_train` returns it.
+    Arguments: see `step_flops`.
     """
-    lowered = step.lower(replicate(state), shard_whole(batch), key)  # type: ignore[attr-defined]
+    lowered = step.lower(*step_shapes(state, batch, key))  # type: ignore[attr-defined]
     plan = lowered.compile().memory_analysis()
     if plan is None:
         return None

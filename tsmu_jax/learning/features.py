@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tsmu_jax.batch import FEATURES, FLIP, FLIPS, IMAGE, ROW
-from tsmu_jax.learning.parallel import padded, pmap_fill, pmap_take, replicate, shard_whole
+from tsmu_jax.batch import FEATURES, FLIP, FLIPS, IMAGE, ROW, fill
+from tsmu_jax.learning.parallel import padded, place, pmap_fill, pmap_take, replicate, shard_whole
 from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.steps import make_encode_step
 from tsmu_jax.models.tsmu import Network
@@ -80,17 +80,13 @@ def record(
     # Whole batches: the rows behind the last image are never taken.
     side, whole = len(image(pairs[0])), -(-rows // slots) * slots
     table = replicate(jnp.zeros((whole, side, side, network.encoder.features), jnp.float16))
-    encoder = replicate((model.params["shared"], model.batch_stats["shared"]))
-    fill = pmap_fill(make_encode_step(network))
+    encoder = place((model.params["shared"], model.batch_stats["shared"]))
+    fill_rows = pmap_fill(make_encode_step(network))
     waiting = all_with_flips()
     for start in range(0, rows, slots):
         images, flips = zip(*itertools.islice(waiting, slots), strict=True)
-        missing = slots - len(images)
-        batch = {
-            IMAGE: np.pad(np.stack(images), ((0, missing), (0, 0), (0, 0), (0, 0))),
-            FLIP: np.pad(np.array(flips, np.int32), (0, missing)),
-        }
-        table = fill(table, np.int32(start), *encoder, shard_whole(batch))
+        batch = fill({IMAGE: np.stack(images), FLIP: np.array(flips, np.int32)}, slots)
+        table = fill_rows(table, place(np.int32(start)), *encoder, shard_whole(batch))
         progress(min(start + slots, rows))
     jax.block_until_ready(table)
     return Features(table, pairs, numbers, time.perf_counter() - started)

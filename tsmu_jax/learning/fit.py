@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints, processes
-from tsmu_jax.learning.parallel import replicate
+from tsmu_jax.learning.parallel import place, replicate
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, TrainState
 
@@ -67,7 +67,7 @@ class Loop:
 
 @dataclasses.dataclass
 class Fitted:
-    """The outcome: the model to keep, and what it cost."""
+    """The outcome: the model to keep, on the devices, and what it cost."""
 
     model: Model
     epochs: int
@@ -179,7 +179,7 @@ class _Run:
         tree = checkpoints.load(self.loop.directory / progress["checkpoint"], like)
         self.state = TrainState(**tree["state"])
         self.saved_step = int(self.state.step)
-        self.kept = Model(**tree["kept"]) if progress["kept"] else None
+        self.kept = place(Model(**tree["kept"])) if progress["kept"] else None
         self.sums, self.seconds_before = progress["sums"], progress["seconds"]
         self.loop.saturation.restore(progress["saturation"])
 

@@ -99,10 +99,9 @@ def shard(batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
 
     Starts the copy and returns at once. Raises ValueError if the devices do not divide b: see `padded`.
     """
-    devices = jax.local_devices()
-    sharding = NamedSharding(Mesh(np.asarray(devices), (AXIS,)), PartitionSpec(AXIS))
-    split = {name: value.reshape(len(devices), -1, *value.shape[1:]) for name, value in batch.items()}
-    return {name: jax.device_put(value, sharding) for name, value in split.items()}
+    devices = len(jax.local_devices())
+    split = {name: value.reshape(devices, -1, *value.shape[1:]) for name, value in batch.items()}
+    return {name: jax.device_put(value, _on_devices(AXIS)) for name, value in split.items()}
 
 
 def unshard(answers: jax.Array) -> np.ndarray:
@@ -111,11 +110,49 @@ def unshard(answers: jax.Array) -> np.ndarray:
     return host.reshape(-1, *host.shape[2:])
 
 
+def step_shapes(state: Any, batch: Mapping[str, Any], key: Any) -> tuple[Any, Any, Any]:
+    """The arguments of a mapped training step as shapes, types and places: to trace and compile it without any array.
+
+    Args:
+      state: a tree of arrays or shapes, as `replicate` takes it.
+      batch: likewise, a whole batch of all processes, as `shard_whole` takes it.
+      key: likewise.
+    """
+    devices = len(jax.local_devices())
+
+    def split(rows: Any) -> jax.ShapeDtypeStruct:
+        shape = (devices, rows.shape[0] // jax.device_count(), *rows.shape[1:])
+        return jax.ShapeDtypeStruct(shape, rows.dtype, sharding=_on_devices(AXIS))
+
+    def whole(leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=_on_devices())
+
+    return jax.tree.map(whole, state), {name: split(rows) for name, rows in batch.items()}, key
+
+
+def _on_devices(*axes: str) -> NamedSharding:
+    """All devices of this process: an array's first axis lies over them, or each has the whole array."""
+    return NamedSharding(Mesh(np.asarray(jax.local_devices()), (AXIS,)), PartitionSpec(*axes))
+
+
+def place(tree: Any) -> Any:
+    """Sends a tree to every device here, what is not there yet: parameters that answer, once for all batches.
+
+    What lies there already is returned as it is. So a step that reuses the memory of its arguments must not get this
+    tree: see `replicate`.
+    """
+
+    def sent(leaf: Any) -> Any:
+        everywhere = isinstance(leaf, jax.Array) and not leaf.is_fully_addressable  # on other processes' devices, too
+        return leaf if everywhere else jax.device_put(leaf, _on_devices())
+
+    return jax.tree.map(sent, tree)
+
+
 def replicate(tree: Any) -> Any:
     """Copies a tree to every device here, so that no step has to; steps that reuse memory then reuse the copy's.
 
     By way of copies on the host: of an array on one device, JAX lets the copies for several share the memory, whatever
     `may_alias` says, and a tree that holds it twice would be written to twice.
     """
-    sharding = NamedSharding(Mesh(np.asarray(jax.local_devices()), (AXIS,)), PartitionSpec())
-    return jax.device_put(jax.tree.map(np.array, tree), sharding, may_alias=False)
+    return jax.device_put(jax.tree.map(np.array, tree), _on_devices(), may_alias=False)

@@ -61,6 +61,11 @@ def to_unit(images: jax.Array) -> jax.Array:
     return images.astype(jnp.float32) / 255
 
 
+def _images(batch: Batch) -> jax.Array | None:
+    """The images of a batch as the network sees them, flipped; None where it brings their recorded features."""
+    return None if FEATURES in batch else flip(to_unit(batch[IMAGE]), batch[FLIP])
+
+
 def make_train_step(
     network: Network, tx: optax.GradientTransformation, objective: Objective, *, axis_name: str | None = None
 ) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Metrics]]:
@@ -76,7 +81,7 @@ def make_train_step(
     frozen_encoder = "shared" not in (*objective.trains, *objective.training)
 
     def step(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
-        images, mask = flip(to_unit(batch[IMAGE]), batch[FLIP]), flip(batch[MASK], batch[FLIP])
+        images, mask = _images(batch), flip(batch[MASK], batch[FLIP])
         known, weight = mask != UNKNOWN, batch[WEIGHT]
         total = jnp.maximum(gather(weight.sum()), 1.0)
         routed = {name: weight * (batch[DECODER] == index) for index, name in enumerate(objective.supervised)}
@@ -84,7 +89,7 @@ def make_train_step(
         weights = {**dict.fromkeys(objective.distilled, weight), **routed}
         keys = _image_keys(jax.random.fold_in(key, state.step), len(weight), axis_name)
         features = batch.get(FEATURES)
-        if features is None and frozen_encoder:  # as precise as if there had been memory to record them
+        if images is not None and frozen_encoder:  # as precise as if there had been memory to record them
             encoded, _ = encode(network, state.params["shared"], state.batch_stats["shared"], images, weight)
             features = _recorded(encoded)
 
@@ -189,17 +194,17 @@ def make_answer_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Arra
     """Returns step({"shared", "decoder"} parameters, likewise statistics, batch) -> logits f32[b, h, w].
 
     It records responses, validates and predicts. Any decoder passes through the same compiled function, and there is
-    one more for batches that bring recorded features.
+    one more for batches that bring recorded features in place of images.
     """
 
     def step(params: Tree, batch_stats: Tree, batch: Batch) -> jax.Array:
-        images = flip(to_unit(batch[IMAGE]), batch[FLIP])
+        number = len(next(iter(batch.values())))
         logits, _ = forward(
             network,
             {"shared": params["shared"], "old": {"decoder": params["decoder"]}, "new": {}},
             {"shared": batch_stats["shared"], "old": {"decoder": batch_stats["decoder"]}, "new": {}},
-            images,
-            {"decoder": jnp.ones(len(images))},
+            _images(batch),
+            {"decoder": jnp.ones(number)},
             features=batch.get(FEATURES),
         )
         return logits["decoder"]

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from tsmu_jax.batch import IMAGE, fill
 from tsmu_jax.errors import UserError
 from tsmu_jax.models import archive
 from tsmu_jax.models.layout import AUTOENCODERS, EXAM, FOLDER, MANIFEST, PARAMETERS, REJECTED
@@ -89,9 +90,17 @@ class SavedModel:
 
     def predict(self, images: np.ndarray, decoder: str) -> np.ndarray:
         """Calibrated probabilities of landslide, f32[b, h, w] in [0, 1]; arguments as for `logits`."""
-        logits = self._sent(images, decoder)
-        temperature = self.description["decoders"][decoder]["calibration"]["temperature"]
-        return np.asarray(_probabilities(logits, np.float32(temperature)))[: len(images)]
+        return np.asarray(self.begin(images, decoder))[: len(images)]
+
+    def begin(self, images: np.ndarray, decoder: str) -> jax.Array:
+        """Begins what `predict` returns, and does not wait for it.
+
+        Returns:
+          f32[n, h, w] on the devices, n at least the number of images: the rows behind theirs mean nothing.
+        """
+        probabilities = _probabilities(self._sent(images, decoder), self._temperatures[decoder])
+        probabilities.copy_to_host_async()
+        return probabilities
 
     def autoencoders(self) -> dict[str, Tree]:
         """The autoencoder of each ecoregion, in the order of arrival; none where none were trained."""
@@ -128,24 +137,30 @@ class SavedModel:
         return answer
 
     def _sent(self, images: np.ndarray, decoder: str) -> jax.Array:
-        """Logits on the devices, of images that are padded to a multiple of their number."""
+        """Logits on the devices, of images filled up to a multiple of their number."""
         if decoder not in self.decoders:
             raise UserError(f"{self.path}: no decoder {decoder!r}; there are {', '.join(self.decoders)}")
         images = self._checked(images)
-        missing = -len(images) % len(self._mesh.devices)
-        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else images
-        sent = jax.device_put(padded, NamedSharding(self._mesh, PartitionSpec("images")))
-        return self._answer(*self._placed(decoder), sent)
-
-    @functools.lru_cache(maxsize=2)  # noqa: B019  (a model lives as long as the process, and it has few decoders)
-    def _placed(self, decoder: str) -> tuple[Tree, Tree]:
-        """Parameters and statistics of the encoder and one decoder, on every device."""
+        devices = len(self._mesh.devices)
+        whole = fill({IMAGE: images}, -(-len(images) // devices) * devices)[IMAGE]
+        sent = jax.device_put(whole, NamedSharding(self._mesh, PartitionSpec("images")))
         part, _ = find_decoder(self.params, decoder)
-        trees = tuple(
-            {"shared": tree["shared"], "old": {"decoder": tree[part][decoder]}, "new": {}}
-            for tree in (self.params, self.batch_stats)
+        chosen = (
+            {"shared": tree["shared"], "old": {"decoder": tree[part][decoder]}, "new": {}} for tree in self._placed
         )
-        return jax.device_put(trees, NamedSharding(self._mesh, PartitionSpec()))
+        return self._answer(*chosen, sent)
+
+    @functools.cached_property
+    def _placed(self) -> tuple[Tree, Tree]:
+        """Parameters and statistics on every device, sent there once."""
+        return jax.device_put((self.params, self.batch_stats), NamedSharding(self._mesh, PartitionSpec()))
+
+    @functools.cached_property
+    def _temperatures(self) -> dict[str, jax.Array]:
+        """That of each decoder's calibration, on every device."""
+        decoders = self.description["decoders"].items()
+        values = {name: np.float32(decoder["calibration"]["temperature"]) for name, decoder in decoders}
+        return jax.device_put(values, NamedSharding(self._mesh, PartitionSpec()))
 
     def _checked(self, images: np.ndarray) -> np.ndarray:
         channels, stride = self.network.channels, self.network.stride

@@ -154,7 +154,7 @@ def forward(
     network: Network,
     params: Mapping[str, Tree],
     batch_stats: Mapping[str, Tree],
-    images: jax.Array,
+    images: jax.Array | None,
     weights: Mapping[str, jax.Array],
     *,
     training: Collection[str] = (),
@@ -164,7 +164,7 @@ def forward(
     """Runs the encoder once and each decoder named by `weights` on its features.
 
     Args:
-      images: f[b, h, w, c] in [0, 1].
+      images: f[b, h, w, c] in [0, 1]; None where there are features.
       weights: for each decoder to run, f32[b]: which images count in its batch statistics.
       training: the parts ("shared", "old", "new") that normalise by the batch, move their statistics and drop out. All
         others use their statistics as they are, so that a frozen part is frozen to the bit.
@@ -178,6 +178,7 @@ def forward(
     counted = sum(weights.values())
     counted = jnp.minimum(jnp.asarray(counted), 1.0)
     if features is None:
+        assert images is not None
         features, stats["shared"] = encode(
             network, params["shared"], stats["shared"], images, counted, train="shared" in training
         )

@@ -70,7 +70,12 @@ def name_of(files: SceneFiles) -> str:
 
 
 def load(
-    files: SceneFiles, contents: scenes.Contents, labels: Sequence[str], intensities: Intensities = PLAIN
+    files: SceneFiles,
+    contents: scenes.Contents,
+    labels: Sequence[str],
+    intensities: Intensities = PLAIN,
+    *,
+    digest: str,
 ) -> LoadedPair:
     """Decodes a pair.
 
@@ -78,6 +83,7 @@ def load(
       contents: as `scenes.read` returns them.
       labels: those of LabelMe that mean landslide.
       intensities: how stored values become intensities, by the model's contract.
+      digest: of the contents.
 
     Raises:
       BadFile: a file does not decode, has another size than the post-event image, another type than the model knows,
@@ -89,7 +95,7 @@ def load(
         raise BadFile(where(files.ecoregion, files.post), "has no data anywhere")
     mask = scenes.decode_mask(files, contents, labels, decoded)
     _, gsd_m = place(files, contents[files.post], *decoded.post.shape[:2])
-    return LoadedPair(name_of(files), digest(contents), decoded.pre, decoded.post, mask, observed, gsd_m)
+    return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, mask, observed, gsd_m)
 
 
 def images_of(files: SceneFiles, contents: scenes.Contents, intensities: Intensities) -> scenes.Images:

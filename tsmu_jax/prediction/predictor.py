@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from tsmu_jax.batch import IMAGE, fill
 from tsmu_jax.data.contract import read_contract
 from tsmu_jax.data.examples import stacked
 from tsmu_jax.data.source import Intensities
@@ -51,7 +53,8 @@ class Predictor:
           UserError: no such decoder, or nothing to choose by.
         """
         self.model = model
-        self._autoencoders = model.autoencoders() if decoder == AUTO and len(model.ecoregions) > 1 else {}
+        several = decoder == AUTO and len(model.ecoregions) > 1
+        self._autoencoders = jax.device_put(model.autoencoders()) if several else {}  # once for all pairs
         self._named = None if self._autoencoders else self._resolved(decoder)
         self._bytes = int(memory_gib * 2**30) or _free_bytes()
         self._contracts = {
@@ -60,29 +63,41 @@ class Predictor:
         self.intensities = self._agreed_intensities()
 
     @property
+    def _square(self) -> Size:
+        return Size(self.model.side, self.model.side)
+
+    @property
     def images_at_once(self) -> int:
         """The number of images in a batch over all devices, each resized to the network's side."""
         most = MOST_IMAGES_CPU if jax.default_backend() == "cpu" else MOST_IMAGES
         fit = self._bytes // (self._bytes_per_pixel * self.model.side**2)
         return len(jax.local_devices()) * min(max(fit, 1), most)
 
-    def choices(self, pairs: Sequence[LoadedPair]) -> list[Choice]:
-        """Who answers for each pair: the user's decoder, or that of the autoencoder with the smallest error."""
+    def prepared(self, pair: LoadedPair) -> np.ndarray | None:
+        """A pair as training images are seen, u8[side, side, channels]; None where nothing looks at it like that.
+
+        Threads may call it: it takes a large part of the work outside of the network.
+        """
+        needed = self._named is None or self.size(pair, self._named) == self._square
+        return self._input(pair, self._square) if needed else None
+
+    def choices(self, squares: Sequence[np.ndarray | None]) -> list[Choice]:
+        """Who answers for each pair: the user's decoder, or that of the autoencoder with the smallest error.
+
+        Args:
+          squares: at most `images_at_once` pairs, as `prepared` returns them.
+        """
         if self._named:
-            return [self._named] * len(pairs)
+            return [self._named] * len(squares)
         side = int(self.model.description["autoencoders"]["side"])
-        squares = np.stack([self.square(pair) for pair in pairs]).astype(np.float32) / 255
-        small = np.asarray(downsample(squares, side=side))
+        units = _to_unit(jax.device_put(self._filled([square for square in squares if square is not None])))
+        small = np.asarray(downsample(units, side=side))
         errors = np.stack([reconstruction_errors(params, small) for params in self._autoencoders.values()], axis=1)
-        best, margins = choose(errors)
+        best, margins = choose(errors[: len(squares)])
         names = [tuple(self._autoencoders)[column] for column in best]
         return [
             Choice(name, self.model.route[name], float(margin)) for name, margin in zip(names, margins, strict=True)
         ]
-
-    def square(self, pair: LoadedPair) -> np.ndarray:
-        """A pair as training images are seen: u8[side, side, channels]."""
-        return self._input(pair, Size(self.model.side, self.model.side))
 
     def size(self, pair: LoadedPair, choice: Choice) -> Size:
         """The size at which the chosen decoder sees a pair."""
@@ -95,10 +110,17 @@ class Predictor:
             trained = merged([self._contracts[name].pixels for name in names])
         return network_size(height, width, side=self.model.side, stride=self.model.network.stride, trained=trained)
 
-    def answer(self, squares: np.ndarray, decoder: str) -> np.ndarray:
-        """Calibrated probabilities f32[n, side, side] of at most `images_at_once` squares u8[n, side, side, c]."""
-        missing = self.images_at_once - len(squares)  # one compiled program, whatever their number
-        return self.model.predict(np.pad(squares, ((0, missing), (0, 0), (0, 0), (0, 0))), decoder)[: len(squares)]
+    def begin(self, squares: Sequence[np.ndarray], decoder: str) -> jax.Array:
+        """Begins to answer at most `images_at_once` squares, as `prepared` returns them, and does not wait.
+
+        Returns:
+          Calibrated probabilities f32[n, side, side] on the devices, n at least the number of squares.
+        """
+        return self.model.begin(self._filled(squares), decoder)
+
+    def _filled(self, squares: Sequence[np.ndarray]) -> np.ndarray:
+        """u8[images_at_once, side, side, c]: one compiled program, whatever their number."""
+        return fill({IMAGE: np.stack(squares)}, self.images_at_once)[IMAGE]
 
     def answer_by_windows(self, pair: LoadedPair, size: Size, decoder: str) -> np.ndarray:
         """Calibrated probabilities f32[h, w] of a pair at any size: those of one pass, also where it takes several."""
@@ -170,6 +192,12 @@ class Predictor:
 def _words(intensities: Intensities) -> str:
     ranges = ", ".join(f"{low:g} to {high:g}" for low, high in dict.fromkeys(intensities.ranges))
     return f"{intensities.dtype}, bands {', '.join(map(str, intensities.bands))}, {ranges}"
+
+
+@jax.jit
+def _to_unit(images: jax.Array) -> jax.Array:
+    """u8 to float32 in [0, 1], as the host divides; XLA would multiply by the rounded reciprocal of 255."""
+    return jnp.asarray(np.arange(256, dtype=np.float32) / 255)[images]
 
 
 def _free_bytes() -> int:

@@ -1,4 +1,4 @@
-"""Predicts the pairs of a folder: reads ahead, answers in batches, writes behind."""
+"""Predicts the pairs of a folder: reads and prepares ahead, answers in batches, writes behind."""
 
 import collections
 import concurrent.futures
@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import jax
 import numpy as np
 from PIL import Image
 
@@ -25,7 +26,7 @@ _THREADS = min(32, (os.cpu_count() or 1) + 4)  # of readers, and as many of writ
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Read = LoadedPair | Row | None  # decoded, bad, or done before
+Read = tuple[LoadedPair, np.ndarray | None] | Row | None  # decoded and prepared, bad, or done before
 Answered = tuple[LoadedPair, Choice, np.ndarray]
 
 
@@ -47,7 +48,10 @@ def predict(
         try:
             contents = scenes.read(files)
             digest = pairs.digest(contents)
-            return None if output.is_done(name, digest) else pairs.load(files, contents, labels, predictor.intensities)
+            if output.is_done(name, digest):
+                return None
+            pair = pairs.load(files, contents, labels, predictor.intensities, digest=digest)
+            return pair, predictor.prepared(pair)
         except BadFile as error:
             return Row(name, error=str(error), digest=digest)
 
@@ -67,27 +71,44 @@ def predict(
 
 
 def _answers(predictor: Predictor, loaded: Iterator[Read], batch: int) -> Iterator[Row | Answered]:
-    """Yields bad pairs as they are, and all others with their probabilities at the network's size."""
-    waiting: dict[str, list[tuple[LoadedPair, Choice]]] = collections.defaultdict(list)  # squares, by decoder
+    """Yields bad pairs as they are, and all others with their probabilities at the network's size.
 
-    def flushed(decoder: str) -> Iterator[Answered]:
-        squares = np.stack([predictor.square(pair) for pair, _ in waiting[decoder]])
-        for (pair, choice), probability in zip(waiting.pop(decoder), predictor.answer(squares, decoder), strict=True):
-            yield pair, choice, probability
+    While the devices answer a batch, the next one is assembled and sent: so one answer is waited for at a time.
+    """
+    waiting: dict[str, list[tuple[LoadedPair, np.ndarray, Choice]]] = collections.defaultdict(
+        list
+    )  # squares, by decoder
+    begun: collections.deque[tuple[list[tuple[LoadedPair, Choice]], jax.Array]] = collections.deque()
+
+    def begin(decoder: str) -> None:
+        asked = waiting.pop(decoder)
+        answers = predictor.begin([square for _, square, _ in asked], decoder)
+        begun.append(([(pair, choice) for pair, _, choice in asked], answers))
+
+    def ended(most: int) -> Iterator[Answered]:
+        """Waits for the oldest answers, until at most so many batches are under way."""
+        while len(begun) > most:
+            asked, answers = begun.popleft()
+            for (pair, choice), probability in zip(asked, np.asarray(answers), strict=False):
+                yield pair, choice, probability
 
     while chunk := list(itertools.islice(loaded, batch)):
         yield from (item for item in chunk if isinstance(item, Row))
-        here = [item for item in chunk if isinstance(item, LoadedPair)]
-        for pair, choice in zip(here, predictor.choices(here) if here else [], strict=True):
+        here = [item for item in chunk if isinstance(item, tuple)]
+        choices = predictor.choices([square for _, square in here]) if here else []
+        for (pair, square), choice in zip(here, choices, strict=True):
             size = predictor.size(pair, choice)
-            if size == (predictor.model.side, predictor.model.side):
-                waiting[choice.decoder].append((pair, choice))
-                if len(waiting[choice.decoder]) == batch:
-                    yield from flushed(choice.decoder)
-            else:
+            if square is None or size != square.shape[:2]:
                 yield pair, choice, predictor.answer_by_windows(pair, size, choice.decoder)
+                continue
+            waiting[choice.decoder].append((pair, square, choice))
+            if len(waiting[choice.decoder]) == batch:
+                begin(choice.decoder)
+                yield from ended(most=1)
     for decoder in list(waiting):
-        yield from flushed(decoder)
+        begin(decoder)
+        yield from ended(most=1)
+    yield from ended(most=0)
 
 
 def _finished(output: Output, predictor: Predictor, pair: LoadedPair, choice: Choice, probability: np.ndarray) -> Row:

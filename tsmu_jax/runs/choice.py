@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -124,7 +125,7 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
     key = digest([*own, *((run.autoencoder(name).record() or {})["key"] for name in candidates)])
     stored = processes.agreed(json.loads(path.read_text()) if path.exists() else {})
     if stored.get("key") != key:
-        params = [run.autoencoder(name).params() for name in candidates]
+        params = jax.device_put([run.autoencoder(name).params() for name in candidates])
         selected, tests = {}, {}
         for name in experiment.data.tests:
             images = _inputs(experiment, experiment.data.tests[name].images)

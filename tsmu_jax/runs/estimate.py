@@ -11,9 +11,9 @@ from tsmu_jax.learning.parallel import padded, replicate, shard_whole
 from tsmu_jax.learning.state import Model
 from tsmu_jax.runs.experiment import Experiment
 from tsmu_jax.runs.feed import blank_batch
-from tsmu_jax.runs.phase import begin, enter, origin, train_step
 from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import duration
+from tsmu_jax.runs.stage_step import begin, enter, origin, train_step
 
 STEPS = 2  # timed, after the one that compiles
 DEMO = "python -m tsmu_jax.main --config=configs/tsmu.py:demo --workdir=runs/demo"

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from tsmu_jax.batch import FEATURES
-from tsmu_jax.data.pipeline import Prefetch, train_batches
+from tsmu_jax.batch import FEATURES, IMAGE
+from tsmu_jax.data.pipeline import Prefetch, Recorded, train_batches
 from tsmu_jax.evaluation.evaluate import TestSet
 from tsmu_jax.learning import costs, features, processes, responses
 from tsmu_jax.learning.parallel import padded, shard, share
@@ -25,6 +25,7 @@ class Feed:
 
     Attributes:
       validation: the images to validate on, by ecoregion.
+      masks: of the training pairs whose features are recorded: u8[s, s] each.
     """
 
     experiment: Experiment
@@ -32,6 +33,7 @@ class Feed:
     validation: Mapping[str, TestSet]
     responses: responses.Responses | None
     features: features.Features | None
+    masks: Mapping[int, np.ndarray]
 
     @property
     def recording_seconds(self) -> float:
@@ -55,7 +57,7 @@ class Feed:
             share=share(slots),
             decoder=decoder,
             responses=self.responses,
-            rows=self.features.pairs if self.features else None,
+            recorded=Recorded(self.features.pairs, self.masks) if self.features else None,
             start=first,
             stop=end,
             workers=experiment.config.data.workers,
@@ -71,8 +73,15 @@ def make_feed(experiment: Experiment, stage: Stage, model: Model, directory: Pha
     """Records what the stage needs. Args: model: that the stage starts from."""
     pairs = [pair for name in stage.ecoregions for pair in experiment.data.split.train[name]]
 
+    masks: dict[int, np.ndarray] = {}
+
     def image(pair: int) -> np.ndarray:
         return experiment.data.examples[pair].image
+
+    def image_of_pair(pair: int) -> np.ndarray:
+        """Keeps the mask as well: a training step on features decodes no pair again."""
+        shown, masks[pair] = experiment.data.examples[pair]
+        return shown
 
     validation = {name: experiment.data.validation(name) for name in stage.ecoregions}
     stored, kept, console = None, None, processes.console()
@@ -97,13 +106,13 @@ def make_feed(experiment: Experiment, stage: Stage, model: Model, directory: Pha
             kept = features.record(
                 experiment.network,
                 model,
-                image,
+                image_of_pair,
                 pairs=pairs,
                 validation={name: held.images for name, held in fitting.items()},
                 batch_size=experiment.config.batch_size,
                 progress=progress.update,
             )
-    return Feed(experiment, stage, validation, stored, kept)
+    return Feed(experiment, stage, validation, stored, kept, masks)
 
 
 def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, Any]:
@@ -113,4 +122,5 @@ def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     if experiment.kept_features(stage):
         shape = (slots, examples.size, examples.size, experiment.network.encoder.features)
         batch[FEATURES] = np.zeros(shape, np.float16)
+        del batch[IMAGE]
     return batch

@@ -29,7 +29,7 @@ from tsmu_jax.settings import SETTINGS, Config
 
 PACKAGE = Path(__file__).parents[1]
 # What a model's bits and its scores depend on; not reports, pictures, entry points, and what only looks at runs.
-RUNS = ("dataset", "experiment", "feed", "phase", "plan", "start")
+RUNS = ("dataset", "experiment", "feed", "phase", "plan", "stage_step", "start")
 TRAINING = (
     "batch.py",
     "mask.py",

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,103 +11,21 @@ from PIL import Image
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.evaluate import Outcome, TestSet, balanced, evaluate, to_original_size
 from tsmu_jax.evaluation.evaluate import record as scored
-from tsmu_jax.learning import costs, processes
+from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
-from tsmu_jax.learning.optimizer import make_optimizer
-from tsmu_jax.learning.parallel import AXIS, pmap_train
+from tsmu_jax.learning.parallel import place
 from tsmu_jax.learning.saturation import Saturation
-from tsmu_jax.learning.state import Model, TrainState, add_decoder, copy_decoder, init_model, promote, start
-from tsmu_jax.learning.steps import Objective, make_train_step
+from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.trace import traced
 from tsmu_jax.models.tsmu import count
 from tsmu_jax.runs.directory import PhaseDirectory
 from tsmu_jax.runs.experiment import Experiment
-from tsmu_jax.runs.feed import Feed, blank_batch, make_feed
+from tsmu_jax.runs.feed import Feed, make_feed
 from tsmu_jax.runs.files import replacing
 from tsmu_jax.runs.metrics_log import MetricsLog
 from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import PhaseProgress
-
-
-def objective(experiment: Experiment, stage: Stage) -> Objective:
-    """What the stage's training steps minimise."""
-    loss, distillation = experiment.config.loss, experiment.config.distillation
-    plain = Objective(
-        trains=stage.phase.trains,
-        training=stage.phase.statistics,
-        supervised=stage.supervised,
-        dice=loss.dice,
-        smoothing=loss.smoothing,
-        cross_entropy=loss.cross_entropy,
-    )
-    if not stage.phase.distils:
-        return plain
-    return dataclasses.replace(
-        plain,
-        distilled=stage.distilled,
-        kd=distillation.form,
-        temperature=distillation.temperature,
-        kd_weight=distillation.weight,
-    )
-
-
-def optimizer(experiment: Experiment, stage: Stage) -> Any:
-    """The stage's optimiser."""
-    settings = experiment.config.optimizer
-    return make_optimizer(
-        stage.phase.trains,
-        rate=experiment.rate(stage),
-        weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
-        decay=settings.decay,
-        schedule=settings.schedule,
-        steps_per_epoch=experiment.data.draws(stage).steps_per_epoch,
-        epochs=experiment.epochs(stage),
-    )
-
-
-def begin(experiment: Experiment, stage: Stage, model: Model) -> TrainState:
-    """The state of the stage's first step. Args: model: as `enter` returns it."""
-    return start(model, optimizer(experiment, stage))
-
-
-def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
-    """The stage's training step on all devices, compiled once a process."""
-    if stage.index not in experiment.compiled:
-        step = make_train_step(
-            experiment.network, optimizer(experiment, stage), objective(experiment, stage), axis_name=AXIS
-        )
-        experiment.compiled[stage.index] = pmap_train(step)
-    return experiment.compiled[stage.index]
-
-
-def step_costs(experiment: Experiment, stage: Stage, model: Model) -> tuple[int, int | None]:
-    """FLOPs of one of the stage's training steps over all devices, and the bytes that it needs on each.
-
-    Asked after training, when nothing is compiled for it.
-    """
-    step, state = train_step(experiment, stage), begin(experiment, stage, model)
-    arguments = (step, state, blank_batch(experiment, stage), experiment.random_key("costs"))
-    return costs.step_flops(*arguments), costs.step_memory(*arguments)
-
-
-def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
-    """The model at the beginning of a stage: the last update finished, and the decoder that the stage creates."""
-    if stage.promotes:
-        model = promote(model)
-    if stage.phase.creates is None or stage.created is None:
-        return model
-    if stage.phase.starts_from == "old":
-        return copy_decoder(model, stage.old[0], part=stage.phase.creates, name=stage.created)
-    key = experiment.random_key(f"decoder/{stage.purpose}")
-    return add_decoder(model, experiment.network, key, part=stage.phase.creates, name=stage.created)
-
-
-def origin(experiment: Experiment) -> Model:
-    """The model before the first stage: the saved one that is updated, or a random encoder."""
-    if experiment.start:
-        return experiment.start.model
-    return init_model(experiment.network, experiment.random_key("encoder"))
+from tsmu_jax.runs.stage_step import begin, enter, origin, step_costs, train_step
 
 
 def run_start(experiment: Experiment, stage: Stage, directory: PhaseDirectory) -> tuple[Model, dict[str, Any]]:
@@ -116,7 +34,7 @@ def run_start(experiment: Experiment, stage: Stage, directory: PhaseDirectory) -
     Args:
       stage: as `start_stage` returns it.
     """
-    model, record = origin(experiment), directory.record()
+    model, record = place(origin(experiment)), directory.record()
     assert experiment.start is not None
     if record is not None and record["tests_key"] == experiment.tests_key(stage):
         return model, record
@@ -142,7 +60,7 @@ def run_stage(
     Args:
       steps_before: of the earlier phases, for the time axis of TensorBoard.
     """
-    model = enter(experiment, stage, model)
+    model = place(enter(experiment, stage, model))  # once for all that it answers
     draws, epochs = experiment.data.draws(stage), experiment.epochs(stage)
     done, _ = processes.agreed(interrupted_at(directory.periodic)) or (0, "")
     feed = make_feed(experiment, stage, model, directory)
@@ -251,8 +169,11 @@ def _validator(experiment: Experiment, feed: Feed) -> Any:
     def validate(model: Model) -> dict[str, float]:
         each = {}
         for name, held in feed.validation.items():
-            recorded = (feed.features, rows[name]) if feed.features and name in rows else None
-            logits = experiment.answer(model, feed.stage.route[name], held.images, recorded=recorded)
+            decoder = feed.stage.route[name]
+            if feed.features and name in rows:
+                logits = experiment.answer.from_features(model, decoder, feed.features, rows[name])
+            else:
+                logits = experiment.answer(model, decoder, held.images)
             each[name] = metrics.micro_iou(metrics.count(logits > 0, held.masks))
         # Not the mean over images: where most masks are empty, that rewards calling nothing a landslide.
         return {

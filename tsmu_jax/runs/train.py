@@ -11,17 +11,20 @@ from rich.console import Console
 from tsmu_jax.data.source import fingerprint
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import verdict
+from tsmu_jax.evaluation.intervals import Interval
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import interrupted_at
+from tsmu_jax.learning.parallel import place
 from tsmu_jax.learning.state import Model, add_decoder
 from tsmu_jax.runs import choice, estimate, keys, metrics_log, update
 from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.runs.experiment import Experiment, prepare
 from tsmu_jax.runs.files import write_json
-from tsmu_jax.runs.phase import assess, origin, run_stage, run_start
+from tsmu_jax.runs.phase import assess, run_stage, run_start
 from tsmu_jax.runs.plan import Stage, start_stage
 from tsmu_jax.runs.provenance import command_line
 from tsmu_jax.runs.saving import save_model
+from tsmu_jax.runs.stage_step import origin
 
 
 class Finished(NamedTuple):
@@ -53,23 +56,9 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
     """
     console = processes.console()
     experiment = prepare(config)
-    run = RunDirectory(workdir)
-    if processes.first():
-        images = fingerprint(experiment.data.source)
-        if experiment.start:
-            images = keys.digest([images, experiment.start.saved.digest])
-        run = RunDirectory.claim(workdir, experiment.config, images=images, command=command or command_line())
-    skipped = [entry._asdict() for entry in experiment.data.source.skipped]
-    write_json(run.path / "skipped.json", skipped)
-    results: dict[str, Any] = {
-        "schema": 1,
-        "method": experiment.config.method,
-        "old": list(experiment.old),
-        "new": list(experiment.new),
-        "seed": experiment.config.seed,
-        "skipped": skipped,
-        "phases": [],
-    }
+    run = _claim(experiment, workdir, command or command_line())
+    results = _without_phases(experiment)
+    write_json(run.path / "skipped.json", results["skipped"])
     found = _found(experiment, run)
     waiting = [stage for stage in experiment.stages if found[stage.index] is None]
     with ThreadPoolExecutor(1) as beside:
@@ -79,6 +68,7 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
     tested: list[tuple[str, verdict.Tests]] = []
     if experiment.start:
         parent, record = _begin_from(experiment, run)
+        model = parent  # on the devices already
         tested.append((record["result"]["name"], record["tests"]))
         results["phases"].append(record["result"])
     with metrics_log.MetricsLog(run.path if processes.first() else processes.scratch()) as log:
@@ -96,16 +86,13 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
             if not stage.arrived:  # the first ecoregions, at the end of their phase
                 choice.arrive(experiment, run, experiment.old)
     if experiment.start:
-        results["update"] = {
-            "parent": experiment.start.saved.digest,
-            **update.judge(tested[0][1], tested[-1][1], experiment.old, limit=experiment.config.update.max_forgetting),
-            "drift": update.drift(experiment, parent, model),
-        }
+        judged = update.judge(
+            tested[0][1], tested[-1][1], experiment.old, limit=experiment.config.update.max_forgetting
+        )
+        moved = update.drift(experiment, parent, model)
+        results["update"] = {"parent": experiment.start.saved.digest, **judged, "drift": moved}
     differences = verdict.changes(tested, experiment.old, experiment.new)
-    results["verdict"] = {
-        name: dict(zip(interval._fields, verdict.recorded(interval), strict=True))
-        for name, interval in differences.items()
-    }
+    results["verdict"] = {name: _by_name(interval) for name, interval in differences.items()}
     write_json(run.results_path, results)
     selection = choice.evaluate_choice(experiment, run, experiment.stages[-1], model)
     if selection is not None:
@@ -114,6 +101,34 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
     results["model"] = save_model(experiment, run, model, record, accepted=accepted).name
     write_json(run.results_path, results)
     return Finished(experiment, run, results, verdict.sentence(differences))
+
+
+def _by_name(interval: Interval) -> dict[str, float | None]:
+    """An interval as it stands in `results.json`."""
+    return dict(zip(interval._fields, verdict.recorded(interval), strict=True))
+
+
+def _claim(experiment: Experiment, workdir: Path, command: str) -> RunDirectory:
+    """The run's directory, which the first process claims for this experiment."""
+    if not processes.first():
+        return RunDirectory(workdir)
+    images = fingerprint(experiment.data.source)
+    if experiment.start:
+        images = keys.digest([images, experiment.start.saved.digest])
+    return RunDirectory.claim(workdir, experiment.config, images=images, command=command)
+
+
+def _without_phases(experiment: Experiment) -> dict[str, Any]:
+    """What `results.json` holds before any phase."""
+    return {
+        "schema": 1,
+        "method": experiment.config.method,
+        "old": list(experiment.old),
+        "new": list(experiment.new),
+        "seed": experiment.config.seed,
+        "skipped": [entry._asdict() for entry in experiment.data.source.skipped],
+        "phases": [],
+    }
 
 
 def first_model(experiment: Experiment) -> Model:
@@ -187,7 +202,7 @@ def _take_over(
         if processes.first():
             directory.copy_from(other.phase(stage.directory))
         processes.meet()  # the others read the copy
-    model, record = directory.model(), directory.record() or {}
+    model, record = place(directory.model()), directory.record() or {}
     if record["tests_key"] != experiment.tests_key(stage):  # the same model, in a run with other ecoregions
         record = assess(experiment, stage, model, directory, record)
         directory.rewrite(record)
