@@ -271,7 +271,9 @@ def test_scale_goes_by_metres_where_both_know_them(tmp_path: Path) -> None:
         return predictor.size(pair, predictor.choices([None])[0])
 
     assert size(None) == size((1.6, 2.0)) == size((2.0, 2.0)) == Size(SIDE, SIDE)
-    assert size((10.0, 10.0)) == Size(100, 80)  # 200 m by 240 m at 2 m and 3 m
+    assert size((5.0, 5.0)) == Size(50, 40)  # 100 m by 120 m at 2 m and 3 m
+    with pytest.raises(BadFile, match="a pixel covers 10 m, and one of the network's input 2 m, too coarse"):
+        size((10.0, 10.0))
 
 
 def deep(stored: dict[str, Any]) -> dict[str, Any]:
@@ -302,9 +304,7 @@ def test_values_mean_what_they_meant_in_training(model: SavedModel, tmp_path: Pa
                 found[name, kind] = str(error)
     np.testing.assert_array_equal(found["deep", "deep"], found["plain", "plain"])
     assert found["deep", "plain"] == "1_post.tif: holds uint8, and the model was trained on uint16"
-    assert found["plain", "deep"] == (
-        "1_post.tif: a TIFF of more than 8 bits, or of bands that are not RGB, and the model was trained on uint8"
-    )
+    assert found["plain", "deep"] == ("1_post.tif: holds uint16, and the model was trained on uint8")
 
 
 def test_ecoregions_whose_values_differ_are_not_chosen_from(tmp_path: Path) -> None:

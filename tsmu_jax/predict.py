@@ -19,6 +19,7 @@ _INPUT = flags.DEFINE_string("input", None, "Folder of images.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "Where masks, probabilities and the table are written.", required=True)
 _DECODER = flags.DEFINE_string("decoder", "auto", "auto: chosen for every image. Or an ecoregion, or a decoder.")
 _LABELS = flags.DEFINE_list("labels", ["landslide"], "LabelMe labels that mean landslide.")
+_GSD = flags.DEFINE_float("gsd", 0.0, "Metres of ground a pixel; 0: as names and coordinates of the files say.", 0.0)
 _MEMORY = flags.DEFINE_float("memory_gib", 0.0, "For activations, on each device; 0 for a part of what is free.", 0.0)
 
 
@@ -36,6 +37,7 @@ def main(argv: Sequence[str]) -> None:
         decoder=_DECODER.value,
         labels=_LABELS.value,
         memory_gib=_MEMORY.value,
+        gsd_m=_GSD.value,
     )
     if not good:
         sys.exit(1)

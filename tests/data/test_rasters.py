@@ -9,7 +9,8 @@ import rasterio
 from affine import Affine
 from PIL import Image
 
-from tsmu_jax.data import rasters
+from tsmu_jax.data import images, rasters
+from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.folder import FolderSource
 from tsmu_jax.data.open import open_source
 from tsmu_jax.data.prepared import PreparedSource, write
@@ -92,7 +93,10 @@ def test_pixels_without_data_are_not_observed(tmp_path: Path) -> None:
     [
         (Stated(bands=(1, 2, 3)), "a.tif: holds uint16; say which values are black and white: --range=LOW:HIGH"),
         (Stated(ranges=((0.0, 9.0),) * 3), "a.tif: has 5 bands; say which are red, green and blue: --bands=3,2,1"),
-        (Stated((1, 2, 6), ((0.0, 9.0),) * 3), "a.tif: has 5 bands, and band 6 is needed"),
+        (
+            Stated((1, 2, 6), ((0.0, 9.0),) * 3),
+            "a.tif: has 5 bands, and band 6 is asked for; state others: --bands=3,2,1",
+        ),
     ],
 )
 def test_what_is_not_stated_is_asked_for(tmp_path: Path, stated: Stated, message: str) -> None:
@@ -102,9 +106,47 @@ def test_what_is_not_stated_is_asked_for(tmp_path: Path, stated: Stated, message
     assert str(caught.value) == message
 
 
-def test_a_damaged_file_is_bad(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^a.tif: does not decode"):
-        rasters.decode(b"II*\0 and no more", "a.tif", Stated(ranges=((0.0, 9.0),) * 3))
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"II*\0 and no more", "a.tif: does not decode; replace the file"),
+        (b"", "a.tif: is empty; replace the file"),
+    ],
+)
+def test_a_damaged_file_is_bad(data: bytes, message: str) -> None:
+    with pytest.raises(BadFile) as caught:
+        rasters.decode(data, "a.tif", Stated(ranges=((0.0, 9.0),) * 3))
+    assert str(caught.value) == message
+
+
+@NO_PLACE
+def test_a_range_that_a_type_cannot_hold_is_for_other_files(tmp_path: Path) -> None:
+    data = write_raster(tmp_path / "a.tif", values("uint8", 3))
+    with pytest.raises(BadFile, match=r"holds uint8, 0 to 255, so --range=0:3000 is not for it.*--range=NAME=0:3000"):
+        rasters.decode(data, "a.tif", Stated(ranges=((0.0, 3000.0),) * 3))
+
+
+@NO_PLACE
+def test_a_fourth_colour_that_is_called_alpha_hides_nothing(tmp_path: Path) -> None:
+    stored = np.moveaxis(np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4), np.uint8), -1, 0)
+    data = write_raster(tmp_path / "a.tif", stored, photometric="RGB", alpha="YES")
+    assert rasters.decode(data, "a.tif", Stated(bands=(1, 2, 3))).observed is None
+    assert images.decode(data, "a.tif").observed is None
+    stored[3] = np.where(np.arange(WIDTH) < 2, 0, 255)
+    data = write_raster(tmp_path / "b.tif", stored, photometric="RGB", alpha="YES")
+    for found in (rasters.decode(data, "b.tif", Stated(bands=(1, 2, 3))), images.decode(data, "b.tif")):
+        np.testing.assert_array_equal(found.observed, np.arange(WIDTH)[None].repeat(HEIGHT, 0) >= 2)
+
+
+def test_images_that_libraries_read_differently_are_refused(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(array).save(tmp_path / "turned.jpg", exif=exif)
+    Image.fromarray(array).quantize(16).save(tmp_path / "palette.png")
+    for name, message in (("turned.jpg", "EXIF orientation; save it upright"), ("palette.png", "save it as RGB")):
+        with pytest.raises(BadFile, match=message):
+            rasters.decode((tmp_path / name).read_bytes(), name, Stated(ranges=((0.0, 200.0),) * 3))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +169,22 @@ def test_metres_a_pixel_whatever_the_unit(tmp_path: Path, crs: str, origin: tupl
     assert across == pytest.approx(0.5 * (np.cos(np.deg2rad(46.95)) if crs == "EPSG:4326" else 1), rel=0.005)
     height = (found.footprint.lat_max - found.footprint.lat_min) * 111_180
     assert height == pytest.approx(0.5 * HEIGHT, rel=0.05)
+
+
+def test_an_image_across_180_degrees(tmp_path: Path) -> None:
+    place = Affine(10.0, 0, 833_980 - 40, 0, -10.0, 10_000)  # zone 1 begins there
+    data = write_raster(tmp_path / "a.tif", values("uint8", 3), crs="EPSG:32660", transform=place)
+    found = rasters.georeference(data, "a.tif")
+    assert found is not None
+    assert found.gsd_m == pytest.approx((10.0, 10.0), rel=0.01)
+    assert found.footprint.lon_max - found.footprint.lon_min == pytest.approx(WIDTH * 10 / 111_320, rel=0.02)
+
+
+def test_coordinates_that_cannot_be_used_count_as_none(tmp_path: Path) -> None:
+    local = 'LOCAL_CS["somewhere",UNIT["metre",1]]'
+    pair(tmp_path / "etf", values("uint8", 3), crs=local, transform=Affine(1.0, 0, 0, 0, -1.0, 9.0))
+    info = FolderSource(tmp_path, require_pre=True).infos[0]
+    assert info.gsd_m is None and info.footprint is None
 
 
 @NO_PLACE
@@ -158,13 +216,15 @@ def test_files_of_several_types_are_refused(tmp_path: Path) -> None:
     pair(tmp_path / "etf", values("uint16"), "1")
     pair(tmp_path / "etf", values("int16"), "2")
     statements = read(["3,2,1"], ["0:4000"], [])
-    with pytest.raises(UserError, match=r"etf/2_post.tif: holds int16, but 1_post.tif uint16; convert one of them"):
+    with pytest.raises(
+        UserError, match=r"etf/2_post.tif: read as bands 3,2,1 of int16, but 1_post.tif as .* of uint16"
+    ):
         FolderSource(tmp_path, require_pre=True, stated=statements)
     for date in ("pre", "post"):
         (tmp_path / "etf" / f"2_{date}.tif").unlink()
     (tmp_path / "etf" / "2_mask.png").unlink()
     write_raster(tmp_path / "etf" / "1_pre.tif", values("float32"))
-    with pytest.raises(UserError, match=r"etf/1_pre.tif: holds float32, but 1_post.tif uint16; convert one of them"):
+    with pytest.raises(UserError, match=r"etf/1_pre.tif: read as bands 3,2,1 of float32, but 1_post.tif as .* uint16"):
         FolderSource(tmp_path, require_pre=True, stated=statements)
 
 

@@ -17,7 +17,7 @@ class Example(NamedTuple):
     """A pair at the network's size."""
 
     image: np.ndarray  # u8[s, s, c]: pre-event RGB, then post-event RGB
-    mask: np.ndarray  # u8[s, s], 1 = landslide
+    mask: np.ndarray  # u8[s, s] of the values in mask.py
 
 
 def to_example(pair: Pair, *, size: int, channels: int) -> Example:

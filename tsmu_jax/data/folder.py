@@ -155,10 +155,10 @@ def _check_types(checked: Sequence[Scene]) -> None:
     for scene in checked:
         other = first.setdefault(scene.files.ecoregion, scene)
         if scene.intensities != other.intensities:
-            types = [one.intensities.dtype if one.intensities else "uint8" for one in (scene, other)]
             raise UserError(
-                f"{scene.files.ecoregion}/{scene.files.post.name}: holds {types[0]}, but {other.files.post.name} "
-                f"{types[1]}; convert one of them, or make two ecoregions of them"
+                f"{scene.files.ecoregion}/{scene.files.post.name}: read as {scenes.words(scene.intensities)}, but "
+                f"{other.files.post.name} as {scenes.words(other.intensities)}; convert one of them, state --bands, or "
+                "make two ecoregions of them"
             )
 
 

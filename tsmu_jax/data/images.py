@@ -11,11 +11,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tsmu_jax.data.bad_file import BadFile, DeepFile
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.mask import UNKNOWN
+from tsmu_jax.words import counted
 
 _EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _NODATA_TAG = 42113  # of TIFF: GDAL's value of pixels without data, as text
 _GEOGRAPHIC_TAGS = (33550, 34264)  # of TIFF: a pixel's size, or a whole transformation
-_RANGE = "say which values are black and white: --range=LOW:HIGH of tsmu_jax.prepare (and --bands, of many)"
+_ORIENTATION_TAG = 274  # of EXIF
+_RANGE = "say which values are black and white: --range=LOW:HIGH of tsmu_jax.prepare"
 T = TypeVar("T")
 
 
@@ -45,11 +47,12 @@ def decode(data: bytes, path: str) -> Decoded:
     """
 
     def convert(image: Image.Image) -> Decoded:
-        nodata = _nodata(image)
+        nodata, tiff = _nodata(image), image.format == "TIFF"
         image = ImageOps.exif_transpose(image)
         rgb, observed = np.array(image.convert("RGB")), None
         if image.has_transparency_data:
-            observed = np.asarray(image.convert("RGBA").getchannel("A")) > 0
+            alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+            observed = alpha > 0 if not tiff or is_cut_out(alpha) else None
         if nodata is not None:
             there = (rgb != nodata).any(-1)
             observed = there if observed is None else observed & there
@@ -127,10 +130,38 @@ def _decode(data: bytes, path: str, convert: Callable[[Image.Image], T], *, reme
         raise
     except UnidentifiedImageError:
         if _is_tiff(data):
-            raise DeepFile(path, f"a TIFF of more than 8 bits, or of bands that are not RGB; {remedy}") from None
+            raise _unreadable(data, path) from None
         raise BadFile(path, "does not decode (not an image that can be read); replace the file") from None
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and others
         raise BadFile(path, f"does not decode ({error}); replace the file") from None
+
+
+def _unreadable(data: bytes, path: str) -> BadFile:
+    """Says why Pillow cannot open a TIFF."""
+    from tsmu_jax.data import rasters  # which imports this file
+
+    found = rasters.kind(data)
+    if found is None:
+        return BadFile(path, "does not decode; replace the file")
+    dtype, bands = found
+    needed = [*(["--range=LOW:HIGH"] if dtype != "uint8" else []), *(["--bands=3,2,1"] if bands not in (1, 3) else [])]
+    return DeepFile(
+        path, f"holds {counted(bands, 'band')} of {dtype}; state {' and '.join(needed)} to tsmu_jax.prepare"
+    )
+
+
+def is_cut_out(alpha: np.ndarray) -> bool:
+    """Whether a band [h, w] that a TIFF calls alpha is one: a fourth colour, such as near infrared, has many values."""
+    return len(np.unique(alpha)) <= 2
+
+
+def is_turned(data: bytes) -> bool:
+    """Whether a file's EXIF orientation turns or mirrors it."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return int(image.getexif().get(_ORIENTATION_TAG, 1)) != 1
+    except Exception:  # Pillow holds few of the rasters that rasterio reads, and those have no orientation
+        return False
 
 
 def _is_tiff(data: bytes) -> bool:

@@ -63,7 +63,7 @@ def collect(
     unknown = []
     for path in sorted((directory / ecoregion).iterdir()):
         relative = where(ecoregion, path)
-        if path.name.startswith(".") or not path.is_file():
+        if path.name.startswith(".") or (not path.is_file() and path.exists()):
             continue
         try:
             name = names.parse(path.name)

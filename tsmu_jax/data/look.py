@@ -4,12 +4,16 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from absl import logging
+
 from tsmu_jax.data import geography, images, scenes, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import SceneFiles, where
 from tsmu_jax.data.source import Footprint, Intensities
 from tsmu_jax.data.stated import Statements
 from tsmu_jax.mask import UNKNOWN
+
+LEAST_KNOWN = 0.01  # share of a tile or an image; of less, resizing may leave nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Scene:
 
     Attributes:
       height, width: in pixels.
-      tiles: windows with known ground.
+      tiles: windows of which at least LEAST_KNOWN is known ground.
       whole: whether the images are not cut into tiles.
       footprint: by the files' names, else by their own coordinates.
       gsd_m: metres of ground that a pixel covers down and across, where known.
@@ -53,10 +57,10 @@ class Look:
         assert mask is not None  # `collect` saw to it
         height, width = mask.shape
         windows = tiles.windows(height, width, self.tile_of[files.ecoregion])
-        known = tuple(one for one in windows if (mask[one.part] != UNKNOWN).any())
+        known = tuple(one for one in windows if (mask[one.part] != UNKNOWN).mean() >= LEAST_KNOWN)
         if not known:
             file = where(files.ecoregion, files.post)
-            raise BadFile(file, "all of its ground is unknown or without data; leave the pair out")
+            raise BadFile(file, "all of its ground is unknown, transparent or without data; leave the pair out")
         footprint, gsd_m = place(files, contents[files.post], height, width)
         return Scene(
             files=files,
@@ -76,15 +80,20 @@ def place(
 ) -> tuple[Footprint | None, tuple[float, float] | None]:
     """Footprint and metres a pixel of a pair. The names of its files count more than coordinates in them.
 
-    Args: post: bytes of the post-event image of `height` x `width` pixels. Raises BadFile.
+    Coordinates that cannot be used count as none, with a warning.
+
+    Args: post: bytes of the post-event image of `height` x `width` pixels.
     """
     if files.footprint:
         return files.footprint, geography.gsd_m(files.footprint, height, width)
     if images.is_georeferenced(post):
         from tsmu_jax.data import rasters  # rasterio takes a quarter of a second to import, and few images need it
 
-        if place := rasters.georeference(post, where(files.ecoregion, files.post)):
-            return place.footprint, place.gsd_m
+        try:
+            if found := rasters.georeference(post, where(files.ecoregion, files.post)):
+                return found.footprint, found.gsd_m
+        except BadFile as error:
+            logging.warning("%s; it counts as without any", error)
     return None, None
 
 

@@ -28,6 +28,7 @@ _AUTHORS = re.compile(
     r"|(?P<unknown>post_unknown\.png))",
     re.IGNORECASE,
 )
+_MARKED = re.compile(rf".+_unknown\.{_IMAGE}", re.IGNORECASE)
 _AUTHORS_PREFIX = re.compile(r"GE_.*_LS_", re.IGNORECASE)
 
 
@@ -44,14 +45,20 @@ def parse(name: str) -> FileName | None:
     """Reads one file name (no folder); None where it is none of ours.
 
     Raises:
-      ValueError: the name starts like one of the paper's but does not go on like one.
+      ValueError: the name starts like one of the paper's but does not go on like one, or marks unknown ground in a
+        format that loses values.
     """
     if match := _AUTHORS.fullmatch(name):
         return FileName(match["id"], _role(match), tuple(match["corners"].split("_")), match["date"])
     if _AUTHORS_PREFIX.match(name) and re.search(rf"\.(?:{_IMAGE}|json)$", name, re.IGNORECASE):
-        raise ValueError("not GE_<LLlat>_<LLlon>_<URlat>_<URlon>_LS_<id>_US_<yyyymmdd>_PRE.jpg or _POST.jpg; rename it")
+        raise ValueError(
+            "not GE_<LLlat>_<LLlon>_<URlat>_<URlon>_LS_<id>_US_<yyyymmdd>_PRE.jpg, _POST.jpg or "
+            "_POST_unknown.png; rename it"
+        )
     if match := _OURS.fullmatch(name):
         return FileName(match["id"], _role(match))
+    if _MARKED.fullmatch(name):
+        raise ValueError("a mark of unknown ground must be a png; save it as <id>_unknown.png")
     return None
 
 

@@ -61,7 +61,8 @@ def write(source: PairSource, data_dir: str | os.PathLike[str]) -> None:
     data_dir = Path(data_dir)
     if is_prepared(data_dir):
         index = _read_index(data_dir)
-        if index["fingerprints"] == source.fingerprints and _covered(index) == _wanted(source):
+        same = index["schema"] < SCHEMA or _covered(index) == _wanted(source)  # earlier releases recorded none
+        if index["fingerprints"] == source.fingerprints and same:
             logging.info("%s: already prepared from the same images", data_dir)
             return
         raise UserError(f"{data_dir}: holds a dataset of other images or options; remove it or go elsewhere")

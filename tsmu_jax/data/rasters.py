@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tsmu_jax.data import images
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.geography import degree_m
 from tsmu_jax.data.images import Decoded
 from tsmu_jax.data.source import Footprint, Intensities
 from tsmu_jax.data.stated import CHANNELS, Stated
 from tsmu_jax.errors import UserError
+from tsmu_jax.words import counted
 
 _STEP_PX = 64  # over which the size of a pixel is measured, so that degrees keep their digits
 _OPENING = threading.Lock()  # filters of warnings belong to the process
@@ -40,22 +42,33 @@ def decode(data: bytes, path: str, stated: Stated) -> Decoded:
       stated: bands and ranges; without ranges the file must hold 8 bits.
 
     Raises:
-      BadFile: it does not decode, lacks a band, or its values need a range.
+      BadFile: it does not decode, lacks a band, or its values need another range.
     """
     with _opened(data, path) as dataset:
         bands = stated.bands or _only_bands(dataset, path)
         if max(bands) > dataset.count:
-            raise BadFile(path, f"has {dataset.count} bands, and band {max(bands)} is needed")
+            held = counted(dataset.count, "band")
+            raise BadFile(path, f"has {held}, and band {max(bands)} is asked for; state others: --bands=3,2,1")
         dtype = str(dataset.dtypes[bands[0] - 1])
-        if stated.ranges is None and dtype != "uint8":
-            raise BadFile(path, f"holds {dtype}; say which values are black and white: --range=LOW:HIGH")
-        values = dataset.read(bands)
-        observed = _observed(dataset, bands, values)
-    ranges = stated.ranges or ((0.0, 255.0),) * CHANNELS
-    low, high = (np.array(bound, np.float64)[:, None, None] for bound in zip(*ranges, strict=True))
-    unit = np.clip((np.nan_to_num(values.astype(np.float64)) - low) / (high - low), 0.0, 1.0)
-    rgb = np.ascontiguousarray(np.moveaxis(np.round(255 * unit).astype(np.uint8), 0, -1))
-    return Decoded(rgb, observed, Intensities(dtype, bands, ranges))
+        ranges = stated.ranges or ((0.0, 255.0),) * CHANNELS
+        _check(dataset, data, path, dtype, stated)
+        rgb = np.empty((dataset.height, dataset.width, CHANNELS), np.uint8)
+        missing = np.ones(rgb.shape[:2], bool)
+        has_alpha = _has_alpha(dataset, bands)
+        for channel, (band, (low, high)) in enumerate(zip(bands, ranges, strict=True)):
+            values = dataset.read(band)
+            rgb[..., channel] = _levels(values, low, high)
+            missing &= _missing(dataset, band, values, has_alpha)
+    return Decoded(rgb, ~missing if missing.any() else None, Intensities(dtype, bands, ranges))
+
+
+def kind(data: bytes) -> tuple[str, int] | None:
+    """Type and number of a raster's bands; None where it cannot be opened."""
+    try:
+        with _opened(data, "") as dataset:
+            return str(dataset.dtypes[0]), int(dataset.count)
+    except BadFile:
+        return None
 
 
 def georeference(data: bytes, path: str) -> Georeference | None:
@@ -81,16 +94,15 @@ def georeference(data: bytes, path: str) -> Georeference | None:
             xs, ys = [a * x + b * y + c for x, y in points], [d * x + e * y + f for x, y in points]
             longitudes, latitudes = transform(dataset.crs, "EPSG:4326", xs, ys)
         except Exception as error:  # GDAL raises what PROJ says
-            raise BadFile(path, f"its coordinates cannot be used ({error}); mend its georeference") from None
+            raise BadFile(path, "its coordinates cannot be used; mend its georeference") from error
     if not all(map(math.isfinite, (*longitudes, *latitudes))) or max(map(abs, latitudes)) > 90:
         raise BadFile(path, "its coordinates lie outside of the globe; mend its georeference")
-    across_m, down_m = degree_m(latitudes[0])
-    down, across = (
-        math.hypot((longitudes[i] - longitudes[0]) * across_m, (latitudes[i] - latitudes[0]) * down_m) / _STEP_PX
-        for i in (1, 2)
-    )
-    corners = Footprint(min(longitudes[3:]), min(latitudes[3:]), max(longitudes[3:]), max(latitudes[3:]))
-    return Georeference((down, across), corners)
+    across_m, along_m = degree_m(latitudes[0])
+    # Measured from the middle: an image may lie across 180 degrees.
+    east = [(longitude - longitudes[0] + 180) % 360 - 180 for longitude in longitudes]
+    down, across = (math.hypot(east[i] * across_m, (latitudes[i] - latitudes[0]) * along_m) / _STEP_PX for i in (1, 2))
+    west, far_east = longitudes[0] + min(east[3:]), longitudes[0] + max(east[3:])
+    return Georeference((down, across), Footprint(west, min(latitudes[3:]), far_east, max(latitudes[3:])))
 
 
 @contextlib.contextmanager
@@ -101,6 +113,8 @@ def _opened(data: bytes, path: str) -> Iterator[Any]:
     except ImportError:
         needed = "bands, ranges and coordinates of rasters need rasterio"
         raise UserError(f"{path}: {needed}: pip install rasterio") from None
+    if not data:
+        raise BadFile(path, "is empty; replace the file")
     try:
         with rasterio.MemoryFile(data) as file:
             with _OPENING, warnings.catch_warnings():
@@ -108,31 +122,71 @@ def _opened(data: bytes, path: str) -> Iterator[Any]:
                 dataset = file.open()
             with dataset:
                 yield dataset
-    except rasterio.errors.RasterioError as error:
-        raise BadFile(path, f"does not decode ({error}); replace the file") from None
+    except rasterio.errors.RasterioError as error:  # its text names a file in memory
+        raise BadFile(path, "does not decode; replace the file") from error
 
 
 def _only_bands(dataset: Any, path: str) -> tuple[int, int, int]:
     """Red, green and blue of a file whose bands leave no choice."""
-    from rasterio.enums import ColorInterp
-
-    bands = [number for number, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
+    bands = [number for number in range(1, dataset.count + 1) if number not in _alpha(dataset)]
     if len(bands) not in (1, CHANNELS):
-        raise BadFile(path, f"has {len(bands)} bands; say which are red, green and blue: --bands=3,2,1")
+        raise BadFile(path, f"has {counted(len(bands), 'band')}; say which are red, green and blue: --bands=3,2,1")
     red, green, blue = bands * CHANNELS if len(bands) == 1 else bands
     return red, green, blue
 
 
-def _observed(dataset: Any, bands: tuple[int, int, int], values: np.ndarray) -> np.ndarray | None:
-    """bool[h, w], where the file has data; None if everywhere. A pixel lacks data where all of its bands do."""
+def _alpha(dataset: Any) -> list[int]:
+    """Numbers of the bands that a file calls alpha."""
     from rasterio.enums import ColorInterp
 
-    alpha = [number for number, kind in enumerate(dataset.colorinterp, 1) if kind == ColorInterp.alpha]
+    return [number for number, kind in enumerate(dataset.colorinterp, 1) if kind == ColorInterp.alpha]
+
+
+def _has_alpha(dataset: Any, bands: tuple[int, int, int]) -> bool:
+    """Whether a file says by an alpha band where it has data. Some files call a fourth colour alpha."""
+    alpha = _alpha(dataset)
+    return bool(alpha) and alpha[0] not in bands and images.is_cut_out(dataset.read(alpha[0]))
+
+
+def _check(dataset: Any, data: bytes, path: str, dtype: str, stated: Stated) -> None:
+    """Raises BadFile where values do not mean what the user states, or pixels do not lie where they seem to."""
+    from rasterio.enums import ColorInterp
+
+    if stated.ranges is None and dtype != "uint8":
+        raise BadFile(path, f"holds {dtype}; say which values are black and white: --range=LOW:HIGH")
+    if dtype.startswith("complex"):
+        raise BadFile(path, "holds complex numbers; save their magnitudes")
+    if ColorInterp.palette in dataset.colorinterp:
+        raise BadFile(path, "holds colours by a palette, which ranges do not fit; save it as RGB")
+    if not dtype.startswith("float"):
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+        for low, high in stated.ranges or ():
+            if low < least or high > most:
+                reason = f"holds {dtype}, {least} to {most}, so --range={low:g}:{high:g} is not for it"
+                raise BadFile(path, f"{reason}; name the ecoregion that it is for: --range=NAME={low:g}:{high:g}")
+    if images.is_turned(data):
+        raise BadFile(path, "is turned by its EXIF orientation; save it upright")
+
+
+def _levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Intensities of stored values: u8, 0 for `low` and below, 255 for `high` and above."""
+
+    def mapped(stored: np.ndarray) -> np.ndarray:
+        unit = np.clip((np.nan_to_num(stored.astype(np.float64)) - low) / (high - low), 0.0, 1.0)
+        return np.round(255 * unit).astype(np.uint8)
+
+    if values.dtype.kind == "f" or values.dtype.itemsize > 2:
+        return mapped(values)
+    first = int(np.iinfo(values.dtype).min)
+    table = mapped(np.arange(first, np.iinfo(values.dtype).max + 1))  # of all values: quicker than each pixel
+    return table[values.astype(np.int32) - first]
+
+
+def _missing(dataset: Any, band: int, values: np.ndarray, has_alpha: bool) -> np.ndarray:
+    """bool[h, w], where one band has no data."""
     missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-    if set(alpha) & set(bands):  # somebody calls it alpha, and the user knows better
-        if dataset.nodata is not None:
-            missing |= values == dataset.nodata
-    else:
-        missing |= dataset.dataset_mask() == 0
-    observed: np.ndarray = np.asarray(~missing.all(0))
-    return None if observed.all() else observed
+    if dataset.nodata is not None:
+        missing |= values == dataset.nodata
+    if has_alpha and dataset.nodata is None:  # a file has one or the other
+        missing |= np.asarray(dataset.read_masks(band)) == 0
+    return missing

@@ -71,9 +71,17 @@ def decode_images(files: SceneFiles, contents: Contents, stated: Stated = NOTHIN
     pre = _decoded(files, files.pre, contents, stated)
     _check_size(files, files.pre, pre.rgb, post.rgb)
     if pre.intensities != post.intensities and pre.intensities and post.intensities:
-        held, other = pre.intensities.dtype, post.intensities.dtype
-        raise BadFile(_where(files, files.pre), f"holds {held}, but {files.post.name} {other}; convert one of them")
+        held, other = words(pre.intensities), words(post.intensities)
+        reason = f"read as {held}, but {files.post.name} as {other}; convert one of them, or state --bands"
+        raise BadFile(_where(files, files.pre), reason)
     return Images(pre.rgb, post.rgb, post.observed, post.intensities)
+
+
+def words(intensities: Intensities | None) -> str:
+    """Names the type and the bands of an image in a message."""
+    return (
+        "8-bit RGB" if intensities is None else f"bands {','.join(map(str, intensities.bands))} of {intensities.dtype}"
+    )
 
 
 def decode_mask(files: SceneFiles, contents: Contents, labels: Sequence[str], decoded: Images) -> np.ndarray | None:

@@ -91,7 +91,7 @@ def _ranges(text: str) -> tuple[Range, ...] | None:
     ranges = []
     for word in text.split(","):
         low, high = map(_number, word.split(":")) if word.count(":") == 1 else (None, None)
-        if low is None or high is None or low >= high:
+        if low is None or high is None or low >= high or not math.isfinite(high - low):
             return None
         ranges.append((low, high))
     return {1: tuple(ranges * CHANNELS), CHANNELS: tuple(ranges)}.get(len(ranges))

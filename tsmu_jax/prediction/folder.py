@@ -19,6 +19,7 @@ def predict_folder(
     decoder: str = AUTO,
     labels: Sequence[str] = ("landslide",),
     memory_gib: float = 0.0,
+    gsd_m: float = 0.0,
 ) -> bool:
     """Predicts all pairs of a folder, draws the contact sheet and prints what came out.
 
@@ -29,6 +30,7 @@ def predict_folder(
       decoder: "auto", or the name of an ecoregion or of a decoder.
       labels: those of LabelMe that mean landslide.
       memory_gib: that activations may take on each device; 0 for a part of what is free.
+      gsd_m: metres of ground that a pixel of each image covers; 0 to ask names and coordinates.
 
     Returns:
       Whether every image could be read.
@@ -44,8 +46,9 @@ def predict_folder(
         raise UserError(f"--model: {error}") from error
     predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib)
     found, bad = pairs.find(source, require_pre=opened.network.channels == 6)
-    with Output(target, {"model": opened.digest, "decoder": decoder, "labels": list(labels)}) as output:
-        run.predict(predictor, found, bad, output, labels)
+    asked = {"model": opened.digest, "decoder": decoder, "labels": list(labels), "gsd": gsd_m}
+    with Output(target, asked) as output:
+        run.predict(predictor, found, bad, output, labels, gsd_m=gsd_m)
         summary.contact_sheet(output, found, predictor.intensities)
     print(summary.text(output))
     return not any(row.error for row in output.rows.values())

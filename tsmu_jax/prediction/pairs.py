@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tsmu_jax.data import scenes
+from tsmu_jax.data import rasters, scenes
 from tsmu_jax.data.bad_file import BadFile, DeepFile
 from tsmu_jax.data.contract import PLAIN, stated_like
 from tsmu_jax.data.index import SceneFiles, collect, where
 from tsmu_jax.data.look import place
 from tsmu_jax.data.source import Intensities
+from tsmu_jax.data.stated import Stated
 from tsmu_jax.errors import UserError
 
 
@@ -76,6 +77,7 @@ def load(
     intensities: Intensities = PLAIN,
     *,
     digest: str,
+    gsd_m: float = 0.0,
 ) -> LoadedPair:
     """Decodes a pair.
 
@@ -84,6 +86,7 @@ def load(
       labels: those of LabelMe that mean landslide.
       intensities: how stored values become intensities, by the model's contract.
       digest: of the contents.
+      gsd_m: metres of ground a pixel, as stated; 0 to ask names and coordinates.
 
     Raises:
       BadFile: a file does not decode, has another size than the post-event image, another type than the model knows,
@@ -94,21 +97,30 @@ def load(
     if observed is not None and not observed.any():
         raise BadFile(where(files.ecoregion, files.post), "has no data anywhere")
     mask = scenes.decode_mask(files, contents, labels, decoded)
-    _, gsd_m = place(files, contents[files.post], *decoded.post.shape[:2])
-    return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, mask, observed, gsd_m)
+    covered = (gsd_m, gsd_m) if gsd_m else place(files, contents[files.post], *decoded.post.shape[:2])[1]
+    return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, mask, observed, covered)
 
 
 def images_of(files: SceneFiles, contents: scenes.Contents, intensities: Intensities) -> scenes.Images:
     """Decodes the images of a pair as a model's contract says. Raises BadFile."""
     trained = f"the model was trained on {intensities.dtype}"
+    stated = stated_like(intensities)
     try:
-        decoded = scenes.decode_images(files, contents, stated_like(intensities))
-    except DeepFile as error:
-        raise BadFile(error.path, f"{error.reason.partition(';')[0]}, and {trained}") from None
-    found = decoded.intensities.dtype if decoded.intensities else intensities.dtype
-    if found != intensities.dtype:
-        raise BadFile(where(files.ecoregion, files.post), f"holds {found}, and {trained}")
-    return decoded
+        if stated.maps_values:
+            _check_type(files, contents, intensities, trained)
+        return scenes.decode_images(files, contents, stated)
+    except DeepFile as error:  # Pillow cannot read it; another library may
+        _check_type(files, contents, intensities, trained)
+        if intensities.dtype != PLAIN.dtype:
+            raise BadFile(error.path, f"{error.reason.partition(';')[0]}, and {trained}") from None
+        return scenes.decode_images(files, contents, Stated(intensities.bands, intensities.ranges))
+
+
+def _check_type(files: SceneFiles, contents: scenes.Contents, intensities: Intensities, trained: str) -> None:
+    for path in (files.post, files.pre):
+        found = rasters.kind(contents[path]) if path else None
+        if path and found and found[0] != intensities.dtype:
+            raise BadFile(where(files.ecoregion, path), f"holds {found[0]}, and {trained}")
 
 
 def digest(contents: scenes.Contents) -> str:

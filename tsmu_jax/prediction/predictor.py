@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tsmu_jax.batch import IMAGE, fill
+from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.contract import read_contract
 from tsmu_jax.data.examples import stacked
 from tsmu_jax.data.source import Intensities
@@ -27,6 +28,7 @@ AUTO = "auto"
 BYTES_PER_FEATURE = 24
 MOST_IMAGES = 32  # at once on a GPU: more gain nothing
 MOST_IMAGES_CPU = 4
+MOST_ENLARGED = 4.0  # pixels of the network's input to one of a file whose ground resolution is known
 PART_OF_MEMORY = 0.4  # of what is free
 
 
@@ -100,11 +102,15 @@ class Predictor:
         ]
 
     def size(self, pair: LoadedPair, choice: Choice) -> Size:
-        """The size at which the chosen decoder sees a pair."""
+        """The size at which the chosen decoder sees a pair. Raises BadFile where the pair is far too coarse."""
         names = self._answered(choice)
         trained = merged([self._contracts[name].ground_m for name in names]) if pair.gsd_m else None
         height, width = (float(side) for side in pair.post.shape[:2])
         if trained and pair.gsd_m:  # metres of ground, where both know them; else pixels of the file
+            of_network = trained["height"][1] / self.model.side
+            if pair.gsd_m[0] > MOST_ENLARGED * of_network:
+                reason = f"a pixel covers {pair.gsd_m[0]:.3g} m, and one of the network's input {of_network:.3g} m"
+                raise BadFile(pair.name, f"{reason}, too coarse to be enlarged; use an image of finer resolution")
             height, width = height * pair.gsd_m[0], width * pair.gsd_m[1]
         else:
             trained = merged([self._contracts[name].pixels for name in names])

@@ -31,7 +31,13 @@ Answered = tuple[LoadedPair, Choice, np.ndarray]
 
 
 def predict(
-    predictor: Predictor, found: Sequence[SceneFiles], bad: Sequence[BadFile], output: Output, labels: Sequence[str]
+    predictor: Predictor,
+    found: Sequence[SceneFiles],
+    bad: Sequence[BadFile],
+    output: Output,
+    labels: Sequence[str],
+    *,
+    gsd_m: float = 0.0,
 ) -> None:
     """Predicts all pairs that `output` does not hold yet; a bad file is listed there and stops nothing.
 
@@ -39,6 +45,7 @@ def predict(
       found, bad: as `pairs.find` returns them.
       output: entered.
       labels: those of LabelMe that mean landslide.
+      gsd_m: metres of ground that a pixel covers, as stated; 0 to ask names and coordinates.
     """
     for error in bad:
         output.add(Row(error.path, error=error.reason))
@@ -50,7 +57,7 @@ def predict(
             digest = pairs.digest(contents)
             if output.is_done(name, digest):
                 return None
-            pair = pairs.load(files, contents, labels, predictor.intensities, digest=digest)
+            pair = pairs.load(files, contents, labels, predictor.intensities, digest=digest, gsd_m=gsd_m)
             return pair, predictor.prepared(pair)
         except BadFile as error:
             return Row(name, error=str(error), digest=digest)
@@ -97,7 +104,11 @@ def _answers(predictor: Predictor, loaded: Iterator[Read], batch: int) -> Iterat
         here = [item for item in chunk if isinstance(item, tuple)]
         choices = predictor.choices([square for _, square in here]) if here else []
         for (pair, square), choice in zip(here, choices, strict=True):
-            size = predictor.size(pair, choice)
+            try:
+                size = predictor.size(pair, choice)
+            except BadFile as error:
+                yield Row(pair.name, error=str(error), digest=pair.digest)
+                continue
             if square is None or size != square.shape[:2]:
                 yield pair, choice, predictor.answer_by_windows(pair, size, choice.decoder)
                 continue

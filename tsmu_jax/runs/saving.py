@@ -36,17 +36,19 @@ def save_model(
     stage = experiment.stages[-1]
     folder, other = (run.path / name for name in (layout.FOLDER, layout.REJECTED))
     folder, other = (folder, other) if accepted else (other, folder)
-    made_from = digest([experiment.stage_key(stage), experiment.tests_key(stage), experiment.config.exam])
+    contracts = _contracts(experiment)
+    key, tests_key = experiment.stage_key(stage), experiment.tests_key(stage)
+    made_from = digest([key, tests_key, experiment.config.exam, contracts])
     if processes.agreed(_stored(folder).get("made_from") == made_from):
         return folder
     names = decoder_names(experiment)
     description = {
         "made_from": made_from,
-        "key": experiment.stage_key(stage),
+        "key": key,
         "side": experiment.data.examples.size,
         "network": network_of(experiment.config),
         "decoders": _decoders(experiment, model, names),
-        "ecoregions": _ecoregions(experiment, record),
+        "ecoregions": _ecoregions(experiment, record, contracts),
         "margin": experiment.config.selection.margin,
         "lineage": _lineage(experiment, run),
     }
@@ -100,20 +102,26 @@ def _decoders(
     return described
 
 
-def _ecoregions(experiment: Experiment, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _contracts(experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """The input contract of each ecoregion whose images are here."""
+    data, channels = experiment.data, experiment.config.data.channels
+    infos = {name: [one for one in data.source.infos if one.ecoregion == name] for name in data.ecoregions}
+    return {
+        name: dataclasses.asdict(contract_of(own, channels=channels, side=data.examples.size))
+        for name, own in infos.items()
+    }
+
+
+def _ecoregions(
+    experiment: Experiment, record: Mapping[str, Any], contracts: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
     """What `model.json` says of each ecoregion: its input contract, its images, its exam and its scores."""
     config, data = experiment.config, experiment.data
     scores, described = record["result"]["ecoregions"], {}
     for name in trained(experiment):
         if name in data.ecoregions:
             known = {
-                "contract": dataclasses.asdict(
-                    contract_of(
-                        (info for info in data.source.infos if info.ecoregion == name),
-                        channels=config.data.channels,
-                        side=data.examples.size,
-                    )
-                ),
+                "contract": contracts[name],
                 "images": data.source.fingerprints[name],
                 "outline": experiment.outlines[name],
                 "pairs": sum(info.ecoregion == name for info in data.source.infos),

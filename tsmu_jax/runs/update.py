@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from tsmu_jax.evaluation.verdict import Tests, changed, recorded, signed
 from tsmu_jax.learning.state import Model
+from tsmu_jax.mask import UNKNOWN
 from tsmu_jax.runs.experiment import Experiment
 
 
@@ -53,15 +54,19 @@ def judge(before: Tests, after: Tests, old: Sequence[str], *, limit: float) -> d
 def drift(experiment: Experiment, before: Model, after: Model) -> dict[str, float]:
     """How far the answers of each old decoder moved on the new test images: mean |difference| of probabilities.
 
+    Unknown ground does not count.
+
     Args:
       before: the saved model.
       after: the updated one.
     """
-    images = np.concatenate([experiment.data.tests[name].images for name in experiment.new])
+    tests = [experiment.data.tests[name] for name in experiment.new]
+    images = np.concatenate([test.images for test in tests])
+    known = np.concatenate([test.masks for test in tests]) != UNKNOWN
     moved = {}
     for name in experiment.stages[0].old:  # the saved model's decoders; later updates of the run add more
         first, last = (expit(experiment.answer(model, name, images)) for model in (before, after))
-        moved[name] = float(np.abs(last - first).mean())
+        moved[name] = float(np.abs(last - first)[known].mean())
     return moved
 
 
