@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 from tsmu_jax.batch import DECODER, FLIP, IMAGE, MASK, RESPONSES, WEIGHT
-from tsmu_jax.learning.parallel import jaxpr_of, step_shapes
+from tsmu_jax.learning.parallel import jaxpr_of, lowered, step_shapes
 from tsmu_jax.learning.state import TrainState
 from tsmu_jax.models.tsmu import Network, initial_jaxprs
 
@@ -89,8 +89,7 @@ def step_memory(step: Callable[..., Any], state: TrainState, batch: Batch, key: 
     Of a step that has run with these shapes nothing is compiled again. None where the backend does not say.
     Arguments: see `step_flops`.
     """
-    lowered = step.lower(*step_shapes(state, batch, key))  # type: ignore[attr-defined]
-    plan = lowered.compile().memory_analysis()
+    plan = lowered(step, state, batch, key).compile().memory_analysis()
     if plan is None:
         return None
     # The state is updated in place: what results share with arguments counts once.

@@ -130,6 +130,15 @@ def step_shapes(state: Any, batch: Mapping[str, Any], key: Any) -> tuple[Any, An
     return jax.tree.map(whole, state), {name: split(rows) for name, rows in batch.items()}, key
 
 
+def lowered(step: Callable[..., Any], state: Any, batch: Mapping[str, Any], key: Any) -> Any:
+    """A mapped training step, ready to be compiled. Arguments: of the step, see `step_shapes`."""
+    if jax.process_count() == 1:
+        return step.lower(*step_shapes(state, batch, key))  # type: ignore[attr-defined]
+    # Over several processes `pmap` lowers for arrays alone.
+    state, batch = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), (state, dict(batch)))
+    return step.lower(replicate(state), shard_whole(batch), key)  # type: ignore[attr-defined]
+
+
 def _on_devices(*axes: str) -> NamedSharding:
     """All devices of this process: an array's first axis lies over them, or each has the whole array."""
     return NamedSharding(Mesh(np.asarray(jax.local_devices()), (AXIS,)), PartitionSpec(*axes))
