@@ -1,4 +1,4 @@
-"""What the benchmarks' command lines share: a flag for each argument, a table, one line for a user's error."""
+"""Command lines of the benchmarks: a flag for each argument, a table, one line for a user's error."""
 
 import argparse
 import inspect

@@ -1,4 +1,4 @@
-"""What data parallelism costs by itself: two devices, in one process or in two, beside one device on the same cores.
+"""Costs of data parallelism itself: two devices, in one process or in two, beside one device on the same cores.
 
 python -m benchmarks.data_parallel --size=64 --batch=4
 

@@ -27,7 +27,7 @@ SHARING = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # several processes share 
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """What is measured.
+    """A candidate that is measured.
 
     Attributes:
       name: in the table.
@@ -45,7 +45,7 @@ class Candidate:
 
 @dataclasses.dataclass
 class Measured:
-    """What became of a candidate.
+    """The times of a candidate, or why there are none.
 
     Attributes:
       warmup: seconds of the runs that do not count; the first one compiles.
@@ -91,7 +91,7 @@ class _Process:
         )
 
     def answer(self, word: str = "") -> dict[str, Any]:
-        """What it says to `word`, or to being started. Raises _Failure if it says that it cannot, or nothing."""
+        """Returns the answer to `word`, or to being started. Raises _Failure where it is one, or none comes."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended: there will be no answer
             if word:

@@ -1,4 +1,4 @@
-"""What a benchmark finds, as a table, as JSON, and beside what was recorded."""
+"""Findings of a benchmark, as a table, as JSON, and beside recorded ones."""
 
 import dataclasses
 import json

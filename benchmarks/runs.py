@@ -1,4 +1,4 @@
-"""What is timed of whole runs and of the loop in them, each built by a function that a candidate names."""
+"""Timed parts of whole runs and of the loop in them, each built by a function that a candidate names."""
 
 import contextlib
 import runpy

@@ -32,7 +32,7 @@ class Curve:
 
 
 def curves(largest: int) -> list[Curve]:
-    """What is measured, images up to `largest` pixels a side."""
+    """Returns the candidates that are measured, images up to `largest` pixels a side."""
 
     def points(values: Sequence[int], make: str, name: str, **setting: int) -> dict[int, Candidate]:
         return {value: Candidate(f"{value}", f"benchmarks.{make}", {name: value, **setting}) for value in values}

@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What a candidate's maker returns.
+    """The job that a candidate's maker returns.
 
     Attributes:
       run: returns when the work is done, accelerators included; or how many seconds count, if not all of them.

@@ -51,7 +51,7 @@ def main(training: Sequence[str]) -> None:
 
 
 def _cluster() -> dict[str, Any]:
-    """What the flags say of the processes, as arguments of `jax.distributed.initialize`; {} leaves it to JAX."""
+    """Returns arguments of `jax.distributed.initialize` by the flags; {} leaves them to JAX."""
     address, processes, process = _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
     if address is None and processes is None and process is None:
         return {}

@@ -1,4 +1,4 @@
-"""What the two ways of running points have in common: where jobs keep their files, and how one ended."""
+"""Shared by the two ways of running points: where jobs keep their files, and how one ended."""
 
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""What a sweep says while it runs: when points start and end, how each one fares, the time left."""
+"""Messages of a running sweep: when points start and end, how each one fares, the time left."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ class SweepProgress:
         self._spoken: dict[str, tuple[float, str]] = {}
 
     def overview(self) -> None:
-        """What is to be done."""
+        """Says how many points there are to run."""
         total, phases = len(self._points), [phase for point in self._points for phase in point.phases]
         self._say(
             f"{counted(total, 'point')}, {self._ended} of them finished; "

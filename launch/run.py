@@ -1,4 +1,4 @@
-"""What a job does: one point of a sweep."""
+"""Runs one point of a sweep: the program of a job."""
 
 import os
 from pathlib import Path

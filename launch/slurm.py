@@ -24,7 +24,7 @@ _QUEUE = "slurm.json"  # job by point
 
 @dataclasses.dataclass(frozen=True)
 class Resources:
-    """What each point asks for; None leaves it to the cluster."""
+    """The resources that each point asks for; None leaves them to the cluster."""
 
     hours: float
     gpus: int

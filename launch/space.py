@@ -1,4 +1,4 @@
-"""What sweep files have in common: the base configuration, its ecoregions, each of them held out in turn."""
+"""Shared by sweep files: the base configuration, its ecoregions, each of them held out in turn."""
 
 import runpy
 from collections.abc import Iterator

@@ -73,7 +73,7 @@ def _state(point: Point, outcome: Outcome | None, directory: Path) -> str:
 
 
 def _group(point: Point) -> str:
-    """What a point has in common with those that differ from it in seed and ecoregions alone."""
+    """Returns the overrides that a point shares with those that differ from it in seed and ecoregions alone."""
     common = {key: value for key, value in point.overrides.items() if key not in ("seed", "old", "new")}
     return directory_name(common) if common else ""
 

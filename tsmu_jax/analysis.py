@@ -48,7 +48,7 @@ class LoadedPhase:
         return {name: scores["decoder"] for name, scores in self.record["result"]["ecoregions"].items()}
 
     def predict(self, images: np.ndarray | jax.Array) -> dict[str, np.ndarray]:
-        """What every decoder answers.
+        """Answers with every decoder.
 
         Args:
           images: f32[b, h, w, c] in [0, 1]: the run's channels, sides divisible by 2 ** (depth - 1).

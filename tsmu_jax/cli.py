@@ -1,4 +1,4 @@
-"""What every entry point shares: flags, a help text, one line for a user's error."""
+"""Flags, a help text and one line for a user's error: shared by all entry points."""
 
 import gc
 import re

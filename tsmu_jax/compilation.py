@@ -1,4 +1,4 @@
-"""What programs do about compiling: keep what was compiled for the next run, give back the memory that it took."""
+"""Keeps compiled programs for the next run, and gives back the memory that compiling took."""
 
 import ctypes
 import functools

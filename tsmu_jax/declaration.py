@@ -10,7 +10,7 @@ from tsmu_jax.methods import Phase
 
 
 class Scope(enum.Enum):
-    """What a setting has an influence on."""
+    """The things that a setting may have an influence on."""
 
     PHASES = "every phase"
     OWN_PHASE = "the phases of its name"

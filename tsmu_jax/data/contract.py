@@ -63,7 +63,7 @@ def contract_of(infos: Iterable[PairInfo], *, channels: int, side: int) -> Contr
 
 
 def stated_like(intensities: Intensities) -> Stated:
-    """What to state about images so that they are read like others."""
+    """Returns the statements by which images are read like others."""
     return Stated() if intensities == PLAIN else Stated(intensities.bands, intensities.ranges)
 
 

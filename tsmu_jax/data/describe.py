@@ -21,7 +21,7 @@ _MANY = 20  # skipped files named in the text; the JSON file has them all
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What `description.json` and `description.md` say."""
+    """The contents of `description.json` and `description.md`."""
 
     fingerprint: str
     statistics: Mapping[str, EcoregionStatistics]

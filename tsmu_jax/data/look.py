@@ -18,7 +18,7 @@ LEAST_KNOWN = 0.01  # share of a tile or an image; of less, resizing may leave n
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """What a look at the files of a pair found.
+    """The files of a pair, and what a look at them found.
 
     Attributes:
       height, width: in pixels.

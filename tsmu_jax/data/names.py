@@ -1,4 +1,4 @@
-"""What a file's name says: which pair it belongs to, its role, and for the paper's names its place and date.
+"""Names of files: the pair that a file belongs to, its role, and in the paper's names its place and date.
 
 Two families are known. Ours: `<id>_pre`, `<id>_post` (png, jpg, jpeg, tif, tiff), `<id>_mask.png` and
 LabelMe's `<id>_post.json`; `<id>_unknown.png` marks unknown ground. The paper's:

@@ -25,7 +25,7 @@ class ResponseReader(Protocol):
 
 
 class Recorded(NamedTuple):
-    """What stands for the images whose features are recorded.
+    """Stands for the images whose features are recorded.
 
     Attributes:
       rows: pair -> its place among the features.

@@ -1,4 +1,4 @@
-"""What every source of image pairs looks like: a folder, a prepared dataset or the synthetic ecoregions."""
+"""Sources of image pairs: a folder, a prepared dataset or the synthetic ecoregions."""
 
 import dataclasses
 import hashlib
@@ -35,7 +35,7 @@ class Intensities:
 
 @dataclasses.dataclass(frozen=True)
 class PairInfo:
-    """What is known of an image pair without decoding it."""
+    """Properties of an image pair that are known without decoding it."""
 
     id: str  # unique within its ecoregion
     ecoregion: str

@@ -108,7 +108,7 @@ def names(infos: Sequence[PairInfo]) -> list[str]:
 
 
 def resolved_kind(infos: Sequence[PairInfo], kind: str) -> Literal["paper", "blocked"]:
-    """What "auto" stands for: "blocked" where any footprint is known, else "paper"."""
+    """Resolves "auto": "blocked" where any footprint is known, else "paper"."""
     known = any(info.footprint is not None for info in infos)
     return "blocked" if kind == "blocked" or (kind == "auto" and known) else "paper"
 

@@ -1,4 +1,4 @@
-"""What people state about image files that the files do not say: bands, ranges of values, ground resolution."""
+"""Statements about image files that the files do not make: bands, ranges of values, ground resolution."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ class Statements(NamedTuple):
     gsd_m: Mapping[str, float] = {}
 
     def of(self, ecoregion: str) -> Stated:
-        """What was stated about an ecoregion's files."""
+        """Returns the statements about an ecoregion's files."""
         bands, ranges, gsd_m = (each.get(ecoregion, each.get("")) for each in self)
         return Stated(bands, ranges, gsd_m)  # type: ignore[arg-type]  # mypy joins the three types
 

@@ -1,4 +1,4 @@
-"""What an update does to what was known, and what is known to what comes: closed forms over a matrix of scores.
+"""Forgetting and transfer, backward and forward: closed forms over a matrix of scores.
 
 R[i, j] is the IoU on task j after phase i. Ecoregions are tasks; several may be learned in one phase, and an update
 may take several phases. Lopez-Paz and Ranzato (2017) define the transfers, Chaudhry et al. (2018) forgetting; with one

@@ -64,7 +64,7 @@ def choose(errors: np.ndarray) -> Choice:
 def answers(
     logits: Mapping[str, np.ndarray], *, true: str, chosen: Sequence[str], unsure: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """What each of WAYS predicts.
+    """Predicts in each of WAYS.
 
     Args:
       logits: decoder -> f32[n, s, s], of all decoders.

@@ -1,4 +1,4 @@
-"""What an update changed, in one sentence: differences of mean IoU with paired bootstrap intervals."""
+"""The change by an update, in one sentence: differences of mean IoU with paired bootstrap intervals."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a decoder answers, for any number of images: shared by validation, evaluation, responses and analysis."""
+"""Answers of a decoder for any number of images: shared by validation, evaluation, responses and analysis."""
 
 from collections.abc import Callable, Iterator, Mapping
 

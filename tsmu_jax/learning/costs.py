@@ -1,4 +1,4 @@
-"""What a training step costs: arithmetic as it is written, memory by the compiler's own account."""
+"""Costs of a training step: arithmetic as it is written, memory by the compiler's own account."""
 
 import math
 from collections.abc import Callable, Mapping

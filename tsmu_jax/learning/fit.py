@@ -37,7 +37,7 @@ class Batches(Protocol):
 
 @dataclasses.dataclass
 class Loop:
-    """What a phase's training needs, as functions and plain values.
+    """All that a phase's training needs, as functions and plain values.
 
     Attributes:
       step: the mapped training step.

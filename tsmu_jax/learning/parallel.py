@@ -45,7 +45,7 @@ def pmap_train(step: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def jaxpr_of(step: Callable[..., Any], *arguments: Any) -> Any:
-    """What a mapped step does on one of its devices, as JAX traced it."""
+    """Returns the trace of a mapped step on one of its devices."""
     trace = getattr(step, "trace", None)  # what `pmap` returns has none
     return jax.make_jaxpr(step)(*arguments).jaxpr if trace is None else trace(*arguments).jaxpr
 

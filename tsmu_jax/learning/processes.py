@@ -34,7 +34,7 @@ def first() -> bool:
 
 
 def agreed(value: Any) -> Any:
-    """What the first process passes, on all of them; a value that JSON can hold. All must call it."""
+    """Returns the first process's value on all of them; JSON must be able to hold it. All must call it."""
     if alone():
         return value
     text = np.frombuffer(json.dumps(value).encode(), np.uint8)

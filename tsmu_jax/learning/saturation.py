@@ -30,7 +30,7 @@ class Saturation:
         return False, epoch - self.chosen_epoch >= self.patience
 
     def progress(self) -> dict[str, Any]:
-        """What a resumed phase needs to go on as if it had not been interrupted."""
+        """The state that lets a resumed phase go on as if it had not been interrupted."""
         return {"chosen_epoch": self.chosen_epoch, "best": self.best}
 
     def restore(self, progress: dict[str, Any]) -> None:

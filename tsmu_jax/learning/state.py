@@ -1,4 +1,4 @@
-"""What training changes: parameters in three subtrees, batch statistics and the optimiser's memory."""
+"""The state that training changes: parameters in three subtrees, batch statistics and the optimiser's memory."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Tree = Any
 
 
 class Model(flax.struct.PyTreeNode):
-    """What a phase hands to the next one, to evaluation and to analysis."""
+    """Parameters and statistics: handed on to the next phase, to evaluation and to analysis."""
 
     params: dict[str, Tree]
     batch_stats: dict[str, Tree]
@@ -29,7 +29,7 @@ class TrainState(flax.struct.PyTreeNode):
 
     @property
     def model(self) -> Model:
-        """What evaluation sees and a phase keeps."""
+        """The model of the state, which evaluation sees and a phase keeps."""
         return Model(self.params, self.batch_stats)
 
 

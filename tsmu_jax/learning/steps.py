@@ -28,7 +28,7 @@ Metrics = dict[str, jax.Array]
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """What a training step minimises, and over what.
+    """The objective of a training step, and the parts that it trains.
 
     Attributes:
       trains: parts whose parameters move.

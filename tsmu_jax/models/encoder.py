@@ -45,7 +45,7 @@ class TableIXEncoder(nn.Module):
 
 
 class ResNet34Encoder(nn.Module):
-    """What section V-C says: ResNet-34's basic blocks at full resolution, from 8 filters up to 128."""
+    """Encoder of section V-C: ResNet-34's basic blocks at full resolution, from 8 filters up to 128."""
 
     stem: int = 8
     widths: Sequence[int] = (16, 32, 64, 128)

@@ -232,7 +232,7 @@ class Dropout(nn.Module):
 
 
 def bernoulli(key: jax.Array, probability: float, shape: tuple[int, ...]) -> jax.Array:
-    """What `jax.random.bernoulli` returns, from 16 random bits a value: one draw of Threefry for four, not for each.
+    """Draws as `jax.random.bernoulli`, from 16 random bits a value: one draw of Threefry for four, not for each.
 
     Args:
       key: of one image.

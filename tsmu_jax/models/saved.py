@@ -73,7 +73,7 @@ class SavedModel:
         return int(self.description["side"])
 
     def logits(self, images: np.ndarray, decoder: str) -> np.ndarray:
-        """What one decoder answers, on all devices.
+        """Answers with one decoder, on all devices.
 
         Args:
           images: u8[b, h, w, c], or f32 in [0, 1]; the model's channels, sides divisible by 2 ** (depth - 1).

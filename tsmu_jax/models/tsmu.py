@@ -90,7 +90,7 @@ def init_decoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
 
 
 def initial_jaxprs(network: Network) -> tuple[Any, Any]:
-    """What JAX traces to initialise the encoder, and a decoder: a forward pass each, of an image of side `stride`."""
+    """Traces the initialisation of encoder and decoder: a forward pass each, of an image of side `stride`."""
     parts = ((network.encoder, network.channels), (network.decoder, network.encoder.features))
     encoder, decoder = (
         _initialiser(module, network.stride, channels).trace(jax.random.key(0)).jaxpr  # type: ignore[attr-defined]

@@ -44,7 +44,7 @@ class Variant(NamedTuple):
 
     @property
     def configuration(self) -> str:
-        """What tells it from others, "form=eq11"; nothing where no run differs from another."""
+        """The settings that tell it from others, "form=eq11"; empty where no run differs from another."""
         named = short(key for key, _ in self.values)
         return ", ".join(f"{named[key]}={value}" for key, value in self.values)
 
@@ -123,7 +123,7 @@ class Comparison:
         return max(fitting or variants, key=_default_settings, default=None)
 
     def counterpart(self, variant: Variant) -> Variant | None:
-        """What a variant's differences are taken to: the reference, or where it does not agree, a TSMU that does.
+        """Returns the variant that differences are taken to: the reference, or a TSMU where it does not agree.
 
         Two variants agree if they have the same values of all keys that concern both. None for the reference itself.
         """

@@ -135,7 +135,7 @@ def _measured(comparison: Comparison, variant: Variant, row: Row, value: _Value)
 
 
 def _printed(method: str, quantity: str, row: Row) -> float | None:
-    """What the paper prints: by ecoregion held out, of one number for all beside the averages."""
+    """Returns the paper's numbers: by ecoregion held out; a number for all of them stands beside the averages."""
     costs = paper.COSTS.get(method)
     if costs is None or row.paper is None:
         return None

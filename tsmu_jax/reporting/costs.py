@@ -1,4 +1,4 @@
-"""What an update costs, and what it will cost as ecoregions keep arriving."""
+"""The costs of an update, now and as ecoregions keep arriving."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -50,7 +50,7 @@ def update_costs(run: Run) -> UpdateCosts | None:
 
 
 class Rates(NamedTuple):
-    """What was measured of each kind of phase, by name."""
+    """The measured costs of each kind of phase, by name."""
 
     seconds_per_image: Mapping[str, float]  # of one image pair once through a training step
     epochs: Mapping[str, float]

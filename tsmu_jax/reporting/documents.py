@@ -18,7 +18,7 @@ MANIFEST = "report.json"  # names the files of a report; nothing else is replace
 
 
 def all_tables(comparison: Comparison) -> tuple[Table, ...]:
-    """What a report shows, in its order: tables in which something was measured."""
+    """Returns the tables of a report in their order, those alone in which something was measured."""
     ablation, choice = run_tables.ablation_table(comparison), choice_table(comparison)
     lineage = lineage_table(comparison.runs)
     tables = [

@@ -154,7 +154,7 @@ def in_order(comparison: Comparison) -> list[Variant]:
 
 
 def _scores(method: str) -> list[_Score]:
-    """What a method's table shows: old and new; on the way, new alone after a phase that leaves the old as it was."""
+    """Chooses the groups of a method's table: old and new; new alone after a phase that leaves the old as it was."""
     plan = METHODS[method]
     phases = (*plan.initial, *plan.update)
     scores = []
@@ -175,7 +175,7 @@ def _paper_setting(held_out: str) -> Setting:
 
 
 def _printed(method: str, score: _Score, key: str | None) -> Cell:
-    """What the paper prints in a row of its own experiments, or in its row of averages."""
+    """Returns the paper's numbers, of a row of its experiments or of its row of averages."""
     known: dict[str, Mapping[str, paper.Pair]] = {"initial": paper.INITIAL, "freeze": paper.FREEZE}
     if score.number and score.phase == METHODS[method].update[-1].name:
         known[score.phase] = paper.UPDATED.get(method, {})

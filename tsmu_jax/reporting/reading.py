@@ -28,7 +28,7 @@ class LeftOut(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What some directories hold."""
+    """The runs that some directories hold."""
 
     runs: tuple[Run, ...]
     left_out: tuple[LeftOut, ...]

@@ -91,7 +91,7 @@ _SHARING = (Column("copied phases"), Column("seconds of training in the run", di
 
 
 def _sharing_notes(runs: Sequence[Run]) -> tuple[str, ...]:
-    """What was trained of what the runs consist of; nothing where no phase was copied."""
+    """Says which phases of the runs were trained; nothing where no phase was copied."""
     phases = [phase for run in runs for phase in run.phases]
     trained = [phase for phase in phases if phase.trained_in is None]
     if len(trained) == len(phases):

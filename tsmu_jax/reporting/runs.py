@@ -165,11 +165,11 @@ class Run:
 
     @property
     def verdict(self) -> str | None:
-        """What the update changed, in one sentence; None where there was no update."""
+        """The change by the update, in one sentence; None where there was no update."""
         return verdict.sentence(self._changes)
 
     def change(self, group: str) -> Interval | None:
-        """What the update changed for the group "old" or "new"; None where that was not measured."""
+        """The change by the update for the group "old" or "new"; None where it was not measured."""
         return self._changes.get(group)
 
     @functools.cached_property

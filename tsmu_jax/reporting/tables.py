@@ -92,7 +92,7 @@ def results_markdown(results: Mapping[str, object]) -> str:
 
 
 def notes(results: Mapping[str, object]) -> list[str]:
-    """What a reader of the table must know: images empty in truth and prediction, decoders chosen, files skipped."""
+    """Notes for the reader of the table: images empty in truth and prediction, decoders chosen, files skipped."""
     lines = []
     empty = {name: _last(results, name, "empty") for name in ecoregions(results)}
     empty = {name: count for name, count in empty.items() if count > 0}

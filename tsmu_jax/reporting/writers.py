@@ -75,7 +75,7 @@ def _texts(table: Table) -> list[list[str]]:
 
 
 def _parts(cells: Sequence[Cell]) -> tuple[str, ...]:
-    """What the columns of a column's parts are called, beside its own name."""
+    """Returns the names of a column's parts, beside its own name."""
     if any(isinstance(cell, Interval) for cell in cells):
         return ("", " low", " high", " ranking")
     return ("", " std") if any(isinstance(cell, Spread) for cell in cells) else ("",)

@@ -130,7 +130,7 @@ class PhaseDirectory:
         return self.path / "unfinished"
 
     def record(self) -> dict[str, Any] | None:
-        """What the finished phase wrote; None if it is not finished."""
+        """The record of the finished phase; None if it is not finished."""
         path = self.path / "phase.json"
         return json.loads(path.read_text()) if path.exists() else None
 
@@ -180,7 +180,7 @@ class AutoencoderDirectory:
         self.path = path
 
     def record(self) -> dict[str, Any] | None:
-        """What the training left; None if it is not finished."""
+        """The record of the finished training; None if it is not finished."""
         path = self.path / "autoencoder.json"
         return json.loads(path.read_text()) if path.exists() else None
 
@@ -197,7 +197,7 @@ class AutoencoderDirectory:
 
 
 def _stored(path: Path) -> Mapping[str, Any]:
-    """What a run's `config.json` holds; another program's file of that name is refused."""
+    """Reads a run's `config.json`; another program's file of that name is refused."""
     try:
         stored = json.loads(path.read_text())
         if isinstance(stored["config"], Mapping):

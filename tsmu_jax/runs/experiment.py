@@ -28,7 +28,7 @@ from tsmu_jax.settings import Config
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Experiment:
-    """What the phases of a run share.
+    """Plan, data, network and keys, which the phases of a run share.
 
     Attributes:
       config: with its defaults filled in: which ecoregions, which kind of split.
@@ -53,7 +53,7 @@ class Experiment:
         return jax.random.fold_in(jax.random.key(self.config.seed), zlib.crc32(purpose.encode()))
 
     def stage_key(self, stage: Stage) -> str:
-        """What decides the model after a stage, see `keys`."""
+        """The key of a stage: decides the model after it, see `keys`."""
         return self._stage_keys[stage.index - 1]
 
     @functools.cached_property
@@ -63,11 +63,11 @@ class Experiment:
         return keys.phase_keys(self.config, self.stages, images, parent=parent)
 
     def autoencoder_key(self, ecoregion: str) -> str:
-        """What decides an ecoregion's autoencoder."""
+        """The key of an ecoregion's autoencoder."""
         return keys.autoencoder_key(self.config, ecoregion, self.data.fingerprint(ecoregion))
 
     def tests_key(self, stage: Stage) -> str:
-        """What decides the scores of a model after a stage: the test images, and which decoder answers for them."""
+        """The key of a model's scores after a stage: the test images, and which decoder answers for them."""
         return keys.digest([self.data.test_fingerprint(), stage.route])
 
     def rate(self, stage: Stage) -> float:

@@ -1,4 +1,4 @@
-"""What a stage's training steps are fed: drawn pairs, stored responses, features of a frozen encoder."""
+"""Feeds a stage's training steps: drawn pairs, stored responses, features of a frozen encoder."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from tsmu_jax.runs.progress import PhaseProgress
 
 @dataclasses.dataclass(frozen=True)
 class Feed:
-    """What was recorded before a stage's first step, and the batches that are made with it.
+    """Recordings from before a stage's first step, and the batches that are made with them.
 
     Attributes:
       validation: the images to validate on, by ecoregion.
@@ -37,7 +37,7 @@ class Feed:
 
     @property
     def recording_seconds(self) -> float:
-        """What the recordings took: part of the cost of an update."""
+        """Seconds that the recordings took: part of the cost of an update."""
         return sum(recording.seconds for recording in (self.responses, self.features) if recording)
 
     def batches(self, first: int, end: int) -> Prefetch:

@@ -1,4 +1,4 @@
-"""What decides the outcome of a phase, as a digest: equal keys, equal bits on a CPU.
+"""Keys of phases, digests of all that decides their outcome: equal keys, equal bits on a CPU.
 
 Keys are chained. A phase's key is the digest of
 

@@ -135,7 +135,7 @@ def training_loop(
     progress: PhaseProgress,
     steps_before: int,
 ) -> Loop:
-    """What the stage's training needs."""
+    """Returns all that the stage's training needs."""
     config, stage = experiment.config, feed.stage
     draws = experiment.data.draws(stage)
 

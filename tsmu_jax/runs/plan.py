@@ -50,7 +50,7 @@ class Stage:
 
     @property
     def purpose(self) -> str:
-        """What random draws of the stage are named for: whatever came before, the same update draws the same."""
+        """Names the random draws of the stage: whatever came before, the same update draws the same."""
         return f"{self.phase.name}/{'+'.join(self.arrived)}"
 
     @property

@@ -85,7 +85,7 @@ def decoder_names(experiment: Experiment) -> dict[str, tuple[str, tuple[str, ...
 def _decoders(
     experiment: Experiment, model: Model, names: Mapping[str, tuple[str, tuple[str, ...]]]
 ) -> dict[str, dict[str, Any]]:
-    """What `model.json` says of each decoder: its ecoregions, and its calibration on their validation images."""
+    """Describes each decoder for `model.json`: its ecoregions, and its calibration on their validation images."""
     described = {}
     for name, (public, ecoregions) in names.items():
         here = [one for one in ecoregions if one in experiment.data.ecoregions]
@@ -115,7 +115,7 @@ def _contracts(experiment: Experiment) -> dict[str, dict[str, Any]]:
 def _ecoregions(
     experiment: Experiment, record: Mapping[str, Any], contracts: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """What `model.json` says of each ecoregion: its input contract, its images, its exam and its scores."""
+    """Describes each ecoregion for `model.json`: its input contract, its images, its exam and its scores."""
     config, data = experiment.config, experiment.data
     scores, described = record["result"]["ecoregions"], {}
     for name in trained(experiment):

@@ -18,7 +18,7 @@ from tsmu_jax.runs.plan import Stage
 
 
 def objective(experiment: Experiment, stage: Stage) -> Objective:
-    """What the stage's training steps minimise."""
+    """Returns the objective that the stage's training steps minimise."""
     loss, distillation = experiment.config.loss, experiment.config.distillation
     plain = Objective(
         trains=stage.phase.trains,

@@ -119,7 +119,7 @@ def _claim(experiment: Experiment, workdir: Path, command: str) -> RunDirectory:
 
 
 def _without_phases(experiment: Experiment) -> dict[str, Any]:
-    """What `results.json` holds before any phase."""
+    """Returns the contents of `results.json` before any phase."""
     return {
         "schema": 1,
         "method": experiment.config.method,

@@ -1,4 +1,4 @@
-"""What covers the ground of the synthetic ecoregions: forests, fields, roads, clear-cuts, rock, washes, snow.
+"""Land cover of the synthetic ecoregions: forests, fields, roads, clear-cuts, rock, washes, snow.
 
 A shape is a function of (rng, terrain) that returns how much of each pixel it covers, f32[h, w] in [0, 1].
 """

@@ -15,7 +15,7 @@ TURN = 0.07  # how far a path turns towards the steepest descent at each step
 
 
 class SlideShape(NamedTuple):
-    """What the landslides of an ecoregion have in common."""
+    """Properties that the landslides of an ecoregion have in common."""
 
     area: tuple[float, float]  # share of the image, all landslides together
     numbers: tuple[int, int]  # how many, least and most

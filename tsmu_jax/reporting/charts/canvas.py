@@ -1,4 +1,4 @@
-"""What all charts and pictures share: colours, a figure without global state, and how it is written."""
+"""Shared by all charts and pictures: colours, a figure without global state, and how it is written."""
 
 import io
 import math

@@ -27,7 +27,7 @@ _OUTLINE = (_CLEAR, (0xF0, 0xE4, 0x42, 255))
 
 
 class Prediction(NamedTuple):
-    """What a variant made of an image."""
+    """A variant's prediction for an image."""
 
     variant: Variant
     iou: float

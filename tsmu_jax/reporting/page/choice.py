@@ -19,7 +19,7 @@ _Images = Mapping[str, Mapping[str, Any]]  # true ecoregion -> `id`, `chosen` an
 
 
 class Chosen(NamedTuple):
-    """What the page shows of a run that chose."""
+    """The part of the page about a run that chose decoders."""
 
     title: str
     choice: Choice

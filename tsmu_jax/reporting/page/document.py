@@ -70,7 +70,7 @@ def page(comparison: Comparison, shown: Sequence[Table], left_out: Sequence[Left
 
 
 def environment() -> jinja2.Environment:
-    """What renders the templates: every value is escaped, and one that is missing is an error."""
+    """Renders the templates: every value is escaped, and a missing one is an error."""
     found = jinja2.Environment(
         loader=jinja2.PackageLoader("tsmu_jax.reporting.page"),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""What the sections of the page share: charts, and how settings and variants are named, ordered and coloured."""
+"""Shared by the sections of the page: charts, and how settings and variants are named, ordered and coloured."""
 
 import base64
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def setting_title(setting: Setting) -> str:
 
 
 def variants(comparison: Comparison, setting: Setting) -> list[Variant]:
-    """What was run in a setting, in the order of the tables."""
+    """Returns the variants that were run in a setting, in the order of the tables."""
     return [variant for variant in comparison.variants if comparison.runs_of(variant, setting)]
 
 

@@ -25,7 +25,7 @@ class RunFacts(NamedTuple):
 
 
 def summary(comparison: Comparison) -> Facts:
-    """What is compared."""
+    """The runs that are compared."""
     regions = dict.fromkeys(name for run in comparison.runs for name in run.ecoregions)
     return {
         "Runs": str(len(comparison.runs)),
