@@ -17,7 +17,7 @@ import rasterio
 from PIL import Image
 
 from tsmu_jax import locks
-from tsmu_jax.data import scenes
+from tsmu_jax.data import pair_files
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.examples import stacked
 from tsmu_jax.errors import UserError
@@ -298,7 +298,7 @@ def test_values_mean_what_they_meant_in_training(model: SavedModel, tmp_path: Pa
         for kind in ("deep", "plain"):
             files, _ = find(tmp_path / kind, require_pre=True)
             try:
-                pair = load(files[0], scenes.read(files[0]), ["landslide"], predictor.intensities, digest="")
+                pair = load(files[0], pair_files.read(files[0]), ["landslide"], predictor.intensities, digest="")
                 found[name, kind] = predictor.prepared(pair)
             except BadFile as error:
                 found[name, kind] = str(error)

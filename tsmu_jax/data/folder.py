@@ -11,18 +11,18 @@ from typing import Any
 
 from absl import logging
 
-from tsmu_jax.data import labelme, scenes, tiles
+from tsmu_jax.data import labelme, pair_files, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.choose import chosen_ecoregions
-from tsmu_jax.data.index import SceneFiles, collect
-from tsmu_jax.data.look import Look, Scene
+from tsmu_jax.data.index import PairFiles, collect
+from tsmu_jax.data.look import Look, Looked
 from tsmu_jax.data.progress import reported
 from tsmu_jax.data.source import Pair, PairInfo, Skipped
 from tsmu_jax.data.stated import NOTHING_STATED, Statements
 from tsmu_jax.errors import UserError
 from tsmu_jax.words import counted
 
-_CACHED_SCENES = 4  # neighbouring tiles are mostly read one after the other
+_CACHED_PAIRS = 4  # neighbouring tiles are mostly read one after the other
 
 
 class FolderSource:
@@ -77,7 +77,7 @@ class FolderSource:
         self.fingerprints = _fingerprints(checked, look)
         if len({(info.ecoregion, info.id) for info in self.infos}) < len(self.infos):
             raise UserError(f"{directory}: an image is named like a tile of another (..._r0c0); rename it")
-        self._decoded = functools.lru_cache(_CACHED_SCENES)(self._decode)
+        self._decoded = functools.lru_cache(_CACHED_PAIRS)(self._decode)
 
     def __len__(self) -> int:
         return len(self.infos)
@@ -89,8 +89,8 @@ class FolderSource:
         pre, post, mask = self._decoded(files)
         return Pair(None if pre is None else pre[part].copy(), post[part].copy(), mask[part].copy())
 
-    def _decode(self, files: SceneFiles) -> Pair:
-        return scenes.decode(files, scenes.read(files), self._labels, self._stated.of(files.ecoregion))
+    def _decode(self, files: PairFiles) -> Pair:
+        return pair_files.decode(files, pair_files.read(files), self._labels, self._stated.of(files.ecoregion))
 
 
 def known_ecoregions(directory: Path) -> list[str]:
@@ -119,16 +119,16 @@ def _tile_sizes(tile: Mapping[str, int] | int | None, known: Sequence[str]) -> d
 
 def _check_all(
     directory: Path, ecoregions: Sequence[str], look: Look, require_pre: bool
-) -> tuple[list[Scene], list[tuple[str, BadFile]]]:
-    """Decodes every scene in a thread pool; returns the good ones, and the bad files with their ecoregion."""
+) -> tuple[list[Looked], list[tuple[str, BadFile]]]:
+    """Decodes every pair in a thread pool; returns the good ones, and the bad files with their ecoregion."""
 
-    def check(files: SceneFiles) -> Scene | BadFile:
+    def check(files: PairFiles) -> Looked | BadFile:
         try:
             return look.check(files)
         except BadFile as error:
             return error
 
-    found: list[SceneFiles] = []
+    found: list[PairFiles] = []
     bad: list[tuple[str, BadFile]] = []
     for name in ecoregions:
         files, broken = collect(directory, name, require_pre=require_pre)
@@ -140,66 +140,66 @@ def _check_all(
     checked = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = reported(pool.map(check, found), total=len(found), what="checking images")
-        for scene, result in zip(found, results, strict=True):
+        for pair, result in zip(found, results, strict=True):
             if isinstance(result, BadFile):
-                bad.append((scene.ecoregion, result))
+                bad.append((pair.ecoregion, result))
             else:
                 checked.append(result)
     _check_types(checked)
     return checked, sorted(bad, key=lambda item: item[1].path)
 
 
-def _check_types(checked: Sequence[Scene]) -> None:
+def _check_types(checked: Sequence[Looked]) -> None:
     """One range of values cannot fit files of several types. Raises UserError."""
-    first: dict[str, Scene] = {}
-    for scene in checked:
-        other = first.setdefault(scene.files.ecoregion, scene)
-        if scene.intensities != other.intensities:
+    first: dict[str, Looked] = {}
+    for pair in checked:
+        other = first.setdefault(pair.files.ecoregion, pair)
+        if pair.intensities != other.intensities:
             raise UserError(
-                f"{scene.files.ecoregion}/{scene.files.post.name}: read as {scenes.words(scene.intensities)}, but "
-                f"{other.files.post.name} as {scenes.words(other.intensities)}; convert one of them, state --bands, or "
-                "make two ecoregions of them"
+                f"{pair.files.ecoregion}/{pair.files.post.name}: read as {pair_files.words(pair.intensities)}, but "
+                f"{other.files.post.name} as {pair_files.words(other.intensities)}; convert one of them, state "
+                "--bands, or make two ecoregions of them"
             )
 
 
 def _check_not_empty(
     directory: str | os.PathLike[str],
     ecoregions: Sequence[str],
-    checked: Sequence[Scene],
+    checked: Sequence[Looked],
     bad: Sequence[tuple[str, BadFile]],
 ) -> None:
-    for empty in sorted(set(ecoregions) - {scene.files.ecoregion for scene in checked}):
+    for empty in sorted(set(ecoregions) - {pair.files.ecoregion for pair in checked}):
         first = next(error for name, error in bad if name == empty)
         raise UserError(f"{directory}: all pairs of ecoregion {empty!r} are bad, the first: {first}")
 
 
-def _pieces(checked: Sequence[Scene]) -> list[tuple[PairInfo, SceneFiles, tiles.Window]]:
+def _pieces(checked: Sequence[Looked]) -> list[tuple[PairInfo, PairFiles, tiles.Window]]:
     pieces = []
-    for scene in checked:
-        files, height, width = scene.files, scene.height, scene.width
-        for window in scene.tiles:
+    for pair in checked:
+        files, height, width = pair.files, pair.height, pair.width
+        for window in pair.tiles:
             info = PairInfo(
-                id=files.id if scene.whole else f"{files.id}_r{window.row}c{window.col}",
+                id=files.id if pair.whole else f"{files.id}_r{window.row}c{window.col}",
                 ecoregion=files.ecoregion,
                 scene=files.id,
-                footprint=scene.footprint and tiles.window_footprint(scene.footprint, window, height, width),
+                footprint=pair.footprint and tiles.window_footprint(pair.footprint, window, height, width),
                 pre_date=files.pre_date,
                 post_date=files.post_date,
                 size=(window.height, window.width),
-                gsd_m=scene.gsd_m,
-                intensities=scene.intensities,
+                gsd_m=pair.gsd_m,
+                intensities=pair.intensities,
             )
             pieces.append((info, files, window))
     return pieces
 
 
-def _fingerprints(checked: Sequence[Scene], look: Look) -> dict[str, str]:
+def _fingerprints(checked: Sequence[Looked], look: Look) -> dict[str, str]:
     digests: dict[str, Any] = {}
-    for scene in checked:
-        name = scene.files.ecoregion
+    for pair in checked:
+        name = pair.files.ecoregion
         options: list[Any] = [name, sorted(look.labels), look.tile_of[name]]
-        if scene.intensities:
-            options.append(dataclasses.astuple(scene.intensities))
+        if pair.intensities:
+            options.append(dataclasses.astuple(pair.intensities))
         digest = digests.setdefault(name, hashlib.sha256(repr(options).encode()))
-        digest.update(f"{scene.files.id}\0{scene.digest}\n".encode())
+        digest.update(f"{pair.files.id}\0{pair.digest}\n".encode())
     return {name: digest.hexdigest() for name, digest in digests.items()}

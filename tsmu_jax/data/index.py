@@ -14,7 +14,7 @@ _SAME_CORNER_DEG = 1e-5  # about a metre: pre- and post-event image of a pair sh
 
 
 @dataclasses.dataclass(frozen=True)
-class SceneFiles:
+class PairFiles:
     """The files of one pair; of `mask` and `labels` at most one is there, and exactly one where it is labelled."""
 
     ecoregion: str
@@ -46,7 +46,7 @@ _Group = dict[names.Role, tuple[Path, names.FileName]]
 
 def collect(
     directory: Path, ecoregion: str, *, require_pre: bool, require_labels: bool = True
-) -> tuple[list[SceneFiles], list[BadFile]]:
+) -> tuple[list[PairFiles], list[BadFile]]:
     """Groups the files of `<directory>/<ecoregion>` into pairs, sorted by id; opens none of them.
 
     Files under names of neither family are left alone with a warning. What is wrong with names, or missing
@@ -82,13 +82,13 @@ def collect(
             "%s: %d files are neither <id>_pre/_post/_mask nor GE_... and are ignored, %s the first",
             ecoregion, len(unknown), unknown[0],
         )  # fmt: skip
-    scenes = []
+    pairs = []
     for pair_id in sorted(groups.keys() - bad.keys()):
         try:
-            scenes.append(_scene(ecoregion, pair_id, groups[pair_id], require_pre, require_labels))
+            pairs.append(_pair(ecoregion, pair_id, groups[pair_id], require_pre, require_labels))
         except BadFile as error:
             bad[pair_id] = error
-    return scenes, [bad[key] for key in sorted(bad)]
+    return pairs, [bad[key] for key in sorted(bad)]
 
 
 def where(ecoregion: str, path: Path) -> str:
@@ -96,7 +96,7 @@ def where(ecoregion: str, path: Path) -> str:
     return (Path(ecoregion) / path.name).as_posix()
 
 
-def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool, require_labels: bool) -> SceneFiles:
+def _pair(ecoregion: str, pair_id: str, group: _Group, require_pre: bool, require_labels: bool) -> PairFiles:
     pre, post, mask, labels = (group.get(role) for role in ("pre", "post", "mask", "labels"))
     if post is None:
         path = next(iter(group.values()))[0]
@@ -118,7 +118,7 @@ def _scene(ecoregion: str, pair_id: str, group: _Group, require_pre: bool, requi
             names.check_dates(pre[1].date if pre else None, post[1].date)
     except ValueError as error:
         raise BadFile(file, str(error)) from None
-    return SceneFiles(
+    return PairFiles(
         ecoregion=ecoregion,
         id=pair_id,
         post=post[0],

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from absl import logging
 
-from tsmu_jax.data import geography, images, scenes, tiles
+from tsmu_jax.data import geography, images, pair_files, tiles
 from tsmu_jax.data.bad_file import BadFile
-from tsmu_jax.data.index import SceneFiles, where
+from tsmu_jax.data.index import PairFiles, where
 from tsmu_jax.data.source import Footprint, Intensities
 from tsmu_jax.data.stated import Statements
 from tsmu_jax.mask import UNKNOWN
@@ -17,7 +17,7 @@ LEAST_KNOWN = 0.01  # share of a tile or an image; of less, resizing may leave n
 
 
 @dataclasses.dataclass(frozen=True)
-class Scene:
+class Looked:
     """The files of a pair, and what a look at them found.
 
     Attributes:
@@ -30,7 +30,7 @@ class Scene:
       digest: of the names and bytes of the files.
     """
 
-    files: SceneFiles
+    files: PairFiles
     height: int
     width: int
     tiles: tuple[tiles.Window, ...]
@@ -43,17 +43,17 @@ class Scene:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """Looks at scenes, with the options of a source."""
+    """Looks at pairs, with the options of a source."""
 
     labels: Sequence[str]
     tile_of: Mapping[str, int | None]
     stated: Statements
 
-    def check(self, files: SceneFiles) -> Scene:
-        """Decodes a scene and says what there is. Raises BadFile."""
-        contents, stated = scenes.read(files), self.stated.of(files.ecoregion)
-        decoded = scenes.decode_images(files, contents, stated)
-        mask = scenes.decode_mask(files, contents, self.labels, decoded)
+    def check(self, files: PairFiles) -> Looked:
+        """Decodes a pair and says what there is. Raises BadFile."""
+        contents, stated = pair_files.read(files), self.stated.of(files.ecoregion)
+        decoded = pair_files.decode_images(files, contents, stated)
+        mask = pair_files.decode_mask(files, contents, self.labels, decoded)
         assert mask is not None  # `collect` saw to it
         height, width = mask.shape
         windows = tiles.windows(height, width, self.tile_of[files.ecoregion])
@@ -62,7 +62,7 @@ class Look:
             file = where(files.ecoregion, files.post)
             raise BadFile(file, "all of its ground is unknown, transparent or without data; leave the pair out")
         footprint, gsd_m = place(files, contents[files.post], height, width)
-        return Scene(
+        return Looked(
             files=files,
             height=height,
             width=width,
@@ -76,7 +76,7 @@ class Look:
 
 
 def place(
-    files: SceneFiles, post: bytes, height: int, width: int
+    files: PairFiles, post: bytes, height: int, width: int
 ) -> tuple[Footprint | None, tuple[float, float] | None]:
     """Footprint and metres a pixel of a pair. The names of its files count more than coordinates in them.
 
@@ -97,7 +97,7 @@ def place(
     return None, None
 
 
-def _digest(contents: scenes.Contents, *, unknown: bool) -> str:
+def _digest(contents: pair_files.Contents, *, unknown: bool) -> str:
     digest = hashlib.sha256()
     for path, content in contents.items():
         digest.update(f"{path.name}\0{len(content)}\0".encode())

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tsmu_jax.data import rasters, scenes
+from tsmu_jax.data import pair_files, rasters
 from tsmu_jax.data.bad_file import BadFile, DeepFile
 from tsmu_jax.data.contract import PLAIN, stated_like
-from tsmu_jax.data.index import SceneFiles, collect, where
+from tsmu_jax.data.index import PairFiles, collect, where
 from tsmu_jax.data.look import place
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.data.stated import Stated
@@ -40,7 +40,7 @@ class LoadedPair:
     gsd_m: tuple[float, float] | None = None
 
 
-def find(directory: Path, *, require_pre: bool) -> tuple[list[SceneFiles], list[BadFile]]:
+def find(directory: Path, *, require_pre: bool) -> tuple[list[PairFiles], list[BadFile]]:
     """Finds the pairs that lie in a directory and in its folders, sorted by name; opens none of them.
 
     Args:
@@ -53,7 +53,7 @@ def find(directory: Path, *, require_pre: bool) -> tuple[list[SceneFiles], list[
     if not directory.is_dir():
         raise UserError(f"--input={directory}: no such directory")
     folders = [path.name for path in directory.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    found: list[SceneFiles] = []
+    found: list[PairFiles] = []
     bad: list[BadFile] = []
     for folder in (".", *sorted(folders)):
         pairs, broken = collect(directory, folder, require_pre=require_pre, require_labels=False)
@@ -65,14 +65,14 @@ def find(directory: Path, *, require_pre: bool) -> tuple[list[SceneFiles], list[
     return found, bad
 
 
-def name_of(files: SceneFiles) -> str:
+def name_of(files: PairFiles) -> str:
     """Names a pair in the table and in the output: its folder and its id."""
     return (Path(files.ecoregion) / files.id).as_posix()
 
 
 def load(
-    files: SceneFiles,
-    contents: scenes.Contents,
+    files: PairFiles,
+    contents: pair_files.Contents,
     labels: Sequence[str],
     intensities: Intensities = PLAIN,
     *,
@@ -82,7 +82,7 @@ def load(
     """Decodes a pair.
 
     Args:
-      contents: as `scenes.read` returns them.
+      contents: as `pair_files.read` returns them.
       labels: those of LabelMe that mean landslide.
       intensities: how stored values become intensities, by the model's contract.
       digest: of the contents.
@@ -96,34 +96,34 @@ def load(
     observed = decoded.observed
     if observed is not None and not observed.any():
         raise BadFile(where(files.ecoregion, files.post), "has no data anywhere")
-    mask = scenes.decode_mask(files, contents, labels, decoded)
+    mask = pair_files.decode_mask(files, contents, labels, decoded)
     covered = (gsd_m, gsd_m) if gsd_m else place(files, contents[files.post], *decoded.post.shape[:2])[1]
     return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, mask, observed, covered)
 
 
-def images_of(files: SceneFiles, contents: scenes.Contents, intensities: Intensities) -> scenes.Images:
+def images_of(files: PairFiles, contents: pair_files.Contents, intensities: Intensities) -> pair_files.Images:
     """Decodes the images of a pair as a model's contract says. Raises BadFile."""
     trained = f"the model was trained on {intensities.dtype}"
     stated = stated_like(intensities)
     try:
         if stated.maps_values:
             _check_type(files, contents, intensities, trained)
-        return scenes.decode_images(files, contents, stated)
+        return pair_files.decode_images(files, contents, stated)
     except DeepFile as error:  # Pillow cannot read it; another library may
         _check_type(files, contents, intensities, trained)
         if intensities.dtype != PLAIN.dtype:
             raise BadFile(error.path, f"{error.reason.partition(';')[0]}, and {trained}") from None
-        return scenes.decode_images(files, contents, Stated(intensities.bands, intensities.ranges))
+        return pair_files.decode_images(files, contents, Stated(intensities.bands, intensities.ranges))
 
 
-def _check_type(files: SceneFiles, contents: scenes.Contents, intensities: Intensities, trained: str) -> None:
+def _check_type(files: PairFiles, contents: pair_files.Contents, intensities: Intensities, trained: str) -> None:
     for path in (files.post, files.pre):
         found = rasters.kind(contents[path]) if path else None
         if path and found and found[0] != intensities.dtype:
             raise BadFile(where(files.ecoregion, path), f"holds {found[0]}, and {trained}")
 
 
-def digest(contents: scenes.Contents) -> str:
+def digest(contents: pair_files.Contents) -> str:
     """SHA-256 of the names and bytes of a pair's files."""
     total = hashlib.sha256()
     for path, content in contents.items():

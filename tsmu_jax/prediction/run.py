@@ -11,9 +11,9 @@ import jax
 import numpy as np
 from PIL import Image
 
-from tsmu_jax.data import scenes
+from tsmu_jax.data import pair_files
 from tsmu_jax.data.bad_file import BadFile
-from tsmu_jax.data.index import SceneFiles
+from tsmu_jax.data.index import PairFiles
 from tsmu_jax.data.progress import reported
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.evaluation.evaluate import THRESHOLD
@@ -32,7 +32,7 @@ Answered = tuple[LoadedPair, Choice, np.ndarray]
 
 def predict(
     predictor: Predictor,
-    found: Sequence[SceneFiles],
+    found: Sequence[PairFiles],
     bad: Sequence[BadFile],
     output: Output,
     labels: Sequence[str],
@@ -50,10 +50,10 @@ def predict(
     for error in bad:
         output.add(Row(error.path, error=error.reason))
 
-    def read(files: SceneFiles) -> Read:
+    def read(files: PairFiles) -> Read:
         name, digest = pairs.name_of(files), ""
         try:
-            contents = scenes.read(files)
+            contents = pair_files.read(files)
             digest = pairs.digest(contents)
             if output.is_done(name, digest):
                 return None

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from tsmu_jax.data import scenes
+from tsmu_jax.data import pair_files
 from tsmu_jax.data.bad_file import BadFile
-from tsmu_jax.data.index import SceneFiles
+from tsmu_jax.data.index import PairFiles
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.prediction.output import SHEET, TABLE, Output, Row
 from tsmu_jax.prediction.pairs import images_of, name_of
@@ -32,7 +32,7 @@ def text(output: Output) -> str:
     return "\n".join([*lines, f"table: {output.path / TABLE}"])
 
 
-def contact_sheet(output: Output, found: Sequence[SceneFiles], intensities: Intensities) -> None:
+def contact_sheet(output: Output, found: Sequence[PairFiles], intensities: Intensities) -> None:
     """Draws the images that a person should look at first, then those with most landslide.
 
     Args: intensities: how stored values become intensities.
@@ -46,9 +46,9 @@ def contact_sheet(output: Output, found: Sequence[SceneFiles], intensities: Inte
         sheet(pictures, output.path / SHEET, note=f"{counted(left_out, 'more image')} in {TABLE}" if left_out else "")
 
 
-def _picture(output: Output, row: Row, files: SceneFiles, intensities: Intensities) -> Picture | None:
+def _picture(output: Output, row: Row, files: PairFiles, intensities: Intensities) -> Picture | None:
     try:
-        post = images_of(files, scenes.read(files), intensities).post
+        post = images_of(files, pair_files.read(files), intensities).post
     except BadFile:  # it has changed since
         return None
     with Image.open(output.mask_path(row.image)) as image:

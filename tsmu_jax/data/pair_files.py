@@ -8,7 +8,7 @@ import numpy as np
 
 from tsmu_jax.data import images, labelme
 from tsmu_jax.data.bad_file import BadFile
-from tsmu_jax.data.index import SceneFiles, where
+from tsmu_jax.data.index import PairFiles, where
 from tsmu_jax.data.source import Intensities, Pair
 from tsmu_jax.data.stated import Stated
 from tsmu_jax.mask import BACKGROUND, UNKNOWN
@@ -33,7 +33,7 @@ class Images(NamedTuple):
     intensities: Intensities | None
 
 
-def read(files: SceneFiles) -> dict[Path, bytes]:
+def read(files: PairFiles) -> dict[Path, bytes]:
     """The bytes of every file of a pair; raises BadFile."""
     contents = {}
     for path in files.files:
@@ -45,7 +45,7 @@ def read(files: SceneFiles) -> dict[Path, bytes]:
     return contents
 
 
-def decode(files: SceneFiles, contents: Contents, labels: Sequence[str], stated: Stated = NOTHING) -> Pair:
+def decode(files: PairFiles, contents: Contents, labels: Sequence[str], stated: Stated = NOTHING) -> Pair:
     """Decodes a labelled pair at its original size.
 
     Args:
@@ -63,7 +63,7 @@ def decode(files: SceneFiles, contents: Contents, labels: Sequence[str], stated:
     return Pair(decoded.pre, decoded.post, mask)
 
 
-def decode_images(files: SceneFiles, contents: Contents, stated: Stated = NOTHING) -> Images:
+def decode_images(files: PairFiles, contents: Contents, stated: Stated = NOTHING) -> Images:
     """Decodes pre- and post-event image; see `decode`."""
     post = _decoded(files, files.post, contents, stated)
     if files.pre is None:
@@ -84,7 +84,7 @@ def words(intensities: Intensities | None) -> str:
     )
 
 
-def decode_mask(files: SceneFiles, contents: Contents, labels: Sequence[str], decoded: Images) -> np.ndarray | None:
+def decode_mask(files: PairFiles, contents: Contents, labels: Sequence[str], decoded: Images) -> np.ndarray | None:
     """Decodes the mask of a pair, from its mask or its labels.
 
     Unknown is what `<id>_unknown.png` or the label "unknown" marks, and ground without data in the post-event image.
@@ -110,7 +110,7 @@ def decode_mask(files: SceneFiles, contents: Contents, labels: Sequence[str], de
     return mask if decoded.observed is None else np.where(decoded.observed, mask, np.uint8(UNKNOWN))
 
 
-def _decoded(files: SceneFiles, path: Path, contents: Contents, stated: Stated) -> images.Decoded:
+def _decoded(files: PairFiles, path: Path, contents: Contents, stated: Stated) -> images.Decoded:
     if stated.maps_values:
         from tsmu_jax.data import rasters  # rasterio takes a quarter of a second to import, and few images need it
 
@@ -118,7 +118,7 @@ def _decoded(files: SceneFiles, path: Path, contents: Contents, stated: Stated) 
     return images.decode(contents[path], _where(files, path))
 
 
-def _drawn(files: SceneFiles, path: Path, data: bytes, labels: Sequence[str], post: np.ndarray) -> np.ndarray:
+def _drawn(files: PairFiles, path: Path, data: bytes, labels: Sequence[str], post: np.ndarray) -> np.ndarray:
     """The mask that a LabelMe file draws, if it was drawn on this very image."""
     file = _where(files, path)
     annotation = labelme.read(data, path=file, labels=labels)
@@ -134,13 +134,13 @@ def _drawn(files: SceneFiles, path: Path, data: bytes, labels: Sequence[str], po
     return labelme.rasterise(annotation.shapes, height, width)
 
 
-def _check_size(files: SceneFiles, path: Path, array: np.ndarray, post: np.ndarray) -> None:
+def _check_size(files: PairFiles, path: Path, array: np.ndarray, post: np.ndarray) -> None:
     if array.shape[:2] != post.shape[:2]:
         reason = f"{_size(array)} px, but {files.post.name} is {_size(post)}; resample one of them"
         raise BadFile(_where(files, path), reason)
 
 
-def _where(files: SceneFiles, path: Path) -> str:
+def _where(files: PairFiles, path: Path) -> str:
     return where(files.ecoregion, path)
 
 
