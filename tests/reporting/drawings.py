@@ -1,4 +1,4 @@
-"""What tests of charts and pictures share."""
+"""Helpers of the tests of charts and pictures."""
 
 from pathlib import Path
 from typing import Any

@@ -19,7 +19,7 @@ Extent = Mapping[str, Sequence[float]]  # {"height": (smallest, median, largest)
 
 @dataclasses.dataclass(frozen=True)
 class Contract:
-    """How images of an ecoregion were seen in training.
+    """The channels, the values and the scale with which training saw the images of an ecoregion.
 
     Attributes:
       channels: of the network's input, in order: "post-event red", or "post-event band 4" of chosen bands.
@@ -73,9 +73,7 @@ def read_contract(described: Mapping[str, Any]) -> Contract:
     return Contract(
         channels=tuple(described["channels"]),
         side=described["side"],
-        intensities=Intensities(stored["dtype"], tuple(stored["bands"]), tuple(map(tuple, stored["ranges"])))
-        if stored
-        else PLAIN,
+        intensities=Intensities.of_plain(stored) if stored else PLAIN,
         pixels=described.get("pixels"),
         gsd_m=described.get("gsd_m"),
     )

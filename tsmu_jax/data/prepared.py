@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import io
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -22,12 +21,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 
-from tsmu_jax.data import images
+from tsmu_jax.data import images, prepared_index
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
-from tsmu_jax.data.layout import DATASET, index_path, is_prepared
+from tsmu_jax.data.layout import DATASET, is_prepared
 from tsmu_jax.data.progress import reported
-from tsmu_jax.data.source import Footprint, Intensities, Pair, PairInfo, PairSource, Skipped
+from tsmu_jax.data.source import Pair, PairInfo, PairSource, Skipped
 from tsmu_jax.data.splits import names
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
@@ -43,8 +42,6 @@ __all__ = [
 
 _SPLIT = "pairs"  # which of them are tested on is decided when they are read: see splits.py
 _VERSION = "1.0.0"
-SCHEMA = 4  # of the index
-_READABLE = (2, 3, SCHEMA)  # 2 lacks the sizes of the images, 3 what a pixel covers and how its values were mapped
 _IMAGES = ("pre", "post", "mask")
 _BATCH = 16  # records encoded at once, and held in memory
 
@@ -60,9 +57,7 @@ def write(source: PairSource, data_dir: str | os.PathLike[str]) -> None:
     """
     data_dir = Path(data_dir)
     if is_prepared(data_dir):
-        index = _read_index(data_dir)
-        same = index["schema"] < SCHEMA or _covered(index) == _wanted(source)  # earlier releases recorded none
-        if index["fingerprints"] == source.fingerprints and same:
+        if prepared_index.describes(prepared_index.read(data_dir), source):
             logging.info("%s: already prepared from the same images", data_dir)
             return
         raise UserError(f"{data_dir}: holds a dataset of other images or options; remove it or go elsewhere")
@@ -70,13 +65,7 @@ def write(source: PairSource, data_dir: str | os.PathLike[str]) -> None:
     try:
         shutil.rmtree(staging, ignore_errors=True)  # of an interrupted run
         staging.mkdir(parents=True)
-        index = {
-            "schema": SCHEMA,
-            "fingerprints": dict(source.fingerprints),
-            "ecoregions": {name: _build(source, name, staging) for name in names(source.infos)},
-            "skipped": [skip._asdict() for skip in source.skipped],
-        }
-        index_path(staging).write_text(json.dumps(index, indent=1), encoding="utf-8")
+        prepared_index.write(source, {name: _build(source, name, staging) for name in names(source.infos)}, staging)
         (staging / DATASET).rename(data_dir / DATASET)
         shutil.rmtree(staging)
     except OSError as error:
@@ -105,7 +94,7 @@ class PreparedSource:
         """
         if not is_prepared(data_dir):
             raise UserError(f"{data_dir}: no prepared dataset; write one with python -m tsmu_jax.prepare")
-        index = _read_index(Path(data_dir))
+        index = prepared_index.read(Path(data_dir))
         known = index["ecoregions"]
         chosen = chosen_ecoregions(known, ecoregions, where=str(data_dir))
         self._records: list[tuple[Any, int]] = []  # TFDS data source, position in it
@@ -119,7 +108,7 @@ class PreparedSource:
                         f"{data_dir}: pair {entry['id']} of ecoregion {name!r} has no pre-event image; "
                         "train for post-event images only: --config.data.channels=3"
                     )
-                infos.append(_info(name, entry))
+                infos.append(prepared_index.info(name, entry))
                 self._records.append((records, position))
         self.infos: tuple[PairInfo, ...] = tuple(infos)
         skipped = [Skipped(**entry) for entry in index["skipped"]]
@@ -224,32 +213,6 @@ class SyntheticLandslides(LandslidePairs):
         return SyntheticSource({config.name: config.pairs}, height=config.height, width=config.width, seed=config.seed)
 
 
-def _covered(index: dict[str, Any]) -> list[Any]:
-    """Metres a pixel of each pair: no fingerprint tells, since they are stated and change no image."""
-    return [entry.get("gsd_m") for name in sorted(index["ecoregions"]) for entry in index["ecoregions"][name]]
-
-
-def _wanted(source: PairSource) -> list[Any]:
-    return [info.gsd_m and list(info.gsd_m) for info in source.infos]
-
-
-def _info(ecoregion: str, entry: dict[str, Any]) -> PairInfo:
-    """A pair as the index describes it. Raises KeyError and TypeError where the entry is damaged."""
-    known = {name: entry.pop(name, None) for name in ("footprint", "size", "gsd_m", "intensities")}
-    footprint, size, gsd_m, intensities = known.values()
-    if intensities:
-        ranges = tuple((low, high) for low, high in intensities["ranges"])
-        intensities = Intensities(intensities["dtype"], tuple(intensities["bands"]), ranges)
-    return PairInfo(
-        ecoregion=ecoregion,
-        footprint=footprint and Footprint(*footprint),
-        size=size and tuple(size),
-        gsd_m=gsd_m and tuple(gsd_m),
-        intensities=intensities,
-        **entry,
-    )
-
-
 def _record(info: PairInfo, pair: Pair) -> dict[str, Any]:
     pre = np.zeros((1, 1, 3), np.uint8) if pair.pre is None else pair.pre
     return {
@@ -303,14 +266,3 @@ def _open(data_dir: Path, name: str, *, expected: int) -> Any:
     if found != expected:
         raise UserError(f"{data_dir}: ecoregion {name!r} has {found} of {expected} pairs; prepare it again")
     return records
-
-
-def _read_index(data_dir: Path) -> dict[str, Any]:
-    path = index_path(data_dir)
-    try:
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); remove the dataset and prepare it again") from None
-    if index.get("schema") not in _READABLE:
-        raise UserError(f"{path}: written by another release; remove the dataset and prepare it again")
-    return index

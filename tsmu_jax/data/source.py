@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Footprint(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Intensities:
-    """How the values that a file stores become intensities in [0, 1].
+    """The mapping of the values that a file stores to intensities in [0, 1].
 
     Attributes:
       dtype: of the file, "uint16".
@@ -31,6 +31,12 @@ class Intensities:
     dtype: str
     bands: tuple[int, int, int]
     ranges: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of_plain(cls, stored: Mapping[str, Any]) -> "Intensities":
+        """Undoes `dataclasses.asdict`, also after JSON."""
+        ranges = tuple((low, high) for low, high in stored["ranges"])
+        return cls(stored["dtype"], tuple(stored["bands"]), ranges)
 
 
 @dataclasses.dataclass(frozen=True)

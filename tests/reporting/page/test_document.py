@@ -61,7 +61,7 @@ class Reader(HTMLParser):
         return [attributes for _, attributes, _ in self.all("img") if attributes["class"] != "chart"]
 
     def charts(self) -> list[tuple[str, ElementTree.Element]]:
-        """What is said of each chart, and its drawing."""
+        """Alternative text and drawing of each chart."""
         found = [attributes for _, attributes, _ in self.all("img") if attributes["class"] == "chart"]
         return [(one["alt"] or "", ElementTree.fromstring(content(one))) for one in found]
 
