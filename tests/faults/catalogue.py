@@ -51,8 +51,8 @@ FAULTS = (
     Fault(
         "labels-shifted",
         "tsmu_jax/data/examples.py",
-        before="mask = np.asarray(_resized(pair.mask, (size, size), Image.Resampling.NEAREST))",
-        after="mask = np.roll(np.asarray(_resized(pair.mask, (size, size), Image.Resampling.NEAREST)), 1, axis=1)",
+        before="mask = _resized(pair.mask, (size, size), Image.Resampling.NEAREST)",
+        after="mask = np.roll(_resized(pair.mask, (size, size), Image.Resampling.NEAREST), 1, axis=1)",
         tests=("tests/data/test_examples.py::test_images_of_the_right_size_are_untouched",),
     ),
     # The loss takes its own default, whatever the configuration says.

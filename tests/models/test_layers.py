@@ -1,4 +1,3 @@
-import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -8,11 +7,9 @@ import pytest
 from tsmu_jax.learning.parallel import CPU_OPTIONS
 from tsmu_jax.models.layers import (
     BatchNorm,
-    Conv,
     Dropout,
     Pointwise,
     bernoulli,
-    kernel_init,
     norm_relu,
     relu,
     residual,
@@ -168,18 +165,6 @@ def test_dropout_keeps_the_expectation() -> None:
     kept = y != 0
     np.testing.assert_allclose(y[kept], 1 / 0.7, rtol=1e-6)
     assert abs(kept.mean() - 0.7) < 4 * np.sqrt(0.3 * 0.7 / ones.size)  # four standard deviations
-
-
-@pytest.mark.parametrize("shape", [(3, 3, 5, 7), (12, 9)])
-def test_kernels_start_as_flaxs_do(shape: tuple[int, ...]) -> None:
-    key = jax.random.key(1)
-    np.testing.assert_array_equal(kernel_init(key, shape), nn.initializers.he_normal()(key, shape))
-
-
-def test_a_parameter_of_another_shape_is_refused() -> None:
-    params = Conv(3).init(jax.random.key(0), np.ones((1, 4, 4, 2), np.float32))
-    with pytest.raises(flax.errors.ScopeParamShapeError, match="kernel"):
-        Conv(3).apply(params, np.ones((1, 4, 4, 5), np.float32))
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.1, 0.9, 1.0])

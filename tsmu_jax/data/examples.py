@@ -30,7 +30,7 @@ def to_example(pair: Pair, *, size: int, channels: int) -> Example:
       UserError: if 6 channels are asked for and there is no pre-event image.
     """
     image = stacked(pair.pre, pair.post, size=(size, size), channels=channels)
-    mask = np.asarray(_resized(pair.mask, (size, size), Image.Resampling.NEAREST))
+    mask = _resized(pair.mask, (size, size), Image.Resampling.NEAREST)
     return Example(image, mask)
 
 
@@ -48,12 +48,13 @@ def stacked(pre: np.ndarray | None, post: np.ndarray, *, size: tuple[int, int], 
         if pre is None:
             raise UserError("a pair without a pre-event image has 3 channels: set --config.data.channels=3")
         dates = [pre, post]
-    return np.concatenate([np.asarray(_resized(date, size, Image.Resampling.BILINEAR)) for date in dates], axis=-1)
+    return np.concatenate([_resized(date, size, Image.Resampling.BILINEAR) for date in dates], axis=-1)
 
 
-def _resized(array: np.ndarray, size: tuple[int, int], how: Image.Resampling) -> Image.Image:
-    image, (height, width) = Image.fromarray(array), size
-    return image if image.size == (width, height) else image.resize((width, height), how)
+def _resized(array: np.ndarray, size: tuple[int, int], how: Image.Resampling) -> np.ndarray:
+    """u8[h, w] or u8[h, w, 3] at a size (height and width); the array itself where it has that size."""
+    height, width = size
+    return array if array.shape[:2] == size else np.asarray(Image.fromarray(array).resize((width, height), how))
 
 
 class Examples:

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -17,25 +17,7 @@ Dtype = Any
 Initializer = Callable[..., jax.Array]
 
 
-def kernel_init(key: jax.Array, shape: Sequence[int], dtype: Dtype = jnp.float32) -> jax.Array:
-    """He et al.'s normal initialisation: the values of `nn.initializers.he_normal()`.
-
-    Drawn flat: JAX traces and lowers a draw once for each shape, and many kernels have as many weights as another one.
-    """
-    flat = jax.random.truncated_normal(key, -2, 2, (math.prod(shape),), dtype)
-    deviation = 0.87962566103423978  # of a normal distribution between -2 and 2
-    scale = jnp.sqrt(jnp.asarray(2 / math.prod(shape[:-1]), dtype)) / jnp.asarray(deviation, dtype)
-    return (flat * scale).reshape(shape)
-
-
-def parameter(module: nn.Module, name: str, init: Initializer, shape: tuple[int, ...]) -> jax.Array:
-    """A module's parameter f32[*shape].
-
-    `module.param` traces the initialiser again at each use, to compare shapes: a sixth of what tracing a training step
-    takes. So it is left to make what is missing, and to complain of another shape.
-    """
-    held: jax.Array | None = module.get_variable("params", name)
-    return module.param(name, init, shape) if held is None or held.shape != shape else held
+kernel_init = nn.initializers.he_normal()  # He et al.'s initialisation
 
 
 @jax.custom_vjp
@@ -102,11 +84,11 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[b, h, w, c]. Returns f[b, h, w, features]."""
-        kernel = parameter(self, "kernel", kernel_init, (3, 3, x.shape[-1], self.features))
+        kernel = self.param("kernel", kernel_init, (3, 3, x.shape[-1], self.features))
         x = convolve(x.astype(self.dtype), kernel.astype(self.dtype))
         if not self.use_bias:
             return x
-        bias = parameter(self, "bias", nn.initializers.zeros, (self.features,))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
         return x + bias.astype(self.dtype)[None, None, None]
 
 
@@ -120,14 +102,14 @@ class ConvTranspose(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[b, h, w, c]. Returns f[b, 2h, 2w, features]."""
-        kernel = parameter(self, "kernel", kernel_init, (self.side, self.side, x.shape[-1], self.features))
-        bias = parameter(self, "bias", nn.initializers.zeros, (self.features,))
+        kernel = self.param("kernel", kernel_init, (self.side, self.side, x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x = conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype))
         return x + bias.astype(self.dtype)[None, None, None]
 
 
 class Dense(nn.Module):
-    """Matrix product and bias: flax's layer of this name, with its parameters, by `multiply` and `parameter`."""
+    """Matrix product and bias: flax's layer of this name, with its parameters, by `multiply`."""
 
     features: int
     dtype: Dtype = jnp.float32
@@ -137,8 +119,8 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[n, c]. Returns f[n, features]."""
-        kernel = parameter(self, "kernel", self.kernel_init, (x.shape[-1], self.features))
-        bias = parameter(self, "bias", self.bias_init, (self.features,))
+        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
+        bias = self.param("bias", self.bias_init, (self.features,))
         return multiply(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)[None]
 
 
@@ -180,8 +162,8 @@ class BatchNorm(nn.Module):
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
         """Args: x: f[b, h, w, c]; weight: f32[b], 0 for images that do not count. Returns the shape of x."""
         channels = x.shape[-1]
-        scale = parameter(self, "scale", nn.initializers.ones, (channels,))
-        bias = parameter(self, "bias", nn.initializers.zeros, (channels,))
+        scale = self.param("scale", nn.initializers.ones, (channels,))
+        bias = self.param("bias", nn.initializers.zeros, (channels,))
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,))
         running_var = self.variable("batch_stats", "var", jnp.ones, (channels,))
         mean, var = running_mean.value, running_var.value
