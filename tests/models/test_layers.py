@@ -9,7 +9,6 @@ from tsmu_jax.models.layers import (
     BatchNorm,
     Dropout,
     Pointwise,
-    bernoulli,
     norm_relu,
     relu,
     residual,
@@ -165,18 +164,6 @@ def test_dropout_keeps_the_expectation() -> None:
     kept = y != 0
     np.testing.assert_allclose(y[kept], 1 / 0.7, rtol=1e-6)
     assert abs(kept.mean() - 0.7) < 4 * np.sqrt(0.3 * 0.7 / ones.size)  # four standard deviations
-
-
-@pytest.mark.parametrize("probability", [0.0, 0.1, 0.9, 1.0])
-def test_masks_are_independent_draws(probability: float) -> None:
-    shape = (101, 101, 13)  # an odd number of values
-    mask = np.asarray(bernoulli(jax.random.key(3), probability, shape)).ravel()
-    sigma = np.sqrt(probability * (1 - probability) / mask.size)
-    assert abs(mask.mean() - probability) <= 4 * sigma
-    # One draw of Threefry yields four values: neighbours, and their likes half of all values further on.
-    for distance in (1, 2, mask.size // 2, mask.size // 2 + 1):
-        together = np.mean(mask[distance:] & mask[:-distance])
-        assert abs(together - probability**2) <= 8 * sigma
 
 
 @pytest.mark.parametrize("spatial", [False, True])

@@ -50,7 +50,7 @@ def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """
     batch, height, width, channels = x.shape
     side, _, _, features = kernel.shape
-    product = multiply(x, kernel.transpose(2, 0, 1, 3).reshape(channels, -1))
+    product = x @ kernel.transpose(2, 0, 1, 3).reshape(channels, -1)
     taps = product.reshape(batch, height, width, side, side, features)
     return _interleave(_interleave(taps, axis=1), axis=2)
 
@@ -111,26 +111,6 @@ def _convolve_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) 
 
 
 _convolve.defvjp(_convolve_forward, _convolve_backward)
-
-
-@jax.custom_vjp
-def multiply(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Matrix product. Args: x: f[..., c]; kernel: f[c, d]. Returns f[..., d]."""
-    return x @ kernel
-
-
-def _multiply_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return x @ kernel, (x, kernel)
-
-
-def _multiply_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-    x, kernel = saved
-    pixels, of_pixels = (each.reshape(-1, each.shape[-1]) for each in (x, gradient))  # nothing to transpose
-    of_kernel, gradient = _one_by_one(pixels.T @ of_pixels, gradient)
-    return gradient @ kernel.T, of_kernel
-
-
-multiply.defvjp(_multiply_forward, _multiply_backward)
 
 
 def _one_by_one(of_kernel: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:

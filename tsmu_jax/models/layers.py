@@ -1,6 +1,5 @@
 """Layers that both variants of the network share."""
 
-import math
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.random import threefry_2x32
 
-from tsmu_jax.models.convolutions import conv_transpose, convolve, multiply
+from tsmu_jax.models.convolutions import conv_transpose, convolve
 
 Dtype = Any
 Initializer = Callable[..., jax.Array]
@@ -108,22 +106,6 @@ class ConvTranspose(nn.Module):
         return x + bias.astype(self.dtype)[None, None, None]
 
 
-class Dense(nn.Module):
-    """Matrix product and bias: flax's layer of this name, with its parameters, by `multiply`."""
-
-    features: int
-    dtype: Dtype = jnp.float32
-    kernel_init: Initializer = kernel_init
-    bias_init: Initializer = nn.initializers.zeros
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Args: x: f[n, c]. Returns f[n, features]."""
-        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
-        bias = self.param("bias", self.bias_init, (self.features,))
-        return multiply(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)[None]
-
-
 class Pointwise(nn.Module):
     """1x1 convolution, written as the matrix product that it is: XLA's CPU backend is faster at those."""
 
@@ -135,7 +117,7 @@ class Pointwise(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Args: x: f[..., c]. Returns f[..., features]."""
-        dense = Dense(self.features, self.dtype, self.kernel_init, self.bias_init)
+        dense = nn.Dense(self.features, dtype=self.dtype, kernel_init=self.kernel_init, bias_init=self.bias_init)
         flat = dense(x.reshape(-1, x.shape[-1]))
         return flat.reshape(*x.shape[:-1], self.features)
 
@@ -209,22 +191,5 @@ class Dropout(nn.Module):
             return x
         salt = zlib.crc32("/".join(self.path).encode())  # two layers of one decoder draw different masks
         shape = (1, 1, x.shape[-1]) if self.spatial else x.shape[1:]
-        kept = jax.vmap(lambda key: bernoulli(jax.random.fold_in(key, salt), 1 - self.rate, shape))
+        kept = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, salt), 1 - self.rate, shape))
         return jnp.where(kept(keys), x / (1 - self.rate), 0).astype(x.dtype)
-
-
-def bernoulli(key: jax.Array, probability: float, shape: tuple[int, ...]) -> jax.Array:
-    """Draws as `jax.random.bernoulli`, from 16 random bits a value: one draw of Threefry for four, not for each.
-
-    Args:
-      key: of one image.
-      probability: of True, which is met to 1 / 2**17.
-
-    Returns:
-      bool[shape].
-    """
-    values = math.prod(shape)
-    first, second, *_ = jax.random.key_data(key)
-    words = threefry_2x32((first, second), lax.iota(jnp.uint32, -(-values // 2)))
-    halves = lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:values]
-    return (halves.astype(jnp.int32) < round(probability * 2**16)).reshape(shape)
