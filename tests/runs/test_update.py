@@ -2,7 +2,6 @@
 
 import csv
 import json
-import runpy
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 from PIL import Image
 
 import tsmu_jax
-from tsmu_jax.data.synthetic import SyntheticSource
+from tests.runs.circle import ROOT, TINY, configuration, write_images
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.intervals import Interval
 from tsmu_jax.mask import UNKNOWN
@@ -27,43 +26,6 @@ from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.runs import update
 from tsmu_jax.runs.experiment import prepare
 from tsmu_jax.train import train_and_evaluate
-
-ROOT = Path(__file__).parents[2]
-TINY = {
-    "data.size": 16,
-    "data.test_pairs": 4,
-    "data.subsample": 0,
-    "model.depth": 2,
-    "model.width": 0.25,
-    "epochs.initial": 40,  # there must be something to forget
-    "epochs.freeze": 2,
-    "epochs.joint_fine_tuning": 2,
-    "epochs.retrain": 1,
-    "epochs.fine_tune": 1,
-    "selection.epochs": 4,
-    "new": "",
-}
-
-
-def configuration(directory: Path, **changes: Any) -> dict[str, Any]:
-    config = runpy.run_path(str(ROOT / "configs" / "tsmu.py"))["get_config"]("demo")
-    flat = TINY | {"data.dir": str(directory)} | {key.replace("__", "."): value for key, value in changes.items()}
-    config.update_from_flattened_dict(flat)
-    return config.to_dict()
-
-
-def write_images(directory: Path, ecoregions: Sequence[str], *, seed: int = 0) -> Path:
-    """Writes twelve pairs of each ecoregion; a strip of each is unknown ground."""
-    unknown = np.zeros((32, 32), np.uint8)
-    unknown[:2] = 255
-    source = SyntheticSource(dict.fromkeys(ecoregions, 12), height=32, width=32, seed=seed)
-    for index, info in enumerate(source.infos):
-        folder = directory / info.ecoregion
-        folder.mkdir(parents=True, exist_ok=True)
-        pair = source[index]
-        for role, array in (("pre", pair.pre), ("post", pair.post), ("mask", 255 * pair.mask), ("unknown", unknown)):
-            Image.fromarray(array).save(folder / f"{info.id}_{role}.png")
-    return directory
 
 
 def files(directory: Path) -> dict[str, bytes]:

@@ -3,10 +3,12 @@
 import dataclasses
 import datetime
 import importlib.metadata
+import os
 import platform
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ def provenance(config: Config, images: str, command: str) -> dict[str, Any]:
     return {
         "schema": 2,
         "command": command,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created": _now().isoformat(timespec="seconds"),
         "seed": config.seed,
         "config": dataclasses.asdict(config),
         "images": images,
@@ -39,6 +41,12 @@ def provenance(config: Config, images: str, command: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "git_revision": _git_revision(),
     }
+
+
+def _now() -> datetime.datetime:
+    """The time, or what SOURCE_DATE_EPOCH states: two runs then leave saved models with the same digest."""
+    stated = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.datetime.fromtimestamp(int(stated) if stated else time.time(), datetime.UTC)
 
 
 def _git_revision() -> str | None:

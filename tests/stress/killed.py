@@ -1,0 +1,210 @@
+"""A run and an update of its model in processes that are killed at a moment, and what they must leave in the end.
+
+The first process imports everything once and forks the others before JAX starts: an attempt then costs its work alone.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.runs.circle import configuration, write_images
+from tsmu_jax.learning import checkpoints
+from tsmu_jax.runs import files
+
+PRELOADED = ("tests.stress.killed", "tsmu_jax.train", "tsmu_jax.reporting.summary", "orbax.checkpoint.v1")
+RUNS = ("first", "second")
+TIMES = {"seconds", "recording_seconds", "images_per_second", "input_wait"}  # what two equal runs may differ in
+CREATED = "1750000000"  # SOURCE_DATE_EPOCH: a saved model says when its runs began
+_LEFT_OUT = {"checkpoint", "tensorboard", "figures", "results.md", ".lock"}
+TIMEOUT_SECONDS = 300.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """When a process kills itself or is killed: after some seconds, or before its n-th change of a file."""
+
+    seconds: float | None = None
+    change: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """How a process ended.
+
+    Attributes:
+      finished: it was not killed.
+      seconds: that it ran.
+      changes: of files that it had made, where it was not killed.
+      where: the newest directory that had changed when it was killed, as "second/phases/01_freeze".
+    """
+
+    finished: bool
+    seconds: float
+    changes: int = 0
+    where: str = ""
+
+
+class Scene:
+    """A directory with the images of two ecoregions and of a third one, and the runs on them."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.runs = root / "runs"
+        write_images(root / "old", ("etf", "nad"))
+        write_images(root / "new", ("mwcf",))
+        os.environ |= {
+            "JAX_PLATFORMS": "cpu",
+            "JAX_COMPILATION_CACHE_DIR": str(root / "programs"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "MPLBACKEND": "agg",
+            "SOURCE_DATE_EPOCH": CREATED,
+        }
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(PRELOADED))
+
+    def attempt(self, moment: Moment | None = None) -> Attempt:
+        """Goes on with the two runs in a new process. Raises RuntimeError where it fails or hangs by itself."""
+        moment = moment or Moment()
+        receiver, sender = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_work, args=(self.root, moment, sender))
+        started = time.monotonic()
+        process.start()
+        sender.close()
+        process.join(TIMEOUT_SECONDS if moment.seconds is None else moment.seconds)
+        timed_out = process.exitcode is None
+        if timed_out:
+            process.kill()
+            process.join()
+        seconds = time.monotonic() - started
+        said = None
+        with contextlib.suppress(EOFError):
+            said = receiver.recv()
+        if isinstance(said, int):
+            return Attempt(True, seconds, said)
+        if said is None and (moment.seconds if timed_out else process.exitcode == -signal.SIGKILL):
+            return Attempt(False, seconds, where=newest(self.runs))
+        raise RuntimeError(said or f"the process hung or ended with code {process.exitcode} after {seconds:.0f} s")
+
+    def clear(self) -> None:
+        """Removes the runs."""
+        shutil.rmtree(self.runs, ignore_errors=True)
+
+
+def _work(root: Path, moment: Moment, sender: Any) -> None:
+    """The run and the update, in a process of their own. Sends the number of changes, or a traceback."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    changes = _counted(root / "runs", moment.change)
+    try:
+        from tsmu_jax.train import train_and_evaluate
+
+        often = {"checkpoint_minutes": 1e-4, "epochs__initial": 4, "reuse": False}
+        train_and_evaluate(configuration(root / "old", old="etf", new="nad", **often), root / "runs" / RUNS[0])
+        update = {"start": str(root / "runs" / RUNS[0]), "update__max_forgetting": 0.9}
+        train_and_evaluate(configuration(root / "new", **update, **often), root / "runs" / RUNS[1])
+    except BaseException:
+        import traceback
+
+        sender.send(traceback.format_exc())
+        raise
+    sender.send(len(changes))
+
+
+def _counted(directory: Path, last: int | None) -> list[str]:
+    """Notes every change of a file under `directory` from now on; kills this process before the `last` one."""
+    changes: list[str] = []
+    prefix = str(directory)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if not (event in _CHANGING or (event == "open" and _writes(arguments))):
+            return
+        if any(isinstance(each, str | os.PathLike) and os.fspath(each).startswith(prefix) for each in arguments[:2]):
+            if len(changes) == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            changes.append(event)
+
+    sys.addaudithook(hook)
+    return changes
+
+
+_CHANGING = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.truncate", "os.symlink"}
+
+
+def _writes(arguments: tuple[Any, ...]) -> bool:
+    flags = arguments[2] if len(arguments) > 2 else None
+    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
+
+
+def newest(runs: Path) -> str:
+    """The phase, or other part of a run, whose files have changed last; "" where there is none."""
+    latest: tuple[int, Path] | None = None
+    for path in runs.rglob("*"):
+        with contextlib.suppress(OSError):
+            latest = max(latest or (0, runs), (path.lstat().st_mtime_ns, path))
+    if latest is None:
+        return ""
+    parts = latest[1].relative_to(runs).parts
+    return "/".join(parts[: 3 if len(parts) > 1 and parts[1] == "phases" else 2])
+
+
+def outcome(runs: Path) -> dict[str, str]:
+    """What two equal runs have in common: {file or phase: SHA-256 of its bytes, of its values without times}.
+
+    TensorBoard's files, pictures and the closing table, which hold times, and the lock are left out.
+    """
+    found = {}
+    for run in (runs / name for name in RUNS):
+        for path in sorted(run.rglob("*")):
+            name = str(path.relative_to(runs))
+            if path.name == "checkpoint" and path.is_dir():
+                found[name] = _digest(_plain(checkpoints.load(path)))
+            elif path.is_file() and not _LEFT_OUT & set(path.parts):
+                found[name] = _digest(_content(path))
+    return found
+
+
+def _content(path: Path) -> Any:
+    if path.parent.name != "model" and path.suffix == ".json":
+        return _without_times(json.loads(path.read_text()))
+    if path.suffix == ".jsonl":
+        return [_without_times(json.loads(line)) for line in path.read_text().splitlines()]
+    return path.read_bytes().hex()
+
+
+def _without_times(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_times(each) for key, each in value.items() if key not in TIMES}
+    return [_without_times(each) for each in value] if isinstance(value, list) else value
+
+
+def _plain(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {key: _plain(each) for key, each in tree.items()}
+    array = np.asarray(tree)
+    return [str(array.dtype), list(array.shape), array.tobytes().hex()]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def leftovers(runs: Path) -> list[str]:
+    """Files and directories that an interrupted write has left, which a finished run must not have."""
+    return [str(path.relative_to(runs)) for path in runs.rglob("*") if _interrupted(path.name)]
+
+
+def _interrupted(name: str) -> bool:
+    return name.endswith((files.PARTIAL, ".previous")) or name == "unfinished" or "orbax-checkpoint-tmp" in name
