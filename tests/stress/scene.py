@@ -1,0 +1,23 @@
+"""What is spoilt: a finished tiny run with its model, and a small prepared data set."""
+
+from pathlib import Path
+
+from tests.runs.circle import configuration, write_images
+from tsmu_jax.data import prepared
+from tsmu_jax.data.folder import FolderSource
+
+
+def tiny_run(root: Path) -> Path:
+    """Trains a tiny TSMU run in `root`, on images that it writes there. Returns its directory."""
+    from tsmu_jax.train import train_and_evaluate
+
+    images = write_images(root / "images", ("etf", "nad"))
+    changes = {"epochs__initial": 1, "epochs__freeze": 1, "epochs__joint_fine_tuning": 1, "selection__epochs": 1}
+    train_and_evaluate(configuration(images, old="etf", new="nad", **changes), root / "run")
+    return root / "run"
+
+
+def prepared_dataset(root: Path) -> Path:
+    """Prepares two small ecoregions in `root`. Returns the data set's directory."""
+    prepared.write(FolderSource(write_images(root / "folder", ("etf", "nad")), require_pre=True), root / "prepared")
+    return root / "prepared"
