@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.rows import RECORDED, Row, as_json, markdown, record, regressions
+from benchmarks.rows import RECORDED, Row, as_json, markdown, regressions, store
 from tsmu_jax.errors import UserError
 
 ALL = (
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = run(names)
     print(json.dumps(as_json(rows)) if arguments.json else markdown(rows))
     if arguments.record:
-        record(rows, arguments.recorded)
+        store(rows, arguments.recorded)
         return 0
     worse = regressions(rows, arguments.recorded)
     for sentence in worse:

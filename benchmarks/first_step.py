@@ -20,7 +20,7 @@ def first_step(loop: Any, state: Any) -> NoReturn:
 
 if __name__ == "__main__":
     cli.collect_rarely()  # as main does before it imports anything large
-    from tsmu_jax.runs import phase as stage
+    from tsmu_jax.runs import phase as phase_module
 
-    vars(stage)["fit"] = first_step
+    vars(phase_module)["fit"] = first_step
     runpy.run_module("tsmu_jax.main", run_name="__main__")

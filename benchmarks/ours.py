@@ -35,12 +35,12 @@ def train_step(size: int, batch: int, dtype: str = "float32", rematerialise: boo
     return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=0))
 
 
-def joint_fine_tuning_step(size: int, batch: int, old: int, dtype: str = "float32") -> Job:
-    """A step of joint fine-tuning beside `old` decoders, each held to its stored responses."""
-    network, model = _model(dtype, {"old": old, "new": 1})
+def joint_fine_tuning_step(size: int, batch: int, old_decoders: int, dtype: str = "float32") -> Job:
+    """A step of joint fine-tuning beside `old_decoders`, each held to its stored responses."""
+    network, model = _model(dtype, {"old": old_decoders, "new": 1})
     distilled = tuple(model.params["old"])
     objective = Objective(trains=PARTS, training=(), supervised=("new0",), distilled=distilled)
-    return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=old))
+    return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=old_decoders))
 
 
 def inference(size: int, batch: int, dtype: str = "float32") -> Job:

@@ -116,7 +116,7 @@ def regressions(rows: Iterable[Row], recorded: Path) -> list[str]:
     ]
 
 
-def record(rows: Iterable[Row], recorded: Path) -> None:
+def store(rows: Iterable[Row], recorded: Path) -> None:
     """Makes these rows what later ones are compared with; those of other work, and of what failed now, stay."""
     before = {entry["name"]: entry for entry in json.loads(recorded.read_text())} if recorded.exists() else {}
     known = {name for name, entry in before.items() if entry["ratio"] is not None}

@@ -23,7 +23,7 @@ from tsmu_jax.learning.parallel import AXIS, replicate
 from tsmu_jax.learning.state import add_decoder, init_model
 from tsmu_jax.models.tsmu import make_network
 from tsmu_jax.runs import experiment, metrics_log
-from tsmu_jax.runs import phase as stage
+from tsmu_jax.runs import phase as phase_module
 from tsmu_jax.runs.directory import PhaseDirectory
 from tsmu_jax.runs.feed import make_feed
 from tsmu_jax.runs.progress import PhaseProgress
@@ -69,7 +69,7 @@ def phase_step(phase: str, size: int, batch: int, pairs: int) -> Job:
 
 def wait(size: int, batch: int, pairs: int) -> Job:
     """How long a step of initial training waits for its input, which is decoded from ArrayRecord each time."""
-    steps = _from_records(size, batch, pairs)
+    steps = _from_files(size, batch, pairs)
     taken: list[float] = []
 
     def run() -> float:
@@ -84,7 +84,7 @@ def wait(size: int, batch: int, pairs: int) -> Job:
 
 def reading(size: int, batch: int, pairs: int) -> Job:
     """A batch from ArrayRecord to the device, as fast as they come; long enough to empty what was read ahead."""
-    steps, together = _from_records(size, batch, pairs), 16
+    steps, together = _from_files(size, batch, pairs), 16
 
     def run() -> float:
         started = time.perf_counter()
@@ -134,7 +134,7 @@ def update(method: str, size: int, epochs: int) -> Job:
 
     The network of Table IX, a tenth of the paper's training pairs (3 of nwfm, new; 2 of etf, 2 of mwcf, 3 of nad, old),
     20 draws of each pair an epoch as in the paper. Of each phase, `epochs` are trained; those after the first one,
-    which compiles, say how long an epoch takes, validation included. What is recorded before a phase counts once.
+    which compiles, say how long an epoch takes, validation included. What is stored before a phase counts once.
     """
     paper = configuration({})["epochs"]
     config = configuration(
@@ -171,7 +171,7 @@ def update(method: str, size: int, epochs: int) -> Job:
     return Job(run, warmup=0)
 
 
-def _from_records(size: int, batch: int, pairs: int) -> "_Steps":
+def _from_files(size: int, batch: int, pairs: int) -> "_Steps":
     """Steps of initial training whose input is read and decoded each time."""
     changes, scratch = synthetic(size, batch, pairs), tempfile.TemporaryDirectory()
     prepared.write(experiment.prepare(configuration(changes)).data.source, scratch.name)
@@ -195,7 +195,7 @@ class _Steps:
         log, progress = self.opened.enter_context(metrics_log.MetricsLog(run)), PhaseProgress(phase, 0)
         directory = PhaseDirectory(run, bound.directory)
         feed = make_feed(made, bound, model, directory)
-        self.loop = stage.training_loop(made, feed, directory, log, progress, 0)
+        self.loop = phase_module.training_loop(made, feed, directory, log, progress, 0)
         self.batches = self.loop.batches(0, self.loop.epochs * self.loop.steps_per_epoch)
         self.stream = iter(self.batches)
         self._state = replicate(begin(made, bound, model))

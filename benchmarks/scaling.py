@@ -43,7 +43,7 @@ def curves(largest: int) -> list[Curve]:
         Curve(
             "step of joint fine-tuning, 64 x 64",
             "old ecoregions, a decoder each",
-            points((1, 2, 4, 8), "ours:joint_fine_tuning_step", "old", **step),
+            points((1, 2, 4, 8), "ours:joint_fine_tuning_step", "old_decoders", **step),
             exponent=1.0,
         ),
         Curve(

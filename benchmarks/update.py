@@ -3,7 +3,7 @@
 python -m benchmarks.update --size=128 --epochs=3
 
 The paper's epochs, a tenth of its training pairs, 20 draws of each pair an epoch as in the paper. Of each phase a few
-epochs are trained, and the rest is multiplied: an epoch is like the next one. Validation counts, and for TSMU recording
+epochs are trained, and the rest is multiplied: an epoch is like the next one. Validation counts, and for TSMU storing
 the responses and the frozen encoder's features; compiling does not.
 """
 

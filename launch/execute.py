@@ -35,7 +35,7 @@ def execute(
       config: what the sweep file's `get_config` returned, with the command line's changes.
       file: the sweep file.
       directory: of the sweep.
-      command: that started it, for the record.
+      command: that started it; `sweep.json` and the runs' `config.json` keep it.
       executor: "local" or "slurm".
       max_parallel: points at a time; by default 1 here, 256 on SLURM.
 

@@ -34,7 +34,7 @@ def run_locally(
 
     Args:
       directory: of the sweep.
-      command: that started the sweep, for the runs' records.
+      command: that started the sweep; the runs' `config.json` keep it.
       max_parallel: points at a time.
       gpus: of each point, different ones for points at the same time; 0: every point sees all of the machine's.
     """

@@ -13,7 +13,7 @@ class Run(Checkpointable):
     """Trains and evaluates a configuration; on SLURM a job that runs out of time is queued again and goes on.
 
     Args:
-      command: that started the sweep, for the run's record.
+      command: that started the sweep; the run's `config.json` keeps it.
       launcher: process on this machine that the job ends with; 0: none, as on a cluster.
       gpus: with a launcher, CUDA_VISIBLE_DEVICES; None: unset.
     """

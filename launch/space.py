@@ -54,10 +54,10 @@ def updates(config: config_dict.ConfigDict) -> Iterator[dict[str, Any]]:
     """
     regions = ecoregions(config)
     for seed in seeds(config):
-        for new in configuration.names(config.sweep.held_out) or regions:
+        for arriving in configuration.names(config.sweep.held_out) or regions:
             # Where all ecoregions take part, leaving the old ones away says the same with a shorter name.
-            old = {"old": ",".join(name for name in regions if name != new)} if config.sweep.ecoregions else {}
-            yield {**old, "new": new, "seed": seed}
+            others = {"old": ",".join(name for name in regions if name != arriving)} if config.sweep.ecoregions else {}
+            yield {**others, "new": arriving, "seed": seed}
 
 
 def numbers(config: config_dict.ConfigDict, knob: str, *, whole: bool = False) -> list[Any]:

@@ -25,12 +25,12 @@ WIDTH = 150  # characters, even where the terminal is narrow: Rich would drop th
 
 def write(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path, *, command: str) -> None:
     """Writes what the points are and how each one stands: "finished", "failed" or "waiting"."""
-    records = [
+    entries = [
         {"name": point.name, "overrides": point.overrides, "state": _state(point, failed.get(index), directory)}
         | ({"error": failed[index].error, "log": str(failed[index].log)} if index in failed else {})
         for index, point in enumerate(points)
     ]
-    write_json(directory / SWEEP, {"schema": 1, "command": command, "points": records})
+    write_json(directory / SWEEP, {"schema": 1, "command": command, "points": entries})
 
 
 def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Path) -> Table:

@@ -99,8 +99,8 @@ def make_run(tmp_path: Path) -> MakeRun:
     def make(
         where: str,
         method: str,
-        old: Sequence[str] = ("a", "b"),
-        new: Sequence[str] = ("c",),
+        old_ecoregions: Sequence[str] = ("a", "b"),
+        new_ecoregions: Sequence[str] = ("c",),
         *,
         seed: int = 0,
         scores: Callable[[str, str], float] = lambda phase, ecoregion: 0.5,
@@ -111,7 +111,7 @@ def make_run(tmp_path: Path) -> MakeRun:
     ) -> Path:
         path = tmp_path / where
         config = json.loads(json.dumps(CONFIG))
-        config |= {"method": method, "old": ",".join(old), "new": ",".join(new), "seed": seed}
+        config |= {"method": method, "old": ",".join(old_ecoregions), "new": ",".join(new_ecoregions), "seed": seed}
         for key, value in (changes or {}).items():
             section, _, leaf = key.rpartition(".")
             (config[section] if section else config)[leaf] = value
@@ -119,7 +119,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         (path / "config.json").write_text(json.dumps({"schema": 2, "seed": seed, "config": config}))
         results: list[dict[str, Any]] = []
         lines: list[dict[str, Any]] = []
-        for stage in stages(method, old, new)[:finished]:
+        for stage in stages(method, old_ecoregions, new_ecoregions)[:finished]:
             spent = {
                 "epochs": config["epochs"][stage.phase.settings],
                 "images": 20 * len(stage.ecoregions),
@@ -130,7 +130,7 @@ def make_run(tmp_path: Path) -> MakeRun:
                 "peak_memory_bytes": 3 * 2**20,
                 **(costs or {}),
             }
-            each = {name: scores(stage.directory, name) for name in (*old, *new)}
+            each = {name: scores(stage.directory, name) for name in (*old_ecoregions, *new_ecoregions)}
             record = phase_record(each, name=stage.phase.name, seed=seed, images=images, costs=spent)
             folder = path / "phases" / stage.directory
             folder.mkdir(parents=True)

@@ -288,7 +288,7 @@ def test_tiles_of_another_form(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "expected"),
+    ("old_ecoregions", "new_ecoregions", "expected"),
     [
         ("", "", (("etf", "mwcf", "nad"), ("nwfm",))),
         ("", "etf", (("mwcf", "nad", "nwfm"), ("etf",))),
@@ -297,12 +297,12 @@ def test_tiles_of_another_form(text: str) -> None:
         ("nwfm, etf", "nad,mwcf", (("nwfm", "etf"), ("nad", "mwcf"))),
     ],
 )
-def test_arrivals(old: str, new: str, expected: object) -> None:
-    assert arrivals(old, new, KNOWN) == expected
+def test_arrivals(old_ecoregions: str, new_ecoregions: str, expected: object) -> None:
+    assert arrivals(old_ecoregions, new_ecoregions, KNOWN) == expected
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old_ecoregions", "new_ecoregions", "message"),
     [
         ("eft", "", "--config.old: no ecoregion 'eft'; did you mean etf? (there are etf, mwcf, nad, nwfm)"),
         ("", "etf,nwmf", "--config.new: no ecoregion 'nwmf'; did you mean nwfm? (there are etf, mwcf, nad, nwfm)"),
@@ -314,8 +314,8 @@ def test_arrivals(old: str, new: str, expected: object) -> None:
         ("", "etf,mwcf,nad,nwfm", "one ecoregion to start with and one that arrives are needed;"),
     ],
 )
-def test_arrivals_that_cannot_be(old: str, new: str, message: str) -> None:
-    assert refusal(arrivals, old, new, KNOWN).startswith(message)
+def test_arrivals_that_cannot_be(old_ecoregions: str, new_ecoregions: str, message: str) -> None:
+    assert refusal(arrivals, old_ecoregions, new_ecoregions, KNOWN).startswith(message)
 
 
 @pytest.mark.parametrize("known", [(), ("etf",)])

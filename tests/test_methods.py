@@ -64,8 +64,8 @@ def test_stages_are_those_of_the_paper(method: str) -> None:
             stage.distilled,
             stage.supervised,
             stage.route,
-            stage.old,
-            stage.new,
+            stage.old_decoders,
+            stage.new_decoders,
             stage.phase.settings,
         )
         for stage in bind(method)
@@ -84,8 +84,8 @@ def test_sequential_tsmu_adds_one_decoder_for_each_ecoregion() -> None:
         "04_freeze",
         "05_joint_fine_tuning",
     ]
-    assert [stage.old for stage in plan] == [("etf",)] * 3 + [("etf", "nad")] * 2
-    assert [stage.new for stage in plan] == [(), ("nad",), ("nad",), ("mwcf",), ("mwcf",)]
+    assert [stage.old_decoders for stage in plan] == [("etf",)] * 3 + [("etf", "nad")] * 2
+    assert [stage.new_decoders for stage in plan] == [(), ("nad",), ("nad",), ("mwcf",), ("mwcf",)]
     assert [stage.created for stage in plan] == ["etf", "nad", None, "mwcf", None]
     assert [stage.promotes for stage in plan] == [False, False, False, True, False]
     assert [stage.ecoregions for stage in plan] == [("etf",), ("nad",), ("nad",), ("mwcf",), ("mwcf",)]
@@ -110,17 +110,20 @@ def test_stages_hold_together(method: str) -> None:
         if stage.created:
             assert stage.created not in existing
             existing.add(stage.created)
-        assert {*stage.old, *stage.new} == existing  # a decoder is there once it was created, and stays
+        assert {
+            *stage.old_decoders,
+            *stage.new_decoders,
+        } == existing  # a decoder is there once it was created, and stays
         assert set(stage.route) == {*OLD, *NEW}  # every ecoregion has an answer after every stage
         assert set(stage.route.values()) <= existing
         assert set(stage.supervised) <= existing
         assert set(stage.phase.statistics) <= set(stage.phase.trains)  # frozen: inference mode
-        parts = {"old" if name in stage.old else "new" for name in stage.supervised}
+        parts = {"old" if name in stage.old_decoders else "new" for name in stage.supervised}
         assert parts <= set(stage.phase.trains)  # what labels teach can learn
         assert not set(stage.distilled) & set(stage.supervised)
 
 
-def test_joint_fine_tuning_is_by_default_what_its_record_says() -> None:
+def test_joint_fine_tuning_is_by_default_what_its_method_says() -> None:
     assert bind()[-1].phase == METHODS["tsmu"].update[-1]
 
 

@@ -30,7 +30,7 @@ from tsmu_jax.models.tsmu import init_decoder, init_encoder, make_network
 from tsmu_jax.prediction.folder import predict_folder
 from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
 from tsmu_jax.prediction.pairs import LoadedPair, find, load
-from tsmu_jax.prediction.predictor import BYTES_PER_FEATURE, Choice, Predictor
+from tsmu_jax.prediction.predictor import BYTES_PER_CHANNEL, Choice, Predictor
 from tsmu_jax.prediction.sizes import Size, merged, network_size
 
 NETWORK = {"variant": "table_ix", "channels": 6, "width": 0.25, "depth": 2}
@@ -244,7 +244,7 @@ def test_images_of_another_scale_go_by_windows(model: SavedModel) -> None:
     choice = Choice("a", "a", None)
     size = Predictor(model).size(pair, choice)
     assert size == (120, 140)  # as many pixels of the file to one of the network's as 20 and 24 have to 16
-    pixel = BYTES_PER_FEATURE * model.network.encoder.features
+    pixel = BYTES_PER_CHANNEL * model.network.encoder.feature_channels
     little = Predictor(model, memory_gib=pixel * 40**2 / 2**30)
     assert len(list(little._windows(size))) > 4
     image = stacked(pair.pre, pair.post, size=size, channels=6)[None]

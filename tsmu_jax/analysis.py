@@ -39,7 +39,7 @@ class LoadedPhase:
 
     @property
     def decoders(self) -> tuple[str, ...]:
-        """Names of the decoders, old ones first."""
+        """Names of the decoders, those of the part "old" first."""
         return (*self.params["old"], *self.params["new"])
 
     @property

@@ -130,16 +130,20 @@ def tiles(text: str) -> dict[str, int] | int | None:
     return int(text)
 
 
-def arrivals(old: str, new: str, known: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def arrivals(old_ecoregions: str, new_ecoregions: str, known: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Which ecoregions the model starts with and which arrive later.
 
-    Without `new` the last of the known ones arrives; without `old` the model starts with all others.
+    Without new ecoregions the last of the known ones arrives; without old ones the model starts with all others.
+
+    Args:
+      old_ecoregions, new_ecoregions: `config.old` and `config.new`, "etf,mwcf".
+      known: all ecoregions that there are.
 
     Raises:
       UserError: an ecoregion is unknown, named twice, or none is left to start with.
     """
     known = list(known)
-    for flag, chosen in (("old", names(old)), ("new", names(new))):
+    for flag, chosen in (("old", names(old_ecoregions)), ("new", names(new_ecoregions))):
         for name in chosen:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
@@ -147,8 +151,8 @@ def arrivals(old: str, new: str, known: Iterable[str]) -> tuple[tuple[str, ...],
                 raise UserError(f"--config.{flag}: no ecoregion {name!r}{guess} (there are {', '.join(known)})")
             if chosen.count(name) > 1:
                 raise UserError(f"--config.{flag} names {name} twice")
-    late = names(new) or tuple(name for name in known if name not in names(old))[-1:]
-    early = names(old) or tuple(name for name in known if name not in late)
+    late = names(new_ecoregions) or tuple(name for name in known if name not in names(old_ecoregions))[-1:]
+    early = names(old_ecoregions) or tuple(name for name in known if name not in late)
     both = sorted(set(early) & set(late))
     if both:
         raise UserError(f"--config.old and --config.new both name {', '.join(both)}")

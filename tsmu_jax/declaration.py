@@ -78,7 +78,7 @@ class Setting:
             case Scope.DISTILLING:
                 return phase.distils
             case Scope.UPDATES:
-                return phase.data != "old"
+                return phase.data != "old_ecoregions"
             case Scope.SAMPLING:
                 return phase.data == "new_and_sample"
         return False

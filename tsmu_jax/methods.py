@@ -15,8 +15,9 @@ class Phase:
 
     Attributes:
       name: in results, in the phase's directory and in the configuration.
-      data: ecoregions whose training pairs it sees: those the model already knows ("old"), those that have just
-        arrived ("new"), "all", or the new ones and an equally large random sample of old pairs ("new_and_sample").
+      data: ecoregions whose training pairs it sees: those that the model already knows ("old_ecoregions"), those that
+        have just arrived ("new_ecoregions"), "all", or the new ones and an equally large random sample of pairs of
+        the old ones ("new_and_sample").
       trains: the parts whose parameters move; all others keep every bit.
       statistics: the parts that run in training mode: BatchNorm normalises by the batch and moves its statistics,
         dropout is on. The others run in inference mode, whether their parameters move or not. Where the configuration
@@ -28,7 +29,7 @@ class Phase:
     """
 
     name: str
-    data: Literal["old", "new", "all", "new_and_sample"]
+    data: Literal["old_ecoregions", "new_ecoregions", "all", "new_and_sample"]
     trains: tuple[Part, ...]
     statistics: tuple[Part, ...]
     creates: Literal["old", "new"] | None = None
@@ -56,20 +57,22 @@ class Method:
     sequential: bool = False
 
 
-INITIAL = Phase("initial", data="old", trains=("shared", "old"), statistics=("shared", "old"), creates="old")
-FREEZE = Phase("freeze", data="new", trains=("new",), statistics=("new",), creates="new")
+INITIAL = Phase("initial", data="old_ecoregions", trains=("shared", "old"), statistics=("shared", "old"), creates="old")
+FREEZE = Phase("freeze", data="new_ecoregions", trains=("new",), statistics=("new",), creates="new")
 JOINT_FINE_TUNING = Phase(
     "joint_fine_tuning",
-    data="new",
+    data="new_ecoregions",
     trains=("shared", "old", "new"),
     statistics=(),
     distils=True,
 )
 # The control for joint fine-tuning: the new decoder alone trains on, as long and as fast.
-FREEZE_LONGER = Phase("freeze_longer", data="new", trains=("new",), statistics=(), like="joint_fine_tuning")
+FREEZE_LONGER = Phase("freeze_longer", data="new_ecoregions", trains=("new",), statistics=(), like="joint_fine_tuning")
 
-RETRAIN = Phase("retrain", data="new", trains=("shared", "old"), statistics=("shared", "old"))
-FINE_TUNE = Phase("fine_tune", data="new", trains=("shared", "new"), statistics=("shared", "new"), creates="new")
+RETRAIN = Phase("retrain", data="new_ecoregions", trains=("shared", "old"), statistics=("shared", "old"))
+FINE_TUNE = Phase(
+    "fine_tune", data="new_ecoregions", trains=("shared", "new"), statistics=("shared", "new"), creates="new"
+)
 JOINT = Phase(
     "joint",
     data="new_and_sample",

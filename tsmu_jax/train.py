@@ -15,7 +15,7 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
 
     Args:
       config: a plain nested dictionary; see configs/tsmu.py.
-      command: what started the run, for the record; by default this process's command line.
+      command: what started the run, kept in `config.json`; by default this process's command line.
 
     Returns:
       What `results.json` holds.

@@ -36,7 +36,7 @@ def test_predicting_a_folder_is_timed_whole() -> None:
     assert times(ours.predict(size=64, batch=2), 2) == [None, None]
 
 
-def test_reading_from_records_is_timed_a_batch() -> None:
+def test_reading_from_files_is_timed_a_batch() -> None:
     seconds = times(runs.reading(size=64, batch=2, pairs=4), 2)
     assert all(value is not None and 0 < value < 5 for value in seconds)
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import __main__ as everything
 from benchmarks import command, train_step
 from benchmarks.measure import Measured
-from benchmarks.rows import Row, as_json, beside, markdown, record, regressions
+from benchmarks.rows import Row, as_json, beside, markdown, regressions, store
 from tsmu_jax.errors import UserError
 
 STEP = Row("step", "s", ours=2.0, peer=4.0, against="eager", target=0.6)
@@ -47,25 +47,25 @@ def test_the_table_reads() -> None:
 
 def test_only_ratios_that_are_much_worse_count(tmp_path: Path) -> None:
     table = tmp_path / "recorded.json"
-    record([at(0.5), Row("help", "s", ours=0.1, limit=1.0)], table)
+    store([at(0.5), Row("help", "s", ours=0.1, limit=1.0)], table)
     assert regressions([at(0.59)], table) == []
     assert regressions([at(0.3)], table) == []
     assert regressions([at(0.61)], table) == ["step: ratio 0.61, recorded 0.50"]
     assert regressions([dataclasses.replace(at(5.0), name="other"), Row("help", "s", ours=9.0)], table) == []
     assert regressions([at(5.0)], tmp_path / "none.json") == []
-    record([at(0.001)], table)
+    store([at(0.001)], table)
     assert regressions([at(0.06)], table) == [] != regressions([at(0.1)], table)  # a tenth of the target is 0.06
 
 
-def test_recording_replaces_what_was_measured_again_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_storing_replaces_what_was_measured_again_and_keeps_the_rest(tmp_path: Path) -> None:
     table = tmp_path / "recorded.json"
-    record([at(0.5), Row("help", "s", ours=0.1)], table)
-    record([at(0.4)], table)
+    store([at(0.5), Row("help", "s", ours=0.1)], table)
+    store([at(0.4)], table)
     entries = {entry["name"]: entry for entry in json.loads(table.read_text())}
     assert entries["step"]["ratio"] == pytest.approx(0.4) and entries["help"]["ours"] == 0.1
     kept = table.read_text()
     without_peer = dataclasses.replace(at(0.4), peer=None)
-    record([without_peer, dataclasses.replace(at(0.4), ours=None), Row("gpu", "", None, note="not measured")], table)
+    store([without_peer, dataclasses.replace(at(0.4), ours=None), Row("gpu", "", None, note="not measured")], table)
     assert table.read_text() == kept
 
 

@@ -10,7 +10,7 @@ import pytest
 from tsmu_jax.batch import DECODER, FLIP, FLIPS, IMAGE, MASK, RESPONSES, ROW, WEIGHT
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.data.examples import Example
-from tsmu_jax.data.pipeline import Arrays, Prefetch, Recorded, train_batches
+from tsmu_jax.data.pipeline import Arrays, Prefetch, StoredFeatures, train_batches
 
 SIDE, CHANNELS = 4, 3
 GROUPS = {"etf": range(1, 8), "nad": range(8, 12)}  # from 1 on, so that no image looks like padding
@@ -146,17 +146,17 @@ def _then_raises(count: int) -> Iterator[Any]:
     raise RuntimeError("no more")
 
 
-def test_recorded_features_take_the_place_of_images() -> None:
+def test_stored_features_take_the_place_of_images() -> None:
     """A row and a mask for each pair: nothing is decoded, and no image is in the batch."""
 
     class Undecodable:
         def __getattr__(self, name: str) -> Any:
-            raise AssertionError(f"{name}: pairs whose features are recorded are decoded")
+            raise AssertionError(f"{name}: pairs whose features are stored are decoded")
 
     places = {pair: 20 - pair for pair in DECODERS}
     masks = {pair: np.full((SIDE, SIDE), pair % 2, np.uint8) for pair in DECODERS}
     draws = make_draws()
-    on_features = read(draws, slots=6, examples=Undecodable(), recorded=Recorded(places, masks))
+    on_features = read(draws, slots=6, examples=Undecodable(), features=StoredFeatures(places, masks))
     for batch, shown in zip(on_features, read(draws, slots=6), strict=True):
         real = batch[WEIGHT] == 1
         pairs = shown.pop(IMAGE)[real, 0, 0, 0].astype(int)

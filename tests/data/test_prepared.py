@@ -137,16 +137,16 @@ def test_an_interrupted_run_leaves_nothing_that_looks_finished(tmp_path: Path, s
     assert_equal(PreparedSource(tmp_path, require_pre=False), source)
 
 
-def records(data_dir: Path) -> Path:
+def array_records(data_dir: Path) -> Path:
     return next((data_dir / "landslide_pairs" / "nad").rglob("*.array_record*"))
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda d: records(d).unlink(), "ecoregion 'nad' cannot be read"),
-        (lambda d: records(d).write_bytes(b""), "ecoregion 'nad' cannot be read"),
-        (lambda d: records(d).write_bytes(records(d).read_bytes()[:100]), "ecoregion 'nad' cannot be read"),
+        (lambda d: array_records(d).unlink(), "ecoregion 'nad' cannot be read"),
+        (lambda d: array_records(d).write_bytes(b""), "ecoregion 'nad' cannot be read"),
+        (lambda d: array_records(d).write_bytes(array_records(d).read_bytes()[:100]), "ecoregion 'nad' cannot be read"),
         (lambda d: (d / "landslide_pairs" / "index.json").write_text("{"), "damaged"),
     ],
 )
@@ -171,10 +171,10 @@ def test_tfds_reads_it_by_name(tmp_path: Path, source: Listed) -> None:
     assert info.splits["pairs"].num_examples == 2
     assert info.features["footprint"].np_dtype == np.float64
     decoders = {key: tfds.decode.SkipDecoding() for key in ("pre", "post", "mask")}
-    record = tfds.builder("landslide_pairs/nad", data_dir=tmp_path).as_data_source("pairs", decoders=decoders)[1]
-    assert record["id"] == b"a_r0c1"
-    assert record["has_pre"]
-    assert np.isnan(record["footprint"]).all()
+    row = tfds.builder("landslide_pairs/nad", data_dir=tmp_path).as_data_source("pairs", decoders=decoders)[1]
+    assert row["id"] == b"a_r0c1"
+    assert row["has_pre"]
+    assert np.isnan(row["footprint"]).all()
     entries = json.loads((tmp_path / "landslide_pairs" / "index.json").read_text())["ecoregions"]["nad"]
     assert [entry["id"] for entry in entries] == ["a_r0c0", "a_r0c1"]
 
@@ -195,7 +195,7 @@ def test_synthetic_ecoregions_are_a_tfds_dataset(tmp_path: Path) -> None:
     decoders = {key: tfds.decode.SkipDecoding() for key in ("pre", "post", "mask")}
     found = builder.as_data_source("pairs", decoders=decoders)
     expected = SyntheticSource({"etf": 3}, height=32, width=40, seed=0)
-    assert [record["id"].decode() for record in found] == [info.id for info in expected.infos]
+    assert [row["id"].decode() for row in found] == [info.id for info in expected.infos]
     np.testing.assert_array_equal(prepared.images.decode_rgb(found[2]["post"], ""), expected[2].post)
 
 

@@ -144,7 +144,7 @@ def test_ecoregions_look_different(small: dict[str, list[Pair]]) -> None:
         assert np.linalg.norm(described[first] - described[second]) > 0.1, (first, second)
 
 
-def test_fingerprint_and_records() -> None:
+def test_fingerprint_and_infos() -> None:
     def make(pairs: dict[str, int], height: int = 32, seed: int = 0) -> SyntheticSource:
         return SyntheticSource(pairs, height=height, width=32, seed=seed)
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from tsmu_jax.evaluation.evaluate import TestSet, evaluate, record, to_original_size
+from tsmu_jax.evaluation.evaluate import TestSet, evaluate, phase_scores, to_original_size
 
 SIDE = 4
 
@@ -47,18 +47,18 @@ def test_a_probability_of_one_half_is_no_landslide(tests) -> None:
     assert all((outcome.counts.tp + outcome.counts.fp == 0).all() for outcome in outcomes.values())
 
 
-def test_record_weighs_images_and_not_ecoregions(tests) -> None:
+def test_scores_weigh_images_and_not_ecoregions(tests) -> None:
     outcomes = evaluate(answer, tests, ROUTE)
-    result = record(outcomes, ["etf", "nad"], ["nwfm"])
+    result = phase_scores(outcomes, ["etf", "nad"], ["nwfm"])
     ious = {
         name: outcome.counts.tp / (outcome.counts.tp + outcome.counts.fp + outcome.counts.fn)
         for name, outcome in outcomes.items()
     }
-    old = np.concatenate([ious["etf"], ious["nad"]])
-    assert result["iou"]["old"] == pytest.approx(old.mean())
+    on_old = np.concatenate([ious["etf"], ious["nad"]])
+    assert result["iou"]["old"] == pytest.approx(on_old.mean())
     assert result["iou"]["old"] != pytest.approx((ious["etf"].mean() + ious["nad"].mean()) / 2)
     assert result["iou"]["new"] == pytest.approx(ious["nwfm"].mean())
-    assert result["iou"]["global"] == pytest.approx(np.concatenate([old, ious["nwfm"]]).mean())
+    assert result["iou"]["global"] == pytest.approx(np.concatenate([on_old, ious["nwfm"]]).mean())
     pixels = [np.sum([outcome.counts[i].sum() for outcome in outcomes.values()]) for i in range(3)]
     assert result["micro_iou"]["global"] == pytest.approx(pixels[0] / sum(pixels))
     assert set(result) == {"iou", "iou_nonempty", "micro_iou", "empty", "ecoregions"}
@@ -69,14 +69,14 @@ def test_record_weighs_images_and_not_ecoregions(tests) -> None:
     json.dumps(result, allow_nan=False)
 
 
-def test_record_counts_empty_images_by_group(tests) -> None:
+def test_scores_count_empty_images_by_group(tests) -> None:
     empty = TestSet(tests["etf"].images, np.zeros_like(tests["etf"].masks))
     silent = evaluate(
         lambda decoder, images: np.full((len(images), SIDE, SIDE), -1 if decoder == "old" else 1, np.float32),
         {**tests, "etf": empty},
         ROUTE,
     )
-    result = record(silent, ["etf"], ["nwfm"])
+    result = phase_scores(silent, ["etf"], ["nwfm"])
     assert result["empty"] == {"old": 2, "new": 0, "global": 2}
     assert result["iou"]["old"] == 1 and result["iou_nonempty"]["old"] is None
     assert result["iou_nonempty"]["global"] == result["iou"]["new"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tsmu_jax.evaluation.metrics import Counts
-from tsmu_jax.evaluation.selection import QUANTILES, WAYS, Selected, answers, choose, confusion, record
+from tsmu_jax.evaluation.selection import QUANTILES, WAYS, Selected, answers, choice_scores, choose, confusion
 
 
 def test_the_smallest_error_wins_by_its_relative_distance_to_the_second() -> None:
@@ -80,8 +80,8 @@ def test_confusion_counts_every_image_once(both) -> None:
     assert confusion(both, "abc") == {"a": {"a": 2, "b": 1, "c": 0}, "b": {"a": 0, "b": 1, "c": 1}}
 
 
-def test_record_by_hand(both) -> None:
-    found = record(both, "abc", threshold=0.1)
+def test_scores_by_hand(both) -> None:
+    found = choice_scores(both, "abc", threshold=0.1)
     assert (found["images"], found["accuracy"], found["decoder_accuracy"]) == (5, 3 / 5, 4 / 5)
     assert found["iou"] == pytest.approx({"oracle": 3 / 5, "chosen": 1 / 2, "mean": 7 / 20, "fallback": 7 / 20})
     assert found["ecoregions"]["b"] == {
@@ -99,5 +99,5 @@ def test_record_by_hand(both) -> None:
 
 
 def test_nothing_may_be_left_beside_the_review(both) -> None:
-    margin = record(both, "abc", threshold=0.9)["margin"]
+    margin = choice_scores(both, "abc", threshold=0.9)["margin"]
     assert (margin["review"], margin["accuracy_of_rest"], margin["decoder_accuracy_of_rest"]) == (5, None, None)

@@ -95,7 +95,7 @@ FAULTS = (
         after="return (truth * probability).sum()[None], (truth + probability).sum()[None]",
         tests=("tests/learning/test_losses.py::test_soft_dice_is_equations_5_to_8",),
     ),
-    # The responses are the old decoders' present answers instead of the recorded ones, so nothing holds the decoders.
+    # The responses are the old decoders' present answers instead of the stored ones, so nothing holds the decoders.
     Fault(
         "teacher-updated-along",
         "tsmu_jax/learning/steps.py",

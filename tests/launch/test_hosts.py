@@ -141,7 +141,7 @@ def test_two_processes_go_on_after_a_loss_and_end_as_one_process_with_two_device
     processes = start(config_file, two, *flags, slurm=True)
     said = [process.communicate(timeout=900)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
-    assert "\nresponses  5/5" in said[0]  # recorded by both together, as are
+    assert "\nresponses  5/5" in said[0]  # stored by both together, as are
     assert re.search(r"\nfeatures  (\d+)/\1 ", said[0])
     assert "results: " in said[0] and "initial" not in said[1]  # the first one speaks
 

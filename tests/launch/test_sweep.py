@@ -44,8 +44,8 @@ def test_shares_skips_continues_and_lists_what_failed(sweep_file: Path, tmp_path
     assert "the same phase is finished in" in logs[0] + logs[1]
     initial = [json.loads((directory / name / "results.json").read_text())["phases"][0] for name in POINTS[:2]]
     assert initial[0] == initial[1]
-    recorded = json.loads((directory / POINTS[0] / "config.json").read_text())
-    assert recorded["command"] == " ".join(["python", "-m", *words]) and "sweep" not in recorded["config"]
+    stored = json.loads((directory / POINTS[0] / "config.json").read_text())
+    assert stored["command"] == " ".join(["python", "-m", *words]) and "sweep" not in stored["config"]
 
     times = {path: path.stat().st_mtime_ns for path in directory.glob("method=[lf]*/**/*.json")}
     second = run(*words)

@@ -1,4 +1,4 @@
-"""Recorded features: what a frozen encoder makes of each (pair, flip), and training on them."""
+"""Stored features: what a frozen encoder makes of each (pair, flip), and training on them."""
 
 import jax
 import numpy as np
@@ -22,7 +22,7 @@ def images(make_batch) -> np.ndarray:
 @pytest.mark.parametrize("batch_size", [2, 3, 8])
 def test_every_row_holds_the_encoders_own_features(network, network_of_one_device, model, images, batch_size) -> None:
     heard: list[int] = []
-    kept = features.record(
+    kept = features.store(
         network,
         model,
         images.__getitem__,
@@ -49,14 +49,14 @@ def test_every_row_holds_the_encoders_own_features(network, network_of_one_devic
 
 def test_answers_from_features_equal_those_to_images(network, model, answer, images) -> None:
     validation = {"a": images[:3], "b": images[3:]}
-    kept = features.record(network, model, images.__getitem__, pairs=PAIRS, validation=validation, batch_size=4)
+    kept = features.store(network, model, images.__getitem__, pairs=PAIRS, validation=validation, batch_size=4)
     for name, shown in validation.items():
         found = answer.from_features(model, "b", kept, kept.validation[name])
         np.testing.assert_allclose(found, answer(model, "b", shown), rtol=0.01, atol=0.01)
 
 
 def test_training_on_features_equals_training_on_images(freeze, network, model, images, make_batch) -> None:
-    kept = features.record(network, model, images.__getitem__, pairs=PAIRS, validation=NONE, batch_size=4)
+    kept = features.store(network, model, images.__getitem__, pairs=PAIRS, validation=NONE, batch_size=4)
     batches = []
     for seed in range(3):
         batch = make_batch(seed)
@@ -85,8 +85,8 @@ def test_training_on_features_equals_training_on_images(freeze, network, model, 
 
 
 def test_memory_is_counted_before_it_is_taken(network, model, images) -> None:
-    kept = features.record(network, model, images.__getitem__, pairs=PAIRS, validation=NONE, batch_size=4)
-    wide = network.encoder.features
+    kept = features.store(network, model, images.__getitem__, pairs=PAIRS, validation=NONE, batch_size=4)
+    wide = network.encoder.feature_channels
     assert wide == 4  # two times the width of the encoder's last block
     assert features.gibibytes(20, 8, wide) * 2**30 == 20 * 8 * 8 * wide * 2
     assert kept.attach(shard({ROW: np.zeros(2, np.int32)}))[FEATURES].shape == (2, 1, 8, 8, wide)

@@ -63,7 +63,7 @@ class Runner:
     def __call__(
         self,
         directory: Path,
-        records: list[dict[str, Any]],
+        history: list[dict[str, Any]],
         *,
         fails_at: int | None = None,
         fails_after: int | None = None,
@@ -80,7 +80,7 @@ class Runner:
             step=self.step,
             batches=lambda first, end: Batches(self.make_batch, first, end, fails_at),
             validate=validate,
-            on_epoch=records.append,
+            on_epoch=history.append,
             on_step=on_step,
             directory=directory,
             key=jax.random.key(3),
@@ -112,42 +112,42 @@ def run_distilled(joint, model, make_batch) -> Runner:
 
 @pytest.fixture(scope="module")
 def uninterrupted(run, tmp_path_factory) -> tuple[Fitted, list[dict[str, Any]], dict[str, int]]:
-    """A whole run; its records; and the epoch in which each model was validated."""
+    """A whole run; the scalars of its epochs; and the epoch in which each model was validated."""
     epochs: dict[str, int] = {}
 
     def validate(model: Model) -> dict[str, float]:
         epochs[digest(model)] = len(epochs) + 1
         return {"validation/micro_iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
 
-    records: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
     directory = tmp_path_factory.mktemp("uninterrupted") / "periodic"
-    fitted = run(directory, records, validate=validate)
+    fitted = run(directory, history, validate=validate)
     assert not directory.exists()  # nothing was due
     assert len(epochs) == EPOCHS
-    return fitted, records, epochs
+    return fitted, history, epochs
 
 
 def real_validation(model: Model) -> dict[str, float]:
     return {"validation/micro_iou": float(np.abs(model.params["new"]["new"]["Conv_0"]["kernel"]).mean())}
 
 
-def plain(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def plain(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Without what the clock decides."""
-    return [{name: value for name, value in record.items() if name not in COSTS} for record in records]
+    return [{name: value for name, value in one.items() if name not in COSTS} for one in history]
 
 
 def test_outcome_of_a_whole_run(run, uninterrupted, model, identical) -> None:
-    fitted, records, epochs = uninterrupted
+    fitted, history, epochs = uninterrupted
     assert (fitted.epochs, fitted.chosen_epoch, fitted.steps) == (EPOCHS, EPOCHS, EPOCHS * STEPS)
-    assert [(r["epoch"], r["step"]) for r in records] == [(e, e * STEPS) for e in range(1, EPOCHS + 1)]
+    assert [(r["epoch"], r["step"]) for r in history] == [(e, e * STEPS) for e in range(1, EPOCHS + 1)]
     assert list(epochs)[-1] == digest(fitted.model)
     assert identical(jax.device_get(fitted.model.params["old"]), model.params["old"])
     assert not identical(jax.device_get(fitted.model.params["new"]), model.params["new"])
-    for record in records:
-        assert record["images_per_second"] > 0 and record["input_wait"] == 0
+    for one in history:
+        assert one["images_per_second"] > 0 and one["input_wait"] == 0
     drifts = [np.mean([drift_of((e - 1) * STEPS + i) for i in range(STEPS)]) for e in range(1, EPOCHS + 1)]
-    np.testing.assert_allclose([r["train/drift"] for r in records], drifts, rtol=1e-5)  # means of the epoch
-    assert 0 < records[0]["seconds"] < records[-1]["seconds"] <= fitted.seconds
+    np.testing.assert_allclose([r["train/drift"] for r in history], drifts, rtol=1e-5)  # means of the epoch
+    assert 0 < history[0]["seconds"] < history[-1]["seconds"] <= fitted.seconds
 
 
 @pytest.mark.parametrize(
@@ -160,59 +160,59 @@ def test_outcome_of_a_whole_run(run, uninterrupted, model, identical) -> None:
     ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(run, uninterrupted, tmp_path, interruptions) -> None:
-    expected, expected_records, epochs = uninterrupted
-    records: list[dict[str, Any]] = []
+    expected, expected_scalars, epochs = uninterrupted
+    history: list[dict[str, Any]] = []
     for interruption in interruptions:
         with pytest.raises(Interrupted):
-            run(tmp_path, records, validate=real_validation, checkpoint_seconds=0.0, **interruption)
+            run(tmp_path, history, validate=real_validation, checkpoint_seconds=0.0, **interruption)
         saved, identity = interrupted_at(tmp_path)
         assert identity == "this run"
         assert saved == interruption.get("fails_at", interruption.get("fails_after", 0) - 1)
         assert [path.name for path in tmp_path.glob("step_*")] == [f"step_{saved}"]
-        assert len(records) == saved // STEPS
-    fitted = run(tmp_path, records, validate=real_validation)
+        assert len(history) == saved // STEPS
+    fitted = run(tmp_path, history, validate=real_validation)
     assert digest(fitted.model) == digest(expected.model)
-    assert plain(records) == plain(expected_records)
+    assert plain(history) == plain(expected_scalars)
     assert (fitted.epochs, fitted.steps) == (expected.epochs, expected.steps)
-    seconds = [record["seconds"] for record in records]
+    seconds = [one["seconds"] for one in history]
     assert seconds == sorted(seconds)  # time before the interruption counts
 
 
 def test_resumed_joint_fine_tuning_equals_an_uninterrupted_one(run_distilled, model, tmp_path, identical) -> None:
-    expected_records: list[dict[str, Any]] = []
-    expected = run_distilled(tmp_path / "whole", expected_records, validate=real_validation, patience=9)
-    assert all(record["train/kd_loss"] > 1e-6 for record in expected_records)
+    expected_scalars: list[dict[str, Any]] = []
+    expected = run_distilled(tmp_path / "whole", expected_scalars, validate=real_validation, patience=9)
+    assert all(one["train/kd_loss"] > 1e-6 for one in expected_scalars)
     for part in ("shared", "old", "new"):
         assert not identical(jax.device_get(expected.model.params[part]), model.params[part])
-    records: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
     for step in (2, 4, 8):  # 2: before an epoch is kept
         with pytest.raises(Interrupted):
             run_distilled(
-                tmp_path, records, validate=real_validation, checkpoint_seconds=0.0, fails_at=step, patience=9
+                tmp_path, history, validate=real_validation, checkpoint_seconds=0.0, fails_at=step, patience=9
             )
-    fitted = run_distilled(tmp_path, records, validate=real_validation, patience=9)
+    fitted = run_distilled(tmp_path, history, validate=real_validation, patience=9)
     assert digest(fitted.model) == digest(expected.model)
-    assert plain(records) == plain(expected_records)
+    assert plain(history) == plain(expected_scalars)
 
 
 def test_interrupted_before_the_first_checkpoint(run, uninterrupted, tmp_path) -> None:
     with pytest.raises(Interrupted):
         run(tmp_path / "periodic", [], fails_at=2)
     assert interrupted_at(tmp_path / "periodic") is None
-    records: list[dict[str, Any]] = []
-    fitted = run(tmp_path / "periodic", records, validate=real_validation)
+    history: list[dict[str, Any]] = []
+    fitted = run(tmp_path / "periodic", history, validate=real_validation)
     assert digest(fitted.model) == digest(uninterrupted[0].model)
-    assert plain(records) == plain(uninterrupted[1])
+    assert plain(history) == plain(uninterrupted[1])
 
 
 def test_the_first_process_says_whether_there_is_a_checkpoint(run, uninterrupted, tmp_path, monkeypatch) -> None:
     with pytest.raises(Interrupted):
         run(tmp_path, [], checkpoint_seconds=0.0, fails_at=4)
     monkeypatch.setattr(processes, "agreed", lambda value: None)  # it sees none
-    records: list[dict[str, Any]] = []
-    fitted = run(tmp_path, records, validate=real_validation)
+    history: list[dict[str, Any]] = []
+    fitted = run(tmp_path, history, validate=real_validation)
     assert digest(fitted.model) == digest(uninterrupted[0].model)
-    assert plain(records) == plain(uninterrupted[1])  # from the first epoch on
+    assert plain(history) == plain(uninterrupted[1])  # from the first epoch on
 
 
 def table(uninterrupted, ious: dict[int, float]):
@@ -226,14 +226,14 @@ def test_early_stopping_keeps_the_best_weights_across_interruptions(
     run, uninterrupted, tmp_path, interruptions
 ) -> None:
     validate = table(uninterrupted, {1: 0.5, 2: 0.4, 3: 0.3, 4: 0.9})
-    records: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
     for step in interruptions:
         with pytest.raises(Interrupted):
-            run(tmp_path, records, validate=validate, checkpoint_seconds=0.0, fails_at=step, patience=2)
-    fitted = run(tmp_path, records, validate=validate, patience=2)
+            run(tmp_path, history, validate=validate, checkpoint_seconds=0.0, fails_at=step, patience=2)
+    fitted = run(tmp_path, history, validate=validate, patience=2)
     assert (fitted.epochs, fitted.chosen_epoch, fitted.steps) == (3, 1, 3 * STEPS)
     assert uninterrupted[2][digest(fitted.model)] == 1
-    assert [record["validation/micro_iou"] for record in records] == [0.5, 0.4, 0.3]
+    assert [one["validation/micro_iou"] for one in history] == [0.5, 0.4, 0.3]
 
 
 def test_last_improvement_is_kept_when_the_epochs_are_over(run, uninterrupted, tmp_path) -> None:
@@ -249,7 +249,7 @@ def test_a_diverged_phase_ends_with_what_to_do_about_it(freeze, model, make_batc
             state, metrics = super().step(state, batch, key)
             return state, {**metrics, "loss": metrics["loss"] / (int(state.step) < STEPS + 2)}
 
-    records: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
     with pytest.raises(UserError, match="loss of epoch 2 is no number.*--config.rates"):
-        Diverging(freeze, model, make_batch)(tmp_path / "periodic", records)
-    assert [record["epoch"] for record in records] == [1]
+        Diverging(freeze, model, make_batch)(tmp_path / "periodic", history)
+    assert [one["epoch"] for one in history] == [1]

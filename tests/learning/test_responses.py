@@ -84,13 +84,13 @@ def image(pair: int) -> np.ndarray:
 PAIRS = [*range(30, 10, -1), 5]  # 21 of them, in no natural order
 
 
-def record(directory: Path, teacher, *, model: float = 0.0, key: str = "k", **kwargs):
-    return responses.record(directory, teacher, model, image, pairs=PAIRS, decoders=("b", "a"), key=key, **kwargs)
+def store(directory: Path, teacher, *, model: float = 0.0, key: str = "k", **kwargs):
+    return responses.store(directory, teacher, model, image, pairs=PAIRS, decoders=("b", "a"), key=key, **kwargs)
 
 
-def test_every_pair_flip_and_decoder_is_recorded(tmp_path: Path) -> None:
+def test_every_pair_flip_and_decoder_is_stored(tmp_path: Path) -> None:
     seen: list[int] = []
-    stored = record(tmp_path / "deep" / "er", Teacher(), progress=seen.append)
+    stored = store(tmp_path / "deep" / "er", Teacher(), progress=seen.append)
     assert stored.decoders == ("b", "a")
     for pair in PAIRS:
         for code in range(FLIPS):
@@ -103,33 +103,33 @@ def test_every_pair_flip_and_decoder_is_recorded(tmp_path: Path) -> None:
     assert isinstance(stored.read(5, 0), np.memmap)
 
 
-def test_a_finished_recording_is_read_and_not_made_again(tmp_path: Path) -> None:
-    record(tmp_path, Teacher())
+def test_finished_responses_are_read_and_not_made_again(tmp_path: Path) -> None:
+    store(tmp_path, Teacher())
     another = Teacher()
-    again = record(tmp_path, another, model=1000.0)
+    again = store(tmp_path, another, model=1000.0)
     assert another.calls == 0
     np.testing.assert_array_equal(again.read(12, 2)[1], 122.25)
 
 
-def test_the_first_process_says_whether_a_recording_is_there(tmp_path: Path, monkeypatch) -> None:
-    record(tmp_path, Teacher())
+def test_the_first_process_says_whether_responses_are_there(tmp_path: Path, monkeypatch) -> None:
+    store(tmp_path, Teacher())
     teacher = Teacher()
     monkeypatch.setattr(processes, "agreed", lambda value: False)  # it sees none
-    record(tmp_path, teacher)
+    store(tmp_path, teacher)
     assert teacher.calls > 0
 
 
-def test_a_recording_by_other_weights_is_replaced(tmp_path: Path) -> None:
-    record(tmp_path, Teacher())
+def test_responses_by_other_weights_are_replaced(tmp_path: Path) -> None:
+    store(tmp_path, Teacher())
     teacher = Teacher()
-    again = record(tmp_path, teacher, model=1000.0, key="other")
+    again = store(tmp_path, teacher, model=1000.0, key="other")
     assert teacher.calls > 0
     np.testing.assert_array_equal(again.read(12, 2)[1], 1122.25)
 
 
 @pytest.mark.parametrize("key", ["k", "other"])
-def test_an_interrupted_recording_is_not_finished(tmp_path: Path, key: str) -> None:
-    record(tmp_path, Teacher())  # an older one, which the interrupted one replaces
+def test_interrupted_responses_are_not_finished(tmp_path: Path, key: str) -> None:
+    store(tmp_path, Teacher())  # an older one, which the interrupted one replaces
 
     class Interrupted(Teacher):
         def __call__(self, *args):
@@ -138,9 +138,9 @@ def test_an_interrupted_recording_is_not_finished(tmp_path: Path, key: str) -> N
             return super().__call__(*args)
 
     with pytest.raises(KeyboardInterrupt):
-        record(tmp_path, Interrupted(), model=500.0, key="interrupted")
+        store(tmp_path, Interrupted(), model=500.0, key="interrupted")
     teacher = Teacher()
-    finished = record(tmp_path, teacher, model=1000.0, key=key)
+    finished = store(tmp_path, teacher, model=1000.0, key=key)
     assert teacher.calls > 0
     for pair in PAIRS:
         np.testing.assert_array_equal(finished.read(pair, 0)[1], 1000.25 + pair * 10)
@@ -154,6 +154,6 @@ def test_an_index_cut_short_is_not_finished(tmp_path: Path, monkeypatch) -> None
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "write_text", cut_short)
-        record(tmp_path, Teacher())
-    np.testing.assert_array_equal(record(tmp_path, Teacher()).read(12, 2)[1], 122.25)
+        store(tmp_path, Teacher())
+    np.testing.assert_array_equal(store(tmp_path, Teacher()).read(12, 2)[1], 122.25)
     assert json.loads((tmp_path / responses.INDEX).read_text())["key"] == "k"

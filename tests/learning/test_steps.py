@@ -258,7 +258,7 @@ def test_a_frozen_encoder_is_not_differentiated(network_of_one_device, model, ma
 
 def test_joint_fine_tuning_starts_from_its_own_answers(joint, answer, model, make_batch, identical, tmp_path):
     images = make_batch(3, images=5)[IMAGE]
-    stored = responses.record(
+    stored = responses.store(
         tmp_path, answer, model, lambda pair: images[pair], pairs=range(5), decoders=("a", "b"), key="before"
     )
 

@@ -74,28 +74,28 @@ def test_a_model_that_trained_is_there_already(model: Model) -> None:
         assert one is other
 
 
-def test_responses_are_recorded_with_one_copy_of_the_teacher(
+def test_responses_are_stored_with_one_copy_of_the_teacher(
     answer: Answerer, model: Model, make_batch, given, tmp_path: Path
 ) -> None:
     images, placed = make_batch(0, images=9)[IMAGE], place(model)
     answer(placed, "a", images)
     given.clear()
     with jax.transfer_guard("disallow"):
-        responses.record(tmp_path, answer, placed, images.__getitem__, pairs=PAIRS, decoders=["a"], key="k")
+        responses.store(tmp_path, answer, placed, images.__getitem__, pairs=PAIRS, decoders=["a"], key="k")
     assert len(given) == 9
     assert_same_arrays(given)
 
 
-def test_features_are_recorded_and_answered_with_one_copy_of_the_model(
+def test_features_are_stored_and_answered_with_one_copy_of_the_model(
     answer: Answerer, network: Network, model: Model, make_batch, given
 ) -> None:
     images, placed = make_batch(0, images=9)[IMAGE], place(model)
     settings: dict[str, Any] = {"pairs": PAIRS, "validation": {"a": images}, "batch_size": 4}
-    before = features.record(network, placed, images.__getitem__, **settings)
+    before = features.store(network, placed, images.__getitem__, **settings)
     answer.from_features(placed, "a", before, before.validation["a"])
     given.clear()
     with jax.transfer_guard_device_to_device("disallow"):  # the empty table is made of numbers of the host
-        kept = features.record(network, placed, images.__getitem__, **settings)
+        kept = features.store(network, placed, images.__getitem__, **settings)
     with jax.transfer_guard("disallow"):
         answer.from_features(placed, "a", kept, kept.validation["a"])
     assert_same_arrays(given)

@@ -30,10 +30,10 @@ def values_and_gradients(function: object, x: jax.Array, kernel: jax.Array) -> l
 
 
 def operands(shape: tuple[int, int, int, int, int], side: int) -> tuple[jax.Array, jax.Array]:
-    batch, height, width, channels, features = shape
+    batch, height, width, channels, outputs = shape
     rng = np.random.default_rng(0)
     x = rng.normal(size=(batch, height, width, channels)).astype(np.float32)
-    return jnp.asarray(x), jnp.asarray(rng.normal(size=(side, side, channels, features)).astype(np.float32))
+    return jnp.asarray(x), jnp.asarray(rng.normal(size=(side, side, channels, outputs)).astype(np.float32))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -88,10 +88,10 @@ def test_structure_of_text() -> None:
     assert sorted(pointwise) == sorted([*steps, (8, 1)])
 
 
-@pytest.mark.parametrize(("variant", "features"), [("table_ix", 256), ("text", 128)])
+@pytest.mark.parametrize(("variant", "feature_channels"), [("table_ix", 256), ("text", 128)])
 @pytest.mark.parametrize("channels", [3, 6, 11])
 def test_encoder_never_samples_down_and_the_decoder_returns_every_pixel(
-    variant: str, features: int, channels: int
+    variant: str, feature_channels: int, channels: int
 ) -> None:
     network = make_network(variant, channels=channels)
     assert network.stride == 64
@@ -111,7 +111,7 @@ def test_encoder_never_samples_down_and_the_decoder_returns_every_pixel(
         return encoded, logits["new"]
 
     encoded, logits = jax.eval_shape(run)
-    assert encoded.shape == (2, 64, 128, network.encoder.features) == (2, 64, 128, features)
+    assert encoded.shape == (2, 64, 128, network.encoder.feature_channels) == (2, 64, 128, feature_channels)
     assert (logits.shape, logits.dtype) == ((2, 64, 128), jnp.float32)
 
 
@@ -129,7 +129,7 @@ def test_a_new_head_can_reach_both_answers(channels: int, prior: float) -> None:
 @pytest.mark.parametrize("width", [0.125, 0.5])  # 1 and 4 channels before the head
 def test_a_new_decoder_can_reach_both_answers_from_any_seed(variant: str, width: float) -> None:
     network = make_network(variant, channels=3, width=width, depth=2, prior=0.1)
-    features = jax.random.normal(jax.random.key(1), (2, 16, 16, network.encoder.features))
+    features = jax.random.normal(jax.random.key(1), (2, 16, 16, network.encoder.feature_channels))
 
     @jax.vmap
     def louder(key: jax.Array) -> jax.Array:

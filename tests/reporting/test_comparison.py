@@ -41,7 +41,7 @@ def test_the_paper_s_experiments_come_first_and_in_its_order(make_run, compared)
     make_run("sweep/9", "tsmu", ["etf"], ["nad"])  # two of its names are not its experiment
     comparison = compared()
     assert [setting.held_out for setting in comparison.settings] == ["nwfm", "etf", "mwcf", "nad", None, None]
-    assert comparison.settings[0].old == ("etf", "mwcf", "nad")
+    assert comparison.settings[0].old_ecoregions == ("etf", "mwcf", "nad")
 
 
 def test_an_average_needs_every_setting_and_seeds_that_have_them_all(make_run, compared) -> None:
@@ -65,10 +65,10 @@ def test_differences_pair_images_of_the_same_seeds_and_settings(make_run, compar
     (retraining,) = comparison.of_method("retraining")
     reference = comparison.counterpart(retraining)
     assert reference == Variant("tsmu")
-    old, new = (comparison.difference(retraining, reference, group) for group in ("old", "new"))
-    assert old is not None and old.difference == pytest.approx(-0.2) and old.excludes_zero
-    assert new is not None and new.difference == pytest.approx(0.02)
-    assert comparison.difference(retraining, reference, "old") == old  # the same bounds again
+    on_old, on_new = (comparison.difference(retraining, reference, group) for group in ("old", "new"))
+    assert on_old is not None and on_old.difference == pytest.approx(-0.2) and on_old.excludes_zero
+    assert on_new is not None and on_new.difference == pytest.approx(0.02)
+    assert comparison.difference(retraining, reference, "old") == on_old  # the same bounds again
     assert comparison.difference(Variant("tsmu"), comparison.counterpart(Variant("tsmu")), "old") is None
 
 

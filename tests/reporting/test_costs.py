@@ -18,8 +18,8 @@ from tsmu_jax.reporting.runs import Run
 
 @pytest.fixture
 def read(tmp_path: Path, make_run):
-    def call(method: str, old=("a", "b"), new=("c",), **options: object) -> Run:
-        return find_runs([make_run(f"{method}{options}", method, old, new, **options)]).runs[0]
+    def call(method: str, old_ecoregions=("a", "b"), new_ecoregions=("c",), **options: object) -> Run:
+        return find_runs([make_run(f"{method}{options}", method, old_ecoregions, new_ecoregions, **options)]).runs[0]
 
     return call
 
@@ -66,7 +66,7 @@ def test_without_a_log_rates_come_from_the_time_of_the_phase(read) -> None:
     )
 
 
-def test_recorded_responses_count_in_their_phase(read) -> None:
+def test_stored_responses_count_in_their_phase(read) -> None:
     rates = measured_rates([read("tsmu", costs={"recording_seconds": 20.0})])
     assert rates.seconds_per_image["joint_fine_tuning"] == pytest.approx(1 / 45 + 20 / (100 * 20))
 

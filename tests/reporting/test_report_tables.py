@@ -39,10 +39,10 @@ def compared(tmp_path: Path):
 def protocol(make_run, compared) -> Comparison:
     """Two ecoregions of the paper's four held out; three seeds of TSMU, one of retraining, sequential TSMU."""
     for new in ("nwfm", "nad"):
-        old = [name for name in PAPER if name != new]
+        others = [name for name in PAPER if name != new]
         for seed in range(3):
-            make_run(f"sweep/tsmu{new}{seed}", "tsmu", old, [new], seed=seed, scores=scores("tsmu", new, seed))
-        make_run(f"sweep/retraining{new}", "retraining", old, [new], scores=scores("retraining", new))
+            make_run(f"sweep/tsmu{new}{seed}", "tsmu", others, [new], seed=seed, scores=scores("tsmu", new, seed))
+        make_run(f"sweep/retraining{new}", "retraining", others, [new], scores=scores("retraining", new))
     make_run("sweep/sequential", "sequential_tsmu", ["etf"], ["mwcf", "nad", "nwfm"], scores=lambda p, n: 0.55)
     return compared()
 
@@ -109,10 +109,10 @@ def test_averages_are_over_what_any_method_was_run_on(protocol: Comparison) -> N
 def test_differences_rank_only_where_their_interval_excludes_zero(protocol: Comparison) -> None:
     table = by_name(paper_tables.transfer_tables(protocol))["table_3_retraining"]
     row = cells(table, 0)
-    old, new = row["difference to TSMU: old"], row["difference to TSMU: new"]
-    assert isinstance(old, Interval) and isinstance(new, Interval)
-    assert old.difference == pytest.approx(-0.35, abs=0.01) and old.excludes_zero
-    assert new == (0, 0, 0) and not new.excludes_zero
+    on_old, on_new = row["difference to TSMU: old"], row["difference to TSMU: new"]
+    assert isinstance(on_old, Interval) and isinstance(on_new, Interval)
+    assert on_old.difference == pytest.approx(-0.35, abs=0.01) and on_old.excludes_zero
+    assert on_new == (0, 0, 0) and not on_new.excludes_zero
     assert cells(table, 1)["difference to TSMU: old"] is None
     average = cells(table, 4)["difference to TSMU: old"]
     assert isinstance(average, Interval) and average.excludes_zero
@@ -154,10 +154,10 @@ def test_other_ecoregions_stand_without_the_paper_s_numbers(make_run, compared) 
 def test_configurations_have_rows_of_their_own(make_run, compared) -> None:
     for form in ("bce", "eq11"):
         for new in ("b", "c"):
-            old = [name for name in "abc" if name != new]
+            others = [name for name in "abc" if name != new]
             better = {"bce": 0.6, "eq11": 0.4}[form]
             where = f"sweep/{form}{new}"
-            make_run(where, "tsmu", old, [new], changes={"distillation.form": form}, scores=lambda p, n, s=better: s)
+            make_run(where, "tsmu", others, [new], changes={"distillation.form": form}, scores=lambda p, n, s=better: s)
     make_run("sweep/retraining", "retraining", ["a", "b"], ["c"])
     comparison = compared()
     table = by_name(paper_tables.transfer_tables(comparison))["table_6_tsmu"]
@@ -284,7 +284,7 @@ def test_the_choice_of_the_decoder_is_averaged_over_seeds_and_ecoregions_held_ou
     make_run("sweep/none", "feature_extraction")
     assert choice_table(compared()) is None
     for new, seed, right, review in (("c", 0, 0.8, 2), ("c", 1, 0.6, 10), ("d", 0, 0.5, 1)):
-        chosen(make_run(f"sweep/{new}{seed}", "tsmu", new=[new], seed=seed), right, review)
+        chosen(make_run(f"sweep/{new}{seed}", "tsmu", new_ecoregions=[new], seed=seed), right, review)
     table = choice_table(compared())
     assert table is not None
     assert [row[:3] for row in table.rows] == [("tsmu", "c", 2), ("tsmu", "d", 1), ("tsmu", "average", 1)]

@@ -13,7 +13,13 @@ from tsmu_jax.reporting.runs import differing_keys
 def test_a_run_is_read_whole(tmp_path: Path, make_run) -> None:
     path = make_run("run", "tsmu", scores=lambda phase, name: {"a": 0.6, "b": 0.5, "c": 0.2}[name], seed=3)
     (run,) = find_runs([path]).runs
-    assert (run.path, run.method, run.old, run.new, run.seed) == (path, "tsmu", ("a", "b"), ("c",), 3)
+    assert (run.path, run.method, run.old_ecoregions, run.new_ecoregions, run.seed) == (
+        path,
+        "tsmu",
+        ("a", "b"),
+        ("c",),
+        3,
+    )
     assert [phase.directory for phase in run.phases] == ["01_initial", "02_freeze", "03_joint_fine_tuning"]
     assert [phase.arrived for phase in run.phases] == [(), ("c",), ("c",)]
     assert run.phases[0].trained_on == ("a", "b")

@@ -8,17 +8,17 @@ from tsmu_jax.reporting.tables import ParameterRow, notes, parameters_table, res
 REGIONS = ("bijie_qianxi", "etf", "ja[b]c")
 
 
-def phase(name: str, old: float, new: float, empty: int = 0) -> dict[str, Any]:
+def phase(name: str, old_iou: float, new_iou: float, empty: int = 0) -> dict[str, Any]:
     return {
         "name": name,
         "epochs": 3,
         "images": 2320,
         "seconds": 3723.4,
         "trainable_parameters": 5048913,
-        "iou": {"old": old, "new": new, "global": (2 * old + new) / 3},
+        "iou": {"old": old_iou, "new": new_iou, "global": (2 * old_iou + new_iou) / 3},
         "ecoregions": {
             region: {"decoder": "old", "iou": iou, "empty": empty}
-            for region, iou in zip(REGIONS, (old + 0.01, old - 0.01, new), strict=True)
+            for region, iou in zip(REGIONS, (old_iou + 0.01, old_iou - 0.01, new_iou), strict=True)
         },
     }
 

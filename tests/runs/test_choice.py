@@ -84,19 +84,19 @@ def test_autoencoders_are_trained_when_their_ecoregion_arrives(tiny_run: Run) ->
         return (workdir / path).stat().st_mtime_ns
 
     initial, freeze = (written(f"phases/{phase}/phase.json") for phase in ("01_initial", "02_freeze"))
-    old, new = (written(f"selection/{name}/autoencoder.json") for name in ("etf", "nad"))
-    assert initial < old < new < freeze
+    first_autoencoder, second_autoencoder = (written(f"selection/{name}/autoencoder.json") for name in ("etf", "nad"))
+    assert initial < first_autoencoder < second_autoencoder < freeze
 
 
 def test_the_same_bits_whoever_trains_and_whatever_arrives_later(tiny_run: Run, tmp_path: Path) -> None:
     first, again = RunDirectory(tiny_run[0]), RunDirectory(tmp_path / "again")
     experiment = prepare(configuration(reuse=False))
-    choice.arrive(experiment, again, experiment.old)
+    choice.arrive(experiment, again, experiment.old_ecoregions)
     assert not again.autoencoder("nad").path.exists()
     assert bits(again, "etf") == bits(first, "etf")
     before = contents(again.autoencoder("etf").path)
-    choice.arrive(experiment, again, experiment.new)
-    choice.arrive(experiment, again, (*experiment.old, *experiment.new))  # finished: found again
+    choice.arrive(experiment, again, experiment.new_ecoregions)
+    choice.arrive(experiment, again, (*experiment.old_ecoregions, *experiment.new_ecoregions))  # finished: found again
     assert contents(again.autoencoder("etf").path) == before
     assert bits(again, "nad") == bits(first, "nad") != bits(first, "etf")
 
@@ -139,7 +139,7 @@ def test_a_model_without_update_knows_its_first_ecoregions_only(tiny_run: Run) -
 def test_no_epochs_no_selection(tiny_run: Run, tmp_path: Path) -> None:
     config = configuration(**{"selection.epochs": 0})
     experiment, run = prepare(config), RunDirectory(tmp_path / "run")
-    choice.arrive(experiment, run, experiment.old)
+    choice.arrive(experiment, run, experiment.old_ecoregions)
     assert not run.path.exists()
     model = RunDirectory(tiny_run[0]).phase("03_joint_fine_tuning").model()
     assert choice.evaluate_choice(experiment, run, experiment.stages[-1], model) is None

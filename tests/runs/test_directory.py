@@ -1,4 +1,4 @@
-"""Run directories: who may use them, what they record, when a phase counts as finished."""
+"""Run directories: who may use them, what they hold, when a phase counts as finished."""
 
 import dataclasses
 import json
@@ -101,7 +101,7 @@ def test_an_empty_directory_will_do(tmp_path: Path) -> None:
     assert claim(tmp_path).config_path.is_file()
 
 
-def test_the_same_configuration_takes_a_run_up_and_leaves_its_record(tmp_path: Path) -> None:
+def test_the_same_configuration_takes_a_run_up_and_leaves_its_config(tmp_path: Path) -> None:
     before = claim(tmp_path).config_path.read_bytes()
     (tmp_path / "metrics.jsonl").write_text("{}\n")
     (tmp_path / "phases" / "01_initial").mkdir(parents=True)

@@ -47,8 +47,8 @@ def joint_epochs(old_sample: str) -> tuple[dict[str, set[int]], list[list[int]]]
 @pytest.mark.parametrize(("old_sample", "samples"), [("once", 1), ("anew", 4)])
 def test_joint_training_sees_as_many_old_pairs_as_new_ones(old_sample: str, samples: int) -> None:
     train, epochs = joint_epochs(old_sample)
-    old = set.union(*(pairs for name, pairs in train.items() if name != "nwfm"))
-    drawn = [frozenset(epoch) & old for epoch in epochs]
+    known = set.union(*(pairs for name, pairs in train.items() if name != "nwfm"))
+    drawn = [frozenset(epoch) & known for epoch in epochs]
     for epoch, sample in zip(epochs, drawn, strict=True):
         assert train["nwfm"] <= set(epoch)
         assert len(sample) == len(train["nwfm"])
@@ -106,7 +106,7 @@ def test_phases_that_distil_do_so_as_the_configuration_says() -> None:
     experiment = prepare(config.to_dict())
     for given in experiment.stages:
         minimised = objective(experiment, given)
-        assert minimised.distilled == (given.old if given.phase.name == "joint_fine_tuning" else ())
+        assert minimised.distilled == (given.old_decoders if given.phase.name == "joint_fine_tuning" else ())
         if minimised.distilled:
             assert (minimised.temperature, minimised.kd_weight, minimised.kd) == (5.0, 0.7, "mse")
 
@@ -131,7 +131,7 @@ def test_features_are_kept_where_the_encoder_is_frozen_and_it_is_worth_it(
 
 def test_features_of_the_validation_images_are_kept_where_there_is_room_left() -> None:
     config = demo()
-    pixels, channels = config.data.size**2, prepare(config.to_dict()).network.encoder.features
+    pixels, channels = config.data.size**2, prepare(config.to_dict()).network.encoder.feature_channels
 
     def kept(images: int) -> int:
         config.data.features_gib = images * pixels * channels * 2 / 2**30

@@ -114,7 +114,7 @@ def test_a_resumed_run_leaves_the_file_of_an_uninterrupted_one(tmp_path: Path, r
     assert [p.name for p in resumed.iterdir() if p.suffix == ".tmp"] == []
 
 
-def test_a_record_of_the_checkpoints_own_step_is_not_written_twice(tmp_path: Path) -> None:
+def test_a_line_of_the_checkpoints_own_step_is_not_written_twice(tmp_path: Path) -> None:
     run(tmp_path, PLAN[:3])  # killed after validation at step 2, whose checkpoint existed before it
     with MetricsLog(tmp_path) as log:
         log.truncate("initial", 2)
@@ -149,7 +149,7 @@ def test_a_half_written_last_line_is_read_over_and_removed(tmp_path: Path) -> No
     assert len(read(tmp_path)) == 2
     with MetricsLog(tmp_path):
         assert path.read_bytes() == whole
-    path.write_bytes(whole.rstrip(b"\n"))  # only the newline is missing: the record is whole
+    path.write_bytes(whole.rstrip(b"\n"))  # only the newline is missing: the JSON is whole
     with MetricsLog(tmp_path):
         assert path.read_bytes() == whole
 

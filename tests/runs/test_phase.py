@@ -11,7 +11,7 @@ from PIL import Image
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.learning import processes, responses
 from tsmu_jax.learning.state import Model
-from tsmu_jax.runs import phase as stage
+from tsmu_jax.runs import phase as phase_module
 from tsmu_jax.runs.directory import PhaseDirectory
 from tsmu_jax.runs.plan import stages
 
@@ -29,7 +29,7 @@ EXPERIMENT: Any = types.SimpleNamespace(data=DATA)
 
 def predict(directory: PhaseDirectory, logit: float) -> None:
     outcome: Any = types.SimpleNamespace(logits=np.full((1, SIDE, SIDE), logit, np.float32))
-    stage.save_predictions(EXPERIMENT, {"etf": outcome}, directory)
+    phase_module.save_predictions(EXPERIMENT, {"etf": outcome}, directory)
 
 
 def train(directory: PhaseDirectory, value: float) -> None:
@@ -42,7 +42,7 @@ def train(directory: PhaseDirectory, value: float) -> None:
         return np.zeros((SIDE, SIDE, 3), np.uint8)
 
     tree = {"shared": {"kernel": np.full((2, 2), value, np.float32)}, "old": {}, "new": {}}
-    responses.record(directory.path, answer, Model({}, {}), image, pairs=[0], decoders=["old"], key=str(value))
+    responses.store(directory.path, answer, Model({}, {}), image, pairs=[0], decoders=["old"], key=str(value))
     predict(directory, value)
     directory.finish(Model(tree, tree), {"key": str(value)})
 
@@ -98,8 +98,8 @@ def test_the_first_process_says_at_which_step_a_stage_goes_on(tmp_path: Path, mo
     )
     log: Any = Log()
     (initial, *_) = stages("tsmu", ["etf"], ["nad"])
-    monkeypatch.setattr(stage, "enter", lambda experiment, stage, model: model)
-    monkeypatch.setattr(stage, "make_feed", lambda *_: None)
+    monkeypatch.setattr(phase_module, "enter", lambda experiment, stage, model: model)
+    monkeypatch.setattr(phase_module, "make_feed", lambda *_: None)
     monkeypatch.setattr(processes, "agreed", lambda value: [7, "key"])  # another process sees no checkpoint yet
     with pytest.raises(RuntimeError, match="01_initial after step 7"):
-        stage.run_stage(experiment, initial, Model({}, {}), PhaseDirectory(tmp_path, "01_initial"), log, 0)
+        phase_module.run_stage(experiment, initial, Model({}, {}), PhaseDirectory(tmp_path, "01_initial"), log, 0)

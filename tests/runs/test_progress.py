@@ -66,12 +66,12 @@ def test_values_keep_until_they_change_and_a_measured_rate_wins() -> None:
 def test_a_phase_without_steps_and_an_interrupted_one(terminal: bool) -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=80)
-    with PhaseProgress("record", 0, console=console):
+    with PhaseProgress("responses", 0, console=console):
         pass
     with pytest.raises(KeyboardInterrupt), PhaseProgress("[red]initial", 5, console=console) as progress:
         progress.update(1, loss=0.5)
         raise KeyboardInterrupt
-    assert "record" in file.getvalue() and "[red]initial" in file.getvalue()  # a name is no markup
+    assert "responses" in file.getvalue() and "[red]initial" in file.getvalue()  # a name is no markup
     assert "interrupted" in file.getvalue()
 
 

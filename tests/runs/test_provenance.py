@@ -1,4 +1,4 @@
-"""What a run records of the code and the command."""
+"""What a run's `config.json` says of the code and the command."""
 
 import shlex
 import subprocess

@@ -47,8 +47,8 @@ def test_the_first_process_says_whether_a_run_goes_on(
             split=types.SimpleNamespace(**parts), source=types.SimpleNamespace(skipped=()), ecoregions=("etf", "nad")
         ),
         start=None,
-        old=("etf",),
-        new=("nad",),
+        old_ecoregions=("etf",),
+        new_ecoregions=("nad",),
     )
     run = RunDirectory(tmp_path)
     if not first_sees:  # this process sees the opposite

@@ -52,7 +52,7 @@ def configuration(**changes: object) -> dict:
     return config.to_dict()
 
 
-def records(workdir: Path) -> list[dict]:
+def metric_lines(workdir: Path) -> list[dict]:
     """The lines of metrics.jsonl without what no two runs share."""
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key not in _TIMES} for line in lines]
@@ -130,7 +130,7 @@ def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
     config = json.loads((workdir / "config.json").read_text())
     assert config["config"]["epochs"]["initial"] == 16 and config["seed"] == 0
     assert {"jax", "flax", "tsmu_jax"} <= config["versions"].keys()
-    for line in records(workdir):
+    for line in metric_lines(workdir):
         assert {"phase", "step", "epoch", "train/loss", "validation/micro_iou"} <= line.keys()
         assert ("train/drift" in line) == (line["phase"] == "03_joint_fine_tuning")
     assert list((workdir / "tensorboard").glob("events.*"))
@@ -146,7 +146,7 @@ def test_writes_what_a_run_promises(run: tuple[Path, dict]) -> None:
 def test_a_report_reads_what_a_run_writes(run: tuple[Path, dict]) -> None:
     workdir, results = run
     (read,) = find_runs([workdir]).runs
-    assert (read.method, read.old, read.new) == ("tsmu", ("etf",), ("nad",))
+    assert (read.method, read.old_ecoregions, read.new_ecoregions) == ("tsmu", ("etf",), ("nad",))
     for phase, result in zip(read.phases, results["phases"], strict=True):
         assert phase.iou(["etf"]) == pytest.approx(result["iou"]["old"])
         assert phase.iou(["nad"]) == pytest.approx(result["iou"]["new"])
@@ -215,7 +215,7 @@ def test_a_finished_prefix_is_taken_from_a_run_beside(
     for name in ("01_initial", "02_freeze"):
         own, copy = (json.loads((path / "phases" / name / "phase.json").read_text()) for path in (workdir, beside))
         assert copy == {"trained_in": workdir.name, **own} and "trained_in" not in own
-    assert records(beside) == [line for line in records(workdir) if line["phase"] != "03_joint_fine_tuning"]
+    assert metric_lines(beside) == [line for line in metric_lines(workdir) if line["phase"] != "03_joint_fine_tuning"]
     shutil.rmtree(beside)
 
 
@@ -298,7 +298,7 @@ def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> No
     again = train_and_evaluate(config, killed)
     for phase in ("initial", "freeze", "joint_fine_tuning"):
         assert_same_model(workdir, killed, phase)
-    assert records(killed) == records(workdir)
+    assert metric_lines(killed) == metric_lines(workdir)
 
     def without_times(phases: list[dict]) -> list[dict]:
         times = ("seconds", "recording_seconds")

@@ -1,4 +1,4 @@
-"""Transfers of a run to its devices: each model goes once, and no images where recorded features are used."""
+"""Transfers of a run to its devices: each model goes once, and no images where stored features are used."""
 
 import runpy
 from collections.abc import Iterator

@@ -99,7 +99,7 @@ def test_an_update_reads_the_new_images_alone(chain: Path, images: Path) -> None
     broken.write_bytes(b"x" * broken.stat().st_size)  # nobody looks into it
     experiment = prepare(configuration(directory, start=str(chain / "kept")))
     assert {info.ecoregion for info in experiment.data.source.infos} == {"mwcf"}
-    assert experiment.old == ("etf", "nad") and experiment.new == ("mwcf",)
+    assert experiment.old_ecoregions == ("etf", "nad") and experiment.new_ecoregions == ("mwcf",)
 
 
 def test_the_lineage_names_every_run_and_its_parent(chain: Path) -> None:
@@ -236,7 +236,7 @@ def test_the_same_name_with_other_images_is_refused(chain: Path, images: Path) -
     with pytest.raises(UserError, match=r"renamed: 'etf' has other images than those the model knows; give pairs"):
         train_and_evaluate(configuration(directory, start=str(chain / "kept")), chain / "none")
     named = configuration(directory, start=str(chain / "kept"), new="mwcf")  # the way out
-    assert prepare(named).new == ("mwcf",)
+    assert prepare(named).new_ecoregions == ("mwcf",)
 
 
 def test_a_folder_without_anything_new_is_refused(chain: Path, images: Path) -> None:

@@ -24,8 +24,8 @@ class ResponseReader(Protocol):
         ...
 
 
-class Recorded(NamedTuple):
-    """Stands for the images whose features are recorded.
+class StoredFeatures(NamedTuple):
+    """Stands for the images whose features are stored.
 
     Attributes:
       rows: pair -> its place among the features.
@@ -47,11 +47,11 @@ class _Batches:
         share: slice,
         decoder: Mapping[int, int],
         responses: ResponseReader | None,
-        recorded: Recorded | None,
+        features: StoredFeatures | None,
         steps: int,
     ):
         self._examples, self._draws, self._share = examples, draws, share
-        self._decoder, self._responses, self._recorded, self._steps = decoder, responses, recorded, steps
+        self._decoder, self._responses, self._stored, self._steps = decoder, responses, features, steps
 
     def __len__(self) -> int:
         return self._steps
@@ -79,10 +79,10 @@ class _Batches:
 
     def _shown(self, drawn: np.ndarray) -> Arrays:
         """Masks, and what the network sees: images, or the rows of their features. Then no image is decoded."""
-        if self._recorded is None:
+        if self._stored is None:
             image, mask = self._examples.stack(drawn[:, 0])
             return {IMAGE: image, MASK: mask}
-        rows, masks = self._recorded
+        rows, masks = self._stored
         numbers = np.array([rows[pair] * FLIPS + code for pair, code in drawn], np.int32)
         return {ROW: numbers, MASK: np.stack([masks[pair] for pair in drawn[:, 0]])}
 
@@ -95,7 +95,7 @@ def train_batches(
     share: slice | None = None,
     decoder: Mapping[int, int],
     responses: ResponseReader | None = None,
-    recorded: Recorded | None = None,
+    features: StoredFeatures | None = None,
     start: int,
     stop: int,
     workers: int = 4,
@@ -109,10 +109,10 @@ def train_batches(
       share: its part to load, where several processes share each batch; by default all of it.
       decoder: pair -> number of the decoder that its labels train.
       responses: stored responses, where the phase distils.
-      recorded: takes the place of images where their features are recorded.
+      features: take the place of images where they are stored.
     """
     share = share or slice(0, slots)
-    source = _Batches(examples, draws, share=share, decoder=decoder, responses=responses, recorded=recorded, steps=stop)
+    source = _Batches(examples, draws, share=share, decoder=decoder, responses=responses, features=features, steps=stop)
     options = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=2 * workers)
     yield from grain.MapDataset.source(source).slice(slice(start, stop)).to_iter_dataset(options)
 

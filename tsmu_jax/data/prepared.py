@@ -43,7 +43,7 @@ __all__ = [
 _SPLIT = "pairs"  # which of them are tested on is decided when they are read: see splits.py
 _VERSION = "1.0.0"
 _IMAGES = ("pre", "post", "mask")
-_BATCH = 16  # records encoded at once, and held in memory
+_BATCH = 16  # rows encoded at once, and held in memory
 
 
 def write(source: PairSource, data_dir: str | os.PathLike[str]) -> None:
@@ -97,10 +97,10 @@ class PreparedSource:
         index = prepared_index.read(Path(data_dir))
         known = index["ecoregions"]
         chosen = chosen_ecoregions(known, ecoregions, where=str(data_dir))
-        self._records: list[tuple[Any, int]] = []  # TFDS data source, position in it
+        self._rows: list[tuple[Any, int]] = []  # TFDS data source, position in it
         infos: list[PairInfo] = []
         for name in chosen:
-            records = _open(Path(data_dir), name, expected=len(known[name]))
+            rows = _open(Path(data_dir), name, expected=len(known[name]))
             for position, entry in enumerate(known[name]):
                 has_pre = entry.pop("has_pre")
                 if require_pre and not has_pre:
@@ -109,7 +109,7 @@ class PreparedSource:
                         "train for post-event images only: --config.data.channels=3"
                     )
                 infos.append(prepared_index.info(name, entry))
-                self._records.append((records, position))
+                self._rows.append((rows, position))
         self.infos: tuple[PairInfo, ...] = tuple(infos)
         skipped = [Skipped(**entry) for entry in index["skipped"]]
         self.skipped = tuple(skip for skip in skipped if skip.ecoregion in chosen)
@@ -120,14 +120,14 @@ class PreparedSource:
 
     def __getitem__(self, index: int) -> Pair:
         """Decodes one pair at its original size, the very bits that were written."""
-        records, position = self._records[index]
-        record = records[position]
+        rows, position = self._rows[index]
+        row = rows[position]
         info = self.infos[index]
         where = f"{info.ecoregion}/{info.id}"
         return Pair(
-            pre=images.decode_rgb(record["pre"], f"{where} (pre)") if record["has_pre"] else None,
-            post=images.decode_rgb(record["post"], f"{where} (post)"),
-            mask=images.decode_mask(record["mask"], f"{where} (mask)", unknown=True),
+            pre=images.decode_rgb(row["pre"], f"{where} (pre)") if row["has_pre"] else None,
+            post=images.decode_rgb(row["post"], f"{where} (post)"),
+            mask=images.decode_mask(row["mask"], f"{where} (mask)", unknown=True),
         )
 
 
@@ -145,7 +145,7 @@ class LandslidePairs(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         image = {"shape": (None, None, 3), "encoding_format": "png"}
-        features = {
+        columns = {
             "id": tfds.features.Text(),
             "scene": tfds.features.Text(),
             "has_pre": tfds.features.Scalar(np.bool_),
@@ -159,8 +159,8 @@ class LandslidePairs(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.__doc__,
-            features=tfds.features.FeaturesDict(features),
-            disable_shuffling=True,  # record i is entry i of the index
+            features=tfds.features.FeaturesDict(columns),
+            disable_shuffling=True,  # row i is entry i of the index
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
@@ -180,14 +180,14 @@ class LandslidePairs(tfds.core.GeneratorBasedBuilder):
             info, pair = source.infos[index], source[index]
             entry = dataclasses.asdict(info) | {"has_pre": pair.pre is not None}
             del entry["ecoregion"]
-            return entry, _record(info, pair)
+            return entry, _row_of(info, pair)
 
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             batches = (indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH))
             encoded = (item for batch in batches for item in pool.map(encode, batch))
-            for key, (entry, record) in enumerate(reported(encoded, total=len(indices), what=f"writing {name}")):
+            for key, (entry, row) in enumerate(reported(encoded, total=len(indices), what=f"writing {name}")):
                 self.entries.append(entry)
-                yield key, record
+                yield key, row
 
 
 @dataclasses.dataclass
@@ -213,7 +213,7 @@ class SyntheticLandslides(LandslidePairs):
         return SyntheticSource({config.name: config.pairs}, height=config.height, width=config.width, seed=config.seed)
 
 
-def _record(info: PairInfo, pair: Pair) -> dict[str, Any]:
+def _row_of(info: PairInfo, pair: Pair) -> dict[str, Any]:
     pre = np.zeros((1, 1, 3), np.uint8) if pair.pre is None else pair.pre
     return {
         "id": info.id,
@@ -253,16 +253,16 @@ def _quiet() -> Iterator[None]:
 
 
 def _open(data_dir: Path, name: str, *, expected: int) -> Any:
-    """Random access to the records of one ecoregion, images left encoded."""
+    """Random access to the rows of one ecoregion, images left encoded."""
     decoders = {key: tfds.decode.SkipDecoding() for key in _IMAGES}
     try:
         with _quiet():
             builder = tfds.builder_from_directory(data_dir / DATASET / name / _VERSION)
-        records = builder.as_data_source(split=_SPLIT, decoders=decoders)
-        found = len(records)
-        records[found - 1]  # opens the file, which is lost or cut off if this fails
+        rows = builder.as_data_source(split=_SPLIT, decoders=decoders)
+        found = len(rows)
+        rows[found - 1]  # opens the file, which is lost or cut off if this fails
     except Exception as error:  # TFDS and ArrayRecord raise whatever their libraries do
         raise UserError(f"{data_dir}: ecoregion {name!r} cannot be read ({error}); prepare it again") from error
     if found != expected:
         raise UserError(f"{data_dir}: ecoregion {name!r} has {found} of {expected} pairs; prepare it again")
-    return records
+    return rows

@@ -57,9 +57,9 @@ def info(ecoregion: str, entry: dict[str, Any]) -> PairInfo:
 def describes(index: Index, source: PairSource) -> bool:
     """Whether a dataset holds the pairs of a source.
 
-    Fingerprints do not tell metres a pixel, which may be stated and change no image. Earlier releases recorded none.
+    Fingerprints do not tell metres a pixel, which may be stated and change no image. Earlier releases kept none.
     """
-    recorded = [entry.get("gsd_m") for name in sorted(index["ecoregions"]) for entry in index["ecoregions"][name]]
+    kept = [entry.get("gsd_m") for name in sorted(index["ecoregions"]) for entry in index["ecoregions"][name]]
     wanted = [one.gsd_m and list(one.gsd_m) for one in source.infos]
-    same = index["schema"] < SCHEMA or recorded == wanted
+    same = index["schema"] < SCHEMA or kept == wanted
     return same and bool(index["fingerprints"] == source.fingerprints)

@@ -75,7 +75,7 @@ class PairSource(Protocol):
 
     @property
     def infos(self) -> Sequence[PairInfo]:
-        """One record a pair, in a fixed order: sorted by ecoregion, then id."""
+        """One `PairInfo` a pair, in a fixed order: sorted by ecoregion, then id."""
         ...
 
     @property

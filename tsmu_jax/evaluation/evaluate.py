@@ -48,12 +48,14 @@ def evaluate(
     return outcomes
 
 
-def record(outcomes: Mapping[str, Outcome], old: Sequence[str], new: Sequence[str]) -> dict[str, Any]:
-    """The scores of a phase as they stand in `results.json`: by ecoregion, and old / new / global means.
+def phase_scores(
+    outcomes: Mapping[str, Outcome], old_ecoregions: Sequence[str], new_ecoregions: Sequence[str]
+) -> dict[str, Any]:
+    """The scores of a phase as they stand in `results.json`: by ecoregion, and means over groups of ecoregions.
 
-    A group of which no ecoregion was answered for has no entry.
+    The groups are "old", "new" and "global". A group of which no ecoregion was answered for has no entry.
     """
-    groups = _groups(outcomes, old, new)
+    groups = _groups(outcomes, old_ecoregions, new_ecoregions)
     together = {
         group: metrics.summary(metrics.concatenate([outcomes[name].counts for name in members]))
         for group, members in groups.items()
@@ -69,18 +71,22 @@ def record(outcomes: Mapping[str, Outcome], old: Sequence[str], new: Sequence[st
     }
 
 
-def balanced(outcomes: Mapping[str, Outcome], old: Sequence[str], new: Sequence[str]) -> dict[str, float]:
-    """Old / new / global means of the ecoregions' micro IoU: what settings are chosen by, on validation images.
+def balanced(
+    outcomes: Mapping[str, Outcome], old_ecoregions: Sequence[str], new_ecoregions: Sequence[str]
+) -> dict[str, float]:
+    """Mean micro IoU over the ecoregions of each group ("old", "new", "global"): settings are chosen by it.
 
-    The mean over images would reward calling nothing a landslide where most masks are empty.
+    On validation images. The mean over images would reward calling nothing a landslide where most masks are empty.
     """
     each = {name: metrics.micro_iou(outcome.counts) for name, outcome in outcomes.items()}
-    groups = _groups(outcomes, old, new)
+    groups = _groups(outcomes, old_ecoregions, new_ecoregions)
     return {group: float(np.mean([each[name] for name in members])) for group, members in groups.items()}
 
 
-def _groups(outcomes: Mapping[str, Outcome], old: Sequence[str], new: Sequence[str]) -> dict[str, list[str]]:
-    wanted = {"old": old, "new": new, "global": (*old, *new)}
+def _groups(
+    outcomes: Mapping[str, Outcome], old_ecoregions: Sequence[str], new_ecoregions: Sequence[str]
+) -> dict[str, list[str]]:
+    wanted = {"old": old_ecoregions, "new": new_ecoregions, "global": (*old_ecoregions, *new_ecoregions)}
     answered = {group: [name for name in members if name in outcomes] for group, members in wanted.items()}
     return {group: members for group, members in answered.items() if members}
 

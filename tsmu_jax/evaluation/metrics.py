@@ -16,7 +16,7 @@ class Counts(NamedTuple):
     fn: np.ndarray
 
     @classmethod
-    def recorded(cls, test: Mapping[str, Any]) -> "Counts":
+    def from_record(cls, test: Mapping[str, Any]) -> "Counts":
         """Those of one ecoregion's test images in `phase.json`. Raises KeyError where one is missing."""
         return cls(*(np.array(test[field], np.int64) for field in cls._fields))
 

@@ -86,7 +86,7 @@ def confusion(selected: Mapping[str, Selected], candidates: Sequence[str]) -> di
     return {name: {other: one.chosen.count(other) for other in candidates} for name, one in selected.items()}
 
 
-def record(selected: Mapping[str, Selected], candidates: Sequence[str], *, threshold: float) -> dict[str, Any]:
+def choice_scores(selected: Mapping[str, Selected], candidates: Sequence[str], *, threshold: float) -> dict[str, Any]:
     """The scores of the choice as they stand in `results.json`, by ecoregion and together.
 
     Args:

@@ -12,12 +12,14 @@ from tsmu_jax.evaluation.intervals import Interval, Sample, paired_interval
 Tests = Mapping[str, Mapping[str, Any]]  # by ecoregion: "id" of each test image, and its "tp", "fp", "fn"
 
 
-def changes(phases: Sequence[tuple[str, Tests]], old: Sequence[str], new: Sequence[str]) -> dict[str, Interval]:
+def changes(
+    phases: Sequence[tuple[str, Tests]], old_ecoregions: Sequence[str], new_ecoregions: Sequence[str]
+) -> dict[str, Interval]:
     """Differences of mean IoU between the model after the last phase and earlier ones, on the same test images.
 
     Args:
       phases: name and counted test images of each finished phase, first to last; "tests" of their `phase.json`.
-      old, new: ecoregions of the run.
+      old_ecoregions, new_ecoregions: of the run.
 
     Returns:
       "old", "new": beside the model after the first phase. "new_decoder": the new ecoregions beside the end of the
@@ -27,10 +29,10 @@ def changes(phases: Sequence[tuple[str, Tests]], old: Sequence[str], new: Sequen
     if len(phases) < 2:
         return {}
     (_, first), (_, last) = phases[0], phases[-1]
-    compared = {"old": (old, first), "new": (new, first)}
+    compared = {"old": (old_ecoregions, first), "new": (new_ecoregions, first)}
     frozen = [tests for name, tests in phases if name == "freeze"]
     if len(frozen) == 1 and frozen[0] is not last:
-        compared["new_decoder"] = (new, frozen[0])
+        compared["new_decoder"] = (new_ecoregions, frozen[0])
     intervals = {name: changed(before, last, ecoregions) for name, (ecoregions, before) in compared.items()}
     return {name: interval for name, interval in intervals.items() if interval is not None}
 
@@ -44,7 +46,7 @@ def changed(before: Tests, after: Tests, ecoregions: Sequence[str]) -> Interval 
     return paired_interval(_scores(after, counted), _scores(before, counted), np.random.default_rng(0))
 
 
-def recorded(interval: Interval) -> list[float | None]:
+def as_json(interval: Interval) -> list[float | None]:
     """[difference, low, high] as JSON holds them: it knows no NaN."""
     return [value if math.isfinite(value) else None for value in interval]
 
@@ -64,7 +66,7 @@ def sentence(differences: Mapping[str, Interval]) -> str | None:
 def _scores(tests: Tests, ecoregions: Sequence[str]) -> dict[Sample, float]:
     found = {}
     for name in ecoregions:
-        scores = metrics.scores(metrics.Counts.recorded(tests[name]))
+        scores = metrics.scores(metrics.Counts.from_record(tests[name]))
         for image, iou in zip(tests[name]["id"], scores.iou, strict=True):
             found[Sample("run", name, image)] = float(iou)
     return found

@@ -14,9 +14,9 @@ from tsmu_jax.models.tsmu import Network, find_decoder
 
 
 class Answerer:
-    """A network compiled once, and once more for recorded features; every decoder and every model passes through it.
+    """A network compiled once, and once more for stored features; every decoder and every model passes through it.
 
-    Who asks a model more than once places it on the devices first (`place`): each call sends what is not there.
+    Place a model on the devices first (`place`) to ask it more than once: each call sends what is not there.
     """
 
     def __init__(self, network: Network, *, batch_size: int):
@@ -40,7 +40,7 @@ class Answerer:
         return self._answers(model, decoder, {IMAGE: images, FLIP: flips}, lambda sent: sent)
 
     def from_features(self, model: Model, decoder: str, features: Features, rows: np.ndarray) -> np.ndarray:
-        """Returns logits f32[n, s, s] of images whose features are recorded: neither they nor the encoder are needed.
+        """Returns logits f32[n, s, s] of images whose features are stored. Needs neither the images nor the encoder.
 
         Args:
           rows: i32[n], the row of each image among the features.

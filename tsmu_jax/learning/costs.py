@@ -71,9 +71,9 @@ def _flops_of_product(equation: Any) -> int:
 
 def _flops_of_convolution(equation: Any) -> int:
     (_, kernel), (result,) = equation.invars, equation.outvars
-    features = kernel.aval.shape[equation.params["dimension_numbers"].rhs_spec[0]]
+    outputs = kernel.aval.shape[equation.params["dimension_numbers"].rhs_spec[0]]
     # Between the pixels of a dilated image lie zeros, which nobody multiplies.
-    taps = kernel.aval.size // features / math.prod(equation.params["lhs_dilation"])
+    taps = kernel.aval.size // outputs / math.prod(equation.params["lhs_dilation"])
     return round(2 * result.aval.size * taps)
 
 

@@ -1,4 +1,4 @@
-"""Recorded features: what a frozen encoder makes of each image, computed once and kept on the devices."""
+"""Stored features: what a frozen encoder makes of each image, computed once and kept on the devices."""
 
 import itertools
 import time
@@ -23,7 +23,7 @@ class Features:
     Attributes:
       pairs: training pair -> its place: its flips take the rows FLIPS * place and following.
       validation: ecoregion -> i32[n], the rows of its validation images; empty where they did not fit.
-      seconds: that the recording took.
+      seconds: that computing the table took.
     """
 
     def __init__(self, table: jax.Array, pairs: Sequence[int], validation: Mapping[str, int], seconds: float):
@@ -48,7 +48,7 @@ def gibibytes(images: int, side: int, channels: int) -> float:
     return images * side * side * channels * BYTES / 2**30
 
 
-def record(
+def store(
     network: Network,
     model: Model,
     image: Callable[[int], np.ndarray],
@@ -58,7 +58,7 @@ def record(
     batch_size: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Features:
-    """Computes the features of every (pair, flip), and of the validation images.
+    """Computes the features of every (pair, flip) and of the validation images, and stores them on the devices.
 
     Args:
       image: pair -> u8[s, s, c].
@@ -79,7 +79,7 @@ def record(
     rows, slots = FLIPS * len(pairs) + sum(numbers.values()), padded(batch_size)
     # Whole batches: the rows behind the last image are never taken.
     side, whole = len(image(pairs[0])), -(-rows // slots) * slots
-    table = replicate(jnp.zeros((whole, side, side, network.encoder.features), jnp.float16))
+    table = replicate(jnp.zeros((whole, side, side, network.encoder.feature_channels), jnp.float16))
     encoder = place((model.params["shared"], model.batch_stats["shared"]))
     fill_rows = pmap_fill(make_encode_step(network))
     waiting = all_with_flips()

@@ -24,7 +24,7 @@ DIVERGED = (
     "gradients with --config.optimizer.clip_norm=1"
 )
 
-Record = dict[str, Any]
+Scalars = dict[str, Any]
 
 
 class Batches(Protocol):
@@ -43,7 +43,7 @@ class Loop:
       step: the mapped training step.
       batches: (first step, end) -> the batches in between.
       validate: Model -> scalars, "validation/micro_iou" among them; run after every epoch.
-      on_epoch: receives each epoch's record.
+      on_epoch: receives the scalars of each epoch.
       on_step: receives (finished steps, latest scalars), a few times a second at most.
       directory: of the periodic checkpoint.
       key: random key of the steps.
@@ -53,7 +53,7 @@ class Loop:
     step: Callable[..., tuple[TrainState, dict[str, jax.Array]]]
     batches: Callable[[int, int], Batches]
     validate: Callable[[Model], dict[str, float]]
-    on_epoch: Callable[[Record], None]
+    on_epoch: Callable[[Scalars], None]
     on_step: Callable[[int, dict[str, float]], None]
     directory: Path
     key: jax.Array
@@ -116,20 +116,20 @@ class _Run:
                 loop.on_step(self.done, self._drain())
                 shown = time.perf_counter()
 
-    def finish_epoch(self) -> Record:
+    def finish_epoch(self) -> Scalars:
         """Means of the epoch's scalars and the validation scores; decides whether to keep its weights."""
         loop = self.loop
-        record: Record = {"step": self.done, "epoch": self.done // loop.steps_per_epoch}
-        record |= {f"train/{name}": total / loop.steps_per_epoch for name, total in self.sums.items()}
-        if not math.isfinite(record["train/loss"]):
-            raise UserError(DIVERGED.format(epoch=record["epoch"]))
-        record |= loop.validate(self.model)
-        keep, self.ended = loop.saturation.update(record["epoch"], validation_iou=record["validation/micro_iou"])
+        scalars: Scalars = {"step": self.done, "epoch": self.done // loop.steps_per_epoch}
+        scalars |= {f"train/{name}": total / loop.steps_per_epoch for name, total in self.sums.items()}
+        if not math.isfinite(scalars["train/loss"]):
+            raise UserError(DIVERGED.format(epoch=scalars["epoch"]))
+        scalars |= loop.validate(self.model)
+        keep, self.ended = loop.saturation.update(scalars["epoch"], validation_iou=scalars["validation/micro_iou"])
         if keep and loop.saturation.patience:
             # The step reuses the memory of its arguments.
             self.kept = jax.tree.map(jnp.copy, self.model)
         self.sums = {}
-        return record
+        return scalars
 
     def _drain(self) -> dict[str, float]:
         latest: dict[str, float] = {}
@@ -167,9 +167,9 @@ class _Run:
         partial = marker.with_suffix(".partial")
         partial.write_text(json.dumps({"checkpoint": name, "kept": self.kept is not None, **progress}))
         partial.replace(marker)
-        for old in self.loop.directory.glob("step_*"):
-            if old.name != name:
-                shutil.rmtree(old)
+        for earlier in self.loop.directory.glob("step_*"):
+            if earlier.name != name:
+                shutil.rmtree(earlier)
 
     def _restore(self) -> None:
         progress = processes.agreed(_latest(self.loop.directory))
@@ -193,7 +193,7 @@ def _fields(node: Any) -> dict[str, Any]:
     return {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
 
 
-def _latest(directory: Path) -> Record | None:
+def _latest(directory: Path) -> dict[str, Any] | None:
     marker = directory / "latest.json"
     return json.loads(marker.read_text()) if marker.exists() else None
 

@@ -23,7 +23,7 @@ class Responses:
     def __init__(self, directory: Path):
         index = json.loads((directory / INDEX).read_text())
         self.decoders = tuple(index["decoders"])
-        self.seconds = float(index["seconds"])  # that the recording took
+        self.seconds = float(index["seconds"])  # that computing them took
         self._row = {pair: row for row, pair in enumerate(index["pairs"])}
         self._logits = np.load(directory / ARRAY, mmap_mode="r")
 
@@ -32,13 +32,13 @@ class Responses:
         return self._logits[self._row[pair], flip]
 
 
-def is_recorded(directory: Path, *, key: str) -> bool:
-    """Whether the recording under this key is complete. The first process looks; all must call it."""
+def is_stored(directory: Path, *, key: str) -> bool:
+    """Whether all responses under this key are stored. The first process looks; all must call it."""
     path = directory / INDEX
     return bool(processes.agreed(path.exists() and json.loads(path.read_text())["key"] == key))
 
 
-def record(
+def store(
     directory: Path,
     answer: Answerer,
     model: Model,
@@ -49,17 +49,17 @@ def record(
     key: str,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Responses:
-    """Records the answers of `decoders` to every (pair, flip), once: a finished recording is reused.
+    """Stores the answers of `decoders` to every (pair, flip); finished responses under the same key are reused.
 
     Of several processes, which answer together, the first one writes them; all read them.
 
     Args:
       image: pair -> u8[s, s, c].
-      key: identifies the weights that answer, and the pairs; a recording under another key is replaced.
+      key: identifies the weights that answer, and the pairs; responses under another key are replaced.
       progress: called with the number of answered pairs so far.
     """
     index = {"key": key, "decoders": list(decoders), "pairs": [int(pair) for pair in pairs]}
-    if is_recorded(directory, key=key):
+    if is_stored(directory, key=key):
         return Responses(directory)
     started = time.perf_counter()
     side = len(image(pairs[0]))

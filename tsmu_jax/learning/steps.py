@@ -62,7 +62,7 @@ def to_unit(images: jax.Array) -> jax.Array:
 
 
 def _images(batch: Batch) -> jax.Array | None:
-    """The images of a batch as the network sees them, flipped; None where it brings their recorded features."""
+    """The images of a batch as the network sees them, flipped; None where it brings their stored features."""
     return None if FEATURES in batch else flip(to_unit(batch[IMAGE]), batch[FLIP])
 
 
@@ -89,9 +89,9 @@ def make_train_step(
         weights = {**dict.fromkeys(objective.distilled, weight), **routed}
         keys = _image_keys(jax.random.fold_in(key, state.step), len(weight), axis_name)
         features = batch.get(FEATURES)
-        if images is not None and frozen_encoder:  # as precise as if there had been memory to record them
+        if images is not None and frozen_encoder:  # the precision of stored features, whether they fit or not
             encoded, _ = encode(network, state.params["shared"], state.batch_stats["shared"], images, weight)
-            features = _recorded(encoded)
+            features = _as_stored(encoded)
 
         def loss_fn(trained: dict[str, Tree]) -> tuple[jax.Array, tuple[dict[str, Tree], Metrics]]:
             params = {**state.params, **trained}
@@ -193,8 +193,8 @@ def _distillation(
 def make_answer_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Array]:
     """Returns step({"shared", "decoder"} parameters, likewise statistics, batch) -> logits f32[b, h, w].
 
-    It records responses, validates and predicts. Any decoder passes through the same compiled function, and there is
-    one more for batches that bring recorded features in place of images.
+    Responses, validation and predictions come from it. All decoders share one compiled function; there is one more
+    for batches that bring stored features in place of images.
     """
 
     def step(params: Tree, batch_stats: Tree, batch: Batch) -> jax.Array:
@@ -215,19 +215,19 @@ def make_answer_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Arra
 def make_encode_step(network: Network) -> Callable[[Tree, Tree, Batch], jax.Array]:
     """Returns step(the encoder's parameters, its statistics, batch) -> features f16[b, h, w, k].
 
-    Half of the memory, and three decimal digits: what decoders see differs by less than what bfloat16 leaves.
+    float16 takes half of the memory of float32 and keeps three decimal digits, more than bfloat16 does.
     """
 
     def step(params: Tree, batch_stats: Tree, batch: Batch) -> jax.Array:
         images = flip(to_unit(batch[IMAGE]), batch[FLIP])
         features, _ = encode(network, params, batch_stats, images, jnp.ones(len(images)))
-        return _recorded(features)
+        return _as_stored(features)
 
     return step
 
 
-def _recorded(features: jax.Array) -> jax.Array:
-    """Features in the precision in which they are recorded."""
+def _as_stored(features: jax.Array) -> jax.Array:
+    """Features in the precision in which they are stored."""
     largest = float(jnp.finfo(jnp.float16).max)
     return jnp.clip(features.astype(jnp.float32), -largest, largest).astype(jnp.float16)
 

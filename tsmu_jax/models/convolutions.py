@@ -49,19 +49,19 @@ def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
       f[b, 2h, 2w, d].
     """
     batch, height, width, channels = x.shape
-    side, _, _, features = kernel.shape
+    side, _, _, outputs = kernel.shape
     product = x @ kernel.transpose(2, 0, 1, 3).reshape(channels, -1)
-    taps = product.reshape(batch, height, width, side, side, features)
+    taps = product.reshape(batch, height, width, side, side, outputs)
     return _interleave(_interleave(taps, axis=1), axis=2)
 
 
 def _on_cpu() -> bool:
-    """Asked while tracing: `lax.platform_dependent` would trace either form, a fifth of a training step's tracing."""
+    """Asked while tracing: `lax.platform_dependent` would trace both forms, a fifth of a training step's tracing."""
     return jax.default_backend() == "cpu"
 
 
 def _interleave(taps: jax.Array, axis: int) -> jax.Array:
-    """[..., n, ..., k, ...] becomes [..., 2n, ...]: what each output along one axis sees of the taps.
+    """[..., n, ..., k, ...] becomes [..., 2n, ...]: sums the taps that each output along one axis sees.
 
     With three taps an even output sees tap 2 of its own input and tap 0 of the one before, an odd output tap 1. With
     two, an even output sees tap 1 and an odd one tap 0.
@@ -114,7 +114,10 @@ _convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
 def _one_by_one(of_kernel: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Lets the kernel's gradient come first: x, of which it is the last use, can go before its own gradient comes."""
+    """Orders two gradients, the kernel's first.
+
+    The kernel's gradient is the last use of x, so the memory of x is free before the gradient of x is computed.
+    """
     return lax.optimization_barrier((of_kernel, gradient))
 
 
@@ -141,8 +144,8 @@ def by_blocks(x: jax.Array, gradient: jax.Array) -> jax.Array:
       f[3, 3, c, d].
     """
     batch, height, width, channels = x.shape
-    features = gradient.shape[-1]
-    rows = _rows(height, width, features)
+    outputs = gradient.shape[-1]
+    rows = _rows(height, width, outputs)
     framed = jnp.pad(gradient, ((0, 0), (1, 1), (1, 1), (0, 0)))
     # x at a pixel meets the gradient at the pixel less the kernel's offset.
     offsets = [(2 - i, 2 - j) for i in range(3) for j in range(3)]
@@ -150,22 +153,22 @@ def by_blocks(x: jax.Array, gradient: jax.Array) -> jax.Array:
     def add_block(total: jax.Array, index: jax.Array) -> tuple[jax.Array, None]:
         image, row = index // (height // rows), index % (height // rows) * rows
         pixels = lax.dynamic_slice(x, (image, row, 0, 0), (1, rows, width, channels)).reshape(-1, channels)
-        around = lax.dynamic_slice(framed, (image, row, 0, 0), (1, rows + 2, framed.shape[2], features))
+        around = lax.dynamic_slice(framed, (image, row, 0, 0), (1, rows + 2, framed.shape[2], outputs))
         shifted = _neighbours(around[0], offsets, rows, width)
         product = lax.dot_general(
             pixels,
-            shifted.reshape(-1, len(offsets) * features),
+            shifted.reshape(-1, len(offsets) * outputs),
             (((0,), (0,)), ((), ())),
             preferred_element_type=total.dtype,
         )
         return total + product, None
 
-    start = jnp.zeros((channels, len(offsets) * features), jnp.float32)
+    start = jnp.zeros((channels, len(offsets) * outputs), jnp.float32)
     total, _ = lax.scan(add_block, start, jnp.arange(batch * (height // rows)))
-    return total.reshape(channels, 3, 3, features).transpose(1, 2, 0, 3).astype(x.dtype)
+    return total.reshape(channels, 3, 3, outputs).transpose(1, 2, 0, 3).astype(x.dtype)
 
 
-def _rows(height: int, width: int, features: int) -> int:
+def _rows(height: int, width: int, outputs: int) -> int:
     """Rows of a block: a divisor of the height, as near below the wished number of pixels as there is."""
-    wished = max(1, min(BLOCK_PIXELS, BLOCK_VALUES // features) // width)
+    wished = max(1, min(BLOCK_PIXELS, BLOCK_VALUES // outputs) // width)
     return max(rows for rows in range(1, min(wished, height) + 1) if height % rows == 0)

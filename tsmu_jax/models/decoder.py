@@ -24,10 +24,10 @@ from tsmu_jax.models.layers import (
 def head_init(prior: float) -> Initializer:
     """Returns the initialiser of the last 1x1 convolution: weights of one magnitude whose signs alternate.
 
-    The paper says nothing about the initial weights. Random signs leave a decoder of few channels unable to learn: its
-    last features are outputs of a ReLU, so none is negative, and where all weights are negative too, no logit exceeds
-    the bias. Such a decoder never answers "landslide" if `prior` is below 0.5. That befalls one decoder in 16 with 4
-    channels (`model.width=0.5`), one in 256 with 8.
+    The paper says nothing about the initial weights. Random signs leave some decoders of few channels
+    unable to learn: the inputs of this convolution are outputs of a ReLU, never negative, so where all its weights are
+    negative, no logit exceeds the bias. Such a decoder never answers "landslide" if `prior` is below 0.5. That befalls
+    one decoder in 16 with 4 channels (`model.width=0.5`), one in 256 with 8.
 
     Here the first weight pulls away from the prior and the second one back, and so on: every decoder, of a single
     channel too, can reach both answers. With an even number of channels the weights cancel, so a new decoder starts

@@ -22,13 +22,13 @@ class TableIXEncoder(nn.Module):
     rematerialise: bool = False
 
     @property
-    def features(self) -> int:
-        """Channels of what it returns."""
+    def feature_channels(self) -> int:
+        """Number of channels of the features."""
         return 2 * self.widths[-1]
 
     @nn.compact
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
-        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, features]."""
+        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns the features f[b, h, w, feature_channels]."""
         block = rematerialised(TableIXEncoder._block, self.rematerialise, static=(3, 4))
         x = x.astype(self.dtype)
         for width in self.widths:
@@ -56,13 +56,13 @@ class ResNet34Encoder(nn.Module):
     rematerialise: bool = False
 
     @property
-    def features(self) -> int:
-        """Channels of what it returns."""
+    def feature_channels(self) -> int:
+        """Number of channels of the features."""
         return self.widths[-1]
 
     @nn.compact
     def __call__(self, x: jax.Array, weight: jax.Array, *, train: bool) -> jax.Array:
-        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns f[b, h, w, features]."""
+        """Args: x: f[b, h, w, c] in [0, 1]; weight: f32[b]. Returns the features f[b, h, w, feature_channels]."""
         block = rematerialised(ResNet34Encoder._block, self.rematerialise, static=(3, 4))
         x = norm_relu(self._conv_norm(x.astype(self.dtype), weight, self.stem, train))
         for width, count in zip(self.widths, self.blocks, strict=True):

@@ -20,7 +20,7 @@ kernel_init = nn.initializers.he_normal()  # He et al.'s initialisation
 
 @jax.custom_vjp
 def relu(x: jax.Array) -> jax.Array:
-    """The larger one of x and 0, computed once (see BatchNorm); its gradient looks at the result, and x is not kept."""
+    """The larger of x and 0, computed once (see BatchNorm). Its gradient needs the result alone, so x is not stored."""
     return lax.optimization_barrier(jnp.maximum(x, 0))
 
 
@@ -38,9 +38,10 @@ relu.defvjp(_relu_forward, _relu_backward)
 
 @jax.custom_vjp
 def norm_relu(x: jax.Array) -> jax.Array:
-    """`relu` of what BatchNorm returns. Its gradient computes x again, from what BatchNorm keeps in any case.
+    """`relu` for the output x of BatchNorm.
 
-    So nobody keeps the result for its signs alone: the encoder's features can go before their gradient comes.
+    The backward pass recomputes the sign of x from the input of BatchNorm, which is stored in any case. So the result
+    need not be stored: the memory of the encoder's features is free before their gradient is computed.
     """
     return lax.optimization_barrier(jnp.maximum(x, 0))
 
@@ -53,7 +54,10 @@ norm_relu.defvjp(_norm_relu_forward, _relu_backward)
 
 
 def residual(shortcut: jax.Array, path: jax.Array) -> jax.Array:
-    """The sum of two f[b, h, w, c] that `Pointwise` made, in its shapes: so XLA writes it over one of them."""
+    """The sum of two outputs of `Pointwise`, f[b, h, w, c].
+
+    It is computed in the shape in which `Pointwise` computes, so XLA can write it into the memory of one of the two.
+    """
     flat = shortcut.reshape(-1, shortcut.shape[-1]) + path.reshape(-1, path.shape[-1])
     return lax.optimization_barrier(flat).reshape(shortcut.shape)
 
@@ -61,13 +65,12 @@ def residual(shortcut: jax.Array, path: jax.Array) -> jax.Array:
 def rematerialised(
     block: Callable[..., jax.Array], wanted: bool, *, static: tuple[int, ...]
 ) -> Callable[..., jax.Array]:
-    """A module's method whose inner values a gradient computes again instead of keeping them.
-
-    Memory for time: of each block its inputs alone are kept.
+    """Makes the backward pass compute a method's inner values again instead of storing them: less memory, more time.
 
     Args:
-      wanted: else the method stays as it is.
-      static: which of its arguments, counted from 1, are no arrays.
+      block: method of a module; only its inputs are stored.
+      wanted: False returns the method unchanged.
+      static: numbers of the arguments that are no arrays, counted from 1.
     """
     return nn.remat(block, static_argnums=static) if wanted else block
 
@@ -75,33 +78,33 @@ def rematerialised(
 class Conv(nn.Module):
     """3x3 convolution that keeps the size of the image."""
 
-    features: int
+    channels: int  # of the output
     dtype: Dtype = jnp.float32
     use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Args: x: f[b, h, w, c]. Returns f[b, h, w, features]."""
-        kernel = self.param("kernel", kernel_init, (3, 3, x.shape[-1], self.features))
+        """Args: x: f[b, h, w, c]. Returns f[b, h, w, channels]."""
+        kernel = self.param("kernel", kernel_init, (3, 3, x.shape[-1], self.channels))
         x = convolve(x.astype(self.dtype), kernel.astype(self.dtype))
         if not self.use_bias:
             return x
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = self.param("bias", nn.initializers.zeros, (self.channels,))
         return x + bias.astype(self.dtype)[None, None, None]
 
 
 class ConvTranspose(nn.Module):
     """Transposed convolution that doubles the sides of the image."""
 
-    features: int
+    channels: int  # of the output
     dtype: Dtype = jnp.float32
     side: int = 3  # of the kernel: 3 or 2
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Args: x: f[b, h, w, c]. Returns f[b, 2h, 2w, features]."""
-        kernel = self.param("kernel", kernel_init, (self.side, self.side, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        """Args: x: f[b, h, w, c]. Returns f[b, 2h, 2w, channels]."""
+        kernel = self.param("kernel", kernel_init, (self.side, self.side, x.shape[-1], self.channels))
+        bias = self.param("bias", nn.initializers.zeros, (self.channels,))
         x = conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype))
         return x + bias.astype(self.dtype)[None, None, None]
 
@@ -109,17 +112,17 @@ class ConvTranspose(nn.Module):
 class Pointwise(nn.Module):
     """1x1 convolution, written as the matrix product that it is: XLA's CPU backend is faster at those."""
 
-    features: int
+    channels: int  # of the output
     dtype: Dtype = jnp.float32
     kernel_init: Initializer = kernel_init
     bias_init: Initializer = nn.initializers.zeros
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Args: x: f[..., c]. Returns f[..., features]."""
-        dense = nn.Dense(self.features, dtype=self.dtype, kernel_init=self.kernel_init, bias_init=self.bias_init)
+        """Args: x: f[..., c]. Returns f[..., channels]."""
+        dense = nn.Dense(self.channels, dtype=self.dtype, kernel_init=self.kernel_init, bias_init=self.bias_init)
         flat = dense(x.reshape(-1, x.shape[-1]))
-        return flat.reshape(*x.shape[:-1], self.features)
+        return flat.reshape(*x.shape[:-1], self.channels)
 
 
 class BatchNorm(nn.Module):
@@ -130,9 +133,9 @@ class BatchNorm(nn.Module):
 
     `train=True` normalises by the batch and moves the running statistics; `False` uses them as they are.
 
-    Images that do not count leave training as zeros: padding, and those that another decoder answers for. The
-    statistics say nothing about them. Where a channel hardly varies in the images that do count, or where none counts,
-    the others would grow 30-fold with each layer, until an infinity spoils the whole batch.
+    In training, images that do not count (padding, and those that another decoder answers for) become zeros, because
+    the statistics do not describe them. Where a channel hardly varies in the images that do count, or where none
+    counts, the others would grow 30-fold with each layer, until an infinity spoils the whole batch.
     """
 
     momentum: float = 0.9
@@ -150,11 +153,11 @@ class BatchNorm(nn.Module):
         running_var = self.variable("batch_stats", "var", jnp.ones, (channels,))
         mean, var = running_mean.value, running_var.value
         if train:
-            # XLA computes what is cheap anew for everyone who wants it, from arrays that must then be kept for longer.
-            # Behind a barrier x and its gradient are computed once: a quarter less memory, a sixth less compiling.
+            # XLA rematerialises cheap operations for each consumer, which keeps their inputs alive longer. The barrier
+            # stops that for x and its gradient: a quarter less memory, a sixth less time to compile.
             x = lax.optimization_barrier(x)
             mean, var, count = self._batch_statistics(x, weight)
-            keep = jnp.where(count > 0, self.momentum, 1.0)  # no image for this module: nothing to learn
+            keep = jnp.where(count > 0, self.momentum, 1.0)  # where no image counts, the statistics stay
             running_mean.value = keep * running_mean.value + (1 - keep) * mean
             running_var.value = keep * running_var.value + (1 - keep) * var
         factor = scale * lax.rsqrt(var + self.epsilon)

@@ -86,12 +86,12 @@ def init_encoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
 
 def init_decoder(network: Network, key: jax.Array) -> tuple[Tree, Tree]:
     """Randomly initialises one decoder (Algorithm 1, phase 2). Returns (parameters, batch statistics)."""
-    return _init(network.decoder, network.stride, network.encoder.features, key)
+    return _init(network.decoder, network.stride, network.encoder.feature_channels, key)
 
 
 def initial_jaxprs(network: Network) -> tuple[Any, Any]:
     """Traces the initialisation of encoder and decoder: a forward pass each, of an image of side `stride`."""
-    parts = ((network.encoder, network.channels), (network.decoder, network.encoder.features))
+    parts = ((network.encoder, network.channels), (network.decoder, network.encoder.feature_channels))
     encoder, decoder = (
         _initialiser(module, network.stride, channels).trace(jax.random.key(0)).jaxpr  # type: ignore[attr-defined]
         for module, channels in parts
@@ -107,7 +107,7 @@ def _init(module: nn.Module, side: int, channels: int, key: jax.Array) -> tuple[
 
 @functools.lru_cache(maxsize=8)
 def _initialiser(module: nn.Module, side: int, channels: int) -> Callable[[jax.Array], tuple[Tree, Tree]]:
-    """Once for all decoders: what is traced, for its shapes or to compile it, is kept with the function."""
+    """Cached, so that all decoders share what is traced, for its shapes or to compile it."""
 
     @jax.jit
     def init(key: jax.Array) -> tuple[Tree, Tree]:
@@ -119,7 +119,7 @@ def _initialiser(module: nn.Module, side: int, channels: int) -> Callable[[jax.A
 
 @functools.lru_cache(maxsize=8)
 def _compiled_initialiser(module: nn.Module, side: int, channels: int) -> Callable[[jax.Array], tuple[Tree, Tree]]:
-    """Without optimisation: it runs a few times, and would take longer to compile."""
+    """Compiled without optimisation: it runs only a few times, so optimising costs more time than it saves."""
     lowered = _initialiser(module, side, channels).lower(jax.random.key(0))  # type: ignore[attr-defined]
     options: dict[str, Any] = {"xla_backend_optimization_level": 0}
     return lowered.compile(compiler_options=options)
@@ -169,7 +169,7 @@ def forward(
       training: the parts ("shared", "old", "new") that normalise by the batch, move their statistics and drop out. All
         others use their statistics as they are, so that a frozen part is frozen to the bit.
       keys: key[b], one for each image, for dropout.
-      features: f[b, h, w, k], of the images; spares the encoder, which must be one that no step changes.
+      features: f[b, h, w, k], stored ones of the images, in place of a run of the encoder, which must be frozen.
 
     Returns:
       {decoder: logits f32[b, h, w]}, and the new batch statistics of all three parts.

@@ -23,9 +23,9 @@ from tsmu_jax.prediction.sizes import Size, merged, network_size
 from tsmu_jax.prediction.windows import Span, reach, spans
 
 AUTO = "auto"
-# Measured: the compiler keeps 12 bytes a pixel and feature of the encoder for the network of Table IX, 20 for that of
-# section V-C.
-BYTES_PER_FEATURE = 24
+# Of each pixel and channel of the encoder's features. Measured: the compiler keeps 12 for the network of Table IX, 20
+# for that of section V-C.
+BYTES_PER_CHANNEL = 24
 MOST_IMAGES = 32  # at once on a GPU: more gain nothing
 MOST_IMAGES_CPU = 4
 MOST_ENLARGED = 4.0  # pixels of the network's input to one of a file whose ground resolution is known
@@ -152,7 +152,7 @@ class Predictor:
 
     @property
     def _bytes_per_pixel(self) -> int:
-        return BYTES_PER_FEATURE * int(self.model.network.encoder.features)
+        return BYTES_PER_CHANNEL * int(self.model.network.encoder.feature_channels)
 
     def _answered(self, choice: Choice) -> Sequence[str]:
         """The ecoregions that an image may be of, by the choice of a decoder."""

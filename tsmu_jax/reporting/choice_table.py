@@ -30,7 +30,7 @@ def choice_table(comparison: Comparison) -> Table | None:
         if not any(phase.creates == "new" for phase in METHODS[variant.method].update):
             continue
         settings = [one for one in comparison.settings_of(variant) if _chosen(comparison, variant, one)]
-        rows = [(" + ".join(one.new), [one]) for one in settings]
+        rows = [(" + ".join(one.new_ecoregions), [one]) for one in settings]
         rows += [("average", settings)] if len(settings) > 1 and set(settings) >= set(comparison.settings) else []
         lines += [(variant.label, label, *_cells(comparison, variant, members)) for label, members in rows]
     columns = (

@@ -26,14 +26,14 @@ ORDER = "order"  # of arrival: what sequential runs may differ in, beside their 
 class Setting(NamedTuple):
     """Which ecoregions a model starts with and which arrive; of a sequential run all arrive."""
 
-    old: tuple[str, ...]
-    new: tuple[str, ...]
+    old_ecoregions: tuple[str, ...]
+    new_ecoregions: tuple[str, ...]
 
     @property
     def held_out(self) -> str | None:
         """The paper's ecoregion whose experiment this is."""
-        match = len(self.new) == 1 and {*self.old, *self.new} == set(paper.ECOREGIONS)
-        return self.new[0] if match else None
+        match = len(self.new_ecoregions) == 1 and {*self.old_ecoregions, *self.new_ecoregions} == set(paper.ECOREGIONS)
+        return self.new_ecoregions[0] if match else None
 
 
 class Variant(NamedTuple):
@@ -176,8 +176,10 @@ class Comparison:
         return paired_interval(scores, others, np.random.default_rng(zlib.crc32(label.encode())))
 
     def _comparable(self, variant: Variant, settings: Sequence[Setting]) -> list[Setting]:
-        regions = {frozenset((*setting.old, *setting.new)) for setting in settings}
-        return [one for one in self.settings_of(variant) if frozenset((*one.old, *one.new)) in regions]
+        regions = {frozenset((*setting.old_ecoregions, *setting.new_ecoregions)) for setting in settings}
+        return [
+            one for one in self.settings_of(variant) if frozenset((*one.old_ecoregions, *one.new_ecoregions)) in regions
+        ]
 
 
 def compare(runs: Sequence[Run], chosen: Mapping[str, str] | None = None) -> Comparison:
@@ -192,7 +194,7 @@ def setting_of(run: Run) -> Setting:
     return (
         Setting((), tuple(sorted(run.ecoregions)))
         if run.sequential
-        else Setting(tuple(sorted(run.old)), tuple(sorted(run.new)))
+        else Setting(tuple(sorted(run.old_ecoregions)), tuple(sorted(run.new_ecoregions)))
     )
 
 

@@ -36,12 +36,12 @@ _QUANTITIES: tuple[tuple[str, _Value], ...] = (
 
 _NOTES = (
     "Of an update alone: the initial training, which all methods share, is not counted; the freeze phase and the "
-    "recording of responses are. Time includes compilation and validation. Means over seeds, ± their standard "
+    "storing of responses are. Time includes compilation and validation. Means over seeds, ± their standard "
     "deviation where there are several.",
     "Images are those of an epoch, augmented draws and all. Sequential methods: the sum of all their updates.",
     "Arithmetic counts the products and convolutions of one training step, two for each multiplication and its "
     "addition, times the steps; peak memory is the compiler's plan for one step: arguments, results and what lies "
-    "between. Validation and recorded responses are left out of both.",
+    "between. Validation and stored responses are left out of both.",
 )
 _PAPER = (
     "The paper's times are hours on an RTX 2080 Ti, printed to a tenth; its trainable parameters are all parameters of "
@@ -56,7 +56,7 @@ def costs_table(comparison: Comparison) -> Table:
     beside = any(row.paper and row.setting for row in rows)
     columns = [Column("method"), Column("of an update")]
     for row in rows:
-        group = " + ".join(row.setting.new) if row.setting else "average"
+        group = " + ".join(row.setting.new_ecoregions) if row.setting else "average"
         columns += [Column("measured", group, None), *([Column("paper", group, None)] if beside else [])]
     if not rows:  # sequential runs alone
         rows, columns = [Row(None, (), None)], [*columns, Column("measured", digits=None)]

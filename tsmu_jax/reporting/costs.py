@@ -57,7 +57,7 @@ class Rates(NamedTuple):
 
 
 def measured_rates(runs: Iterable[Run]) -> Rates:
-    """Means over runs. Recorded responses count as part of their phase; compilation and validation do not."""
+    """Means over runs. Stored responses count as part of their phase; compilation and validation do not."""
     seconds: dict[str, list[float]] = {}
     epochs: dict[str, list[float]] = {}
     for run in runs:
@@ -107,7 +107,7 @@ def cumulative_seconds(method: str, rates: Rates, *, images: float, ecoregions: 
 
 def shares(phase: Phase, known: int) -> int:
     """How many ecoregions' worth of images a phase sees: `known` are there already, one more arrives."""
-    return {"old": known, "new": 1, "new_and_sample": 2, "all": known + 1}[phase.data]
+    return {"old_ecoregions": known, "new_ecoregions": 1, "new_and_sample": 2, "all": known + 1}[phase.data]
 
 
 def grows(plan: Method) -> bool:

@@ -88,6 +88,6 @@ def _line(node: _Node, depth: int) -> tuple[Cell, ...]:
         outcome = "rejected" if node.rejected else "accepted"
         seconds = sum(phase.seconds for phase in node.run.updates)
         change = node.run.change("old")
-    new = ", ".join(node.entry["ecoregions"]) if updated else None
-    cells = (name, node.digest[:SHOWN], node.entry["run"], node.entry["method"], new)
+    arrived = ", ".join(node.entry["ecoregions"]) if updated else None
+    cells = (name, node.digest[:SHOWN], node.entry["run"], node.entry["method"], arrived)
     return (*cells, change, outcome, seconds)

@@ -9,8 +9,8 @@ ECOREGIONS = ("nwfm", "etf", "mwcf", "nad")
 class Pair(NamedTuple):
     """Mean IoU of the old and of the new ecoregions; None where nothing is printed."""
 
-    old: float | None
-    new: float | None
+    old_iou: float | None
+    new_iou: float | None
 
 
 class UpdateCosts(NamedTuple):

@@ -167,7 +167,9 @@ def _scores(method: str) -> list[_Score]:
 
 
 def _named(setting: Setting | None) -> list[Cell]:
-    return ["average", ""] if setting is None else [" + ".join(setting.old), " + ".join(setting.new)]
+    return (
+        ["average", ""] if setting is None else [" + ".join(setting.old_ecoregions), " + ".join(setting.new_ecoregions)]
+    )
 
 
 def _paper_setting(held_out: str) -> Setting:
@@ -179,4 +181,4 @@ def _printed(method: str, score: _Score, key: str | None) -> Cell:
     known: dict[str, Mapping[str, paper.Pair]] = {"initial": paper.INITIAL, "freeze": paper.FREEZE}
     if score.number and score.phase == METHODS[method].update[-1].name:
         known[score.phase] = paper.UPDATED.get(method, {})
-    return getattr(known.get(score.phase, {}).get(key or ""), score.group, None)
+    return getattr(known.get(score.phase, {}).get(key or ""), f"{score.group}_iou", None)

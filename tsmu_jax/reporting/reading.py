@@ -61,7 +61,7 @@ def find_runs(workdirs: Sequence[Path]) -> Found:
 
 def _identity(run: Run) -> Any:
     config = {key: value for key, value in run.config.items() if run.concerns(key)}
-    return json.dumps([run.method, run.old, run.new, run.seed, config], sort_keys=True)
+    return json.dumps([run.method, run.old_ecoregions, run.new_ecoregions, run.seed, config], sort_keys=True)
 
 
 def _run_directories(workdir: Path) -> list[Path]:
@@ -102,8 +102,14 @@ def _read(path: Path) -> Run | LeftOut:
     method = str(config["method"])
     if method not in METHODS:
         return LeftOut(path, f"method {method!r} is unknown to this release; known: {', '.join(METHODS)}")
-    old, new = (tuple(word for word in str(config[key]).split(",") if word) for key in ("old", "new"))
-    plan = _plan(path, method, old, new) if config["start"] else stages(method, old, new)
+    old_ecoregions, new_ecoregions = (
+        tuple(word for word in str(config[key]).split(",") if word) for key in ("old", "new")
+    )
+    plan = (
+        _plan(path, method, old_ecoregions, new_ecoregions)
+        if config["start"]
+        else stages(method, old_ecoregions, new_ecoregions)
+    )
     finished = [stage for stage in plan if (path / "phases" / stage.directory / "phase.json").exists()]
     results = path / "results.json"
     if len(finished) < len(plan) or not plan or not results.exists():
@@ -113,18 +119,20 @@ def _read(path: Path) -> Run | LeftOut:
     if diverged:
         return LeftOut(path, f"{diverged[0]} has diverged: its loss is no number; train it with a lower rate")
     phases = tuple(_phase(path, stage, log.get(stage.directory, [])) for stage in plan)
-    return Run(path, method, old, new, int(config["seed"]), config, phases, _choice(results))
+    return Run(path, method, old_ecoregions, new_ecoregions, int(config["seed"]), config, phases, _choice(results))
 
 
-def _plan(path: Path, method: str, old: tuple[str, ...], new: tuple[str, ...]) -> tuple[Stage, ...]:
+def _plan(
+    path: Path, method: str, old_ecoregions: tuple[str, ...], new_ecoregions: tuple[str, ...]
+) -> tuple[Stage, ...]:
     """The stages of an update of a saved model, the model that it starts from first; none before that is scored."""
     file = path / "phases" / START_DIRECTORY / "phase.json"
     if not file.exists():
         return ()
     try:
         route = json.loads(file.read_text())["route"]
-        plan = stages(method, old, new, start=route)
-        return (start_stage(plan, old, new, route), *plan)
+        plan = stages(method, old_ecoregions, new_ecoregions, start=route)
+        return (start_stage(plan, old_ecoregions, new_ecoregions, route), *plan)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
 
@@ -146,23 +154,23 @@ def _choice(file: Path) -> Choice | None:
         raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
 
 
-def _choice_scores(record: Mapping[str, Any]) -> ChoiceScores:
-    iou = {way: record["iou"][way] for way in WAYS}
-    return ChoiceScores(record["images"], record["accuracy"], record["decoder_accuracy"], iou)
+def _choice_scores(scores: Mapping[str, Any]) -> ChoiceScores:
+    iou = {way: scores["iou"][way] for way in WAYS}
+    return ChoiceScores(scores["images"], scores["accuracy"], scores["decoder_accuracy"], iou)
 
 
 def _log(file: Path) -> dict[str, list[Mapping[str, Any]]]:
-    """The records of each phase; lines cut off by the end of a process are left out, as are another release's."""
+    """The lines of each phase; those cut off by the end of a process are left out, as are another release's."""
     log: dict[str, list[Mapping[str, Any]]] = {}
-    for line in file.read_text().splitlines() if file.exists() else []:
+    for encoded in file.read_text().splitlines() if file.exists() else []:
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            record = json.loads(line)
-            log.setdefault(record["phase"], []).append(record)
+            line = json.loads(encoded)
+            log.setdefault(line["phase"], []).append(line)
     return log
 
 
-def _diverged(records: Sequence[Mapping[str, Any]]) -> bool:
-    return any(record.get("train/loss", 0.0) is None for record in records)  # how a log spells NaN
+def _diverged(lines: Sequence[Mapping[str, Any]]) -> bool:
+    return any(line.get("train/loss", 0.0) is None for line in lines)  # how a log spells NaN
 
 
 def _histogram(counts: Mapping[str, Sequence[float]] | None) -> probabilities.Histogram | None:
@@ -179,7 +187,7 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
         tests = {
             name: TestScores(
                 tuple(test["id"]),
-                metrics.Counts.recorded(test),
+                metrics.Counts.from_record(test),
                 _histogram(test.get("probabilities")),
             )
             for name, test in record["tests"].items()

@@ -12,9 +12,9 @@ def phases(results: Mapping[str, object]) -> list[Mapping[str, object]]:
     return [phase for phase in run if isinstance(phase, Mapping)] if isinstance(run, Sequence) else []
 
 
-def number(record: Mapping[str, object], *keys: str) -> float:
-    """The number under nested `keys`; NaN where there is none."""
-    value: object = record
+def number(tree: Mapping[str, object], *keys: str) -> float:
+    """The number under nested `keys` of a tree; NaN where there is none."""
+    value: object = tree
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
@@ -27,7 +27,7 @@ def names(results: Mapping[str, object], group: str) -> list[str]:
 
 
 def ecoregions(results: Mapping[str, object]) -> list[str]:
-    """All that were evaluated: old, then new, then any others."""
+    """All that were evaluated: old ecoregions, then new ones, then any others."""
     found = [*names(results, "old"), *names(results, "new")]
     for phase in phases(results):
         evaluated = phase.get("ecoregions")

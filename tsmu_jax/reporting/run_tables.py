@@ -72,7 +72,7 @@ def ablation_table(comparison: Comparison) -> Table | None:
     lines: list[tuple[Cell, ...]] = []
     for variant in variants:
         settings = comparison.settings_of(variant)
-        rows: list[tuple[str, tuple[Setting, ...]]] = [(" + ".join(one.new), (one,)) for one in settings]
+        rows: list[tuple[str, tuple[Setting, ...]]] = [(" + ".join(one.new_ecoregions), (one,)) for one in settings]
         rows += [("average", settings)] if len(settings) > 1 else []
         values = dict(variant.values)
         for label, members in rows:
@@ -113,7 +113,7 @@ _COLUMNS = (Column("method"), Column("old"), Column("new"), Column("seed", digit
 
 def _named(run: Run) -> list[Cell]:
     arrow = " → " if run.sequential else " + "
-    return [run.method, " + ".join(run.old), arrow.join(run.new), run.seed]
+    return [run.method, " + ".join(run.old_ecoregions), arrow.join(run.new_ecoregions), run.seed]
 
 
 def _scores(comparison: Comparison, variant: Variant, settings: tuple[Setting, ...]) -> list[Cell]:

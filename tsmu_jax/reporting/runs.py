@@ -42,8 +42,8 @@ class PhaseResult:
       trained_on: ecoregions whose images it saw.
       tests: by ecoregion, of all ecoregions of the run.
       images: of an epoch.
-      seconds: of training, compilation and validation, and of recording responses where the phase does.
-      recording_seconds: the latter alone.
+      seconds: of training, compilation and validation, and of storing responses and features before it.
+      recording_seconds: the latter alone, under the name that `phase.json` has for it.
       trained_in: name of the run that has trained it, of a copy; None where this run has.
       log: its lines of `metrics.jsonl`, one an epoch.
       flops: of all training steps; None in runs that did not count them.
@@ -130,8 +130,8 @@ class Run:
 
     path: Path
     method: str
-    old: tuple[str, ...]
-    new: tuple[str, ...]
+    old_ecoregions: tuple[str, ...]
+    new_ecoregions: tuple[str, ...]
     seed: int
     config: Mapping[str, Any]
     phases: tuple[PhaseResult, ...]
@@ -140,7 +140,7 @@ class Run:
     @property
     def ecoregions(self) -> tuple[str, ...]:
         """Those that were tested, in order of arrival: a saved model's exam may have been left out."""
-        return tuple(name for name in (*self.old, *self.new) if name in self.phases[0].tests)
+        return tuple(name for name in (*self.old_ecoregions, *self.new_ecoregions) if name in self.phases[0].tests)
 
     @property
     def sequential(self) -> bool:
@@ -178,11 +178,11 @@ class Run:
             (phase.name, {name: {"id": test.ids, **test.counts._asdict()} for name, test in phase.tests.items()})
             for phase in self.phases
         ]
-        return verdict.changes(counted, self.old, self.new)
+        return verdict.changes(counted, self.old_ecoregions, self.new_ecoregions)
 
     def members(self, group: str) -> tuple[str, ...]:
         """Ecoregions of the group "old", "new" or "global"."""
-        groups = {"old": self.old, "new": self.new, "global": self.ecoregions}
+        groups = {"old": self.old_ecoregions, "new": self.new_ecoregions, "global": self.ecoregions}
         return tuple(name for name in groups[group] if name in self.ecoregions)
 
     @property
@@ -194,7 +194,7 @@ class Run:
             own = [
                 index
                 for index, phase in enumerate(self.phases)
-                if name in phase.arrived or (not phase.arrived and name in self.old)
+                if name in phase.arrived or (not phase.arrived and name in self.old_ecoregions)
             ]
             first.append(own[0] if own else len(self.phases))
             learned.append(own[-1] if own else len(self.phases))

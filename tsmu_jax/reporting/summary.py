@@ -38,16 +38,16 @@ def write_figures(
     """
     folder = workdir / "figures"
     folder.mkdir(exist_ok=True)
-    old, new = ([name for name in results[part] if name in tests] for part in ("old", "new"))
-    regions = [*old, *new]
+    old_ecoregions, new_ecoregions = ([name for name in results[part] if name in tests] for part in ("old", "new"))
+    regions = [*old_ecoregions, *new_ecoregions]
     for name in regions:
         rows = _rows(tests[name], workdir, phases[-1], name, range(len(tests[name])))
         if rows:
             panels(rows, folder / f"panels_{name}.png")
     # Of an old ecoregion the test image with the most landslide, where there is something to see; of a new one those
     # that the update helped most and least.
-    shown = {name: [_fullest(tests[name])] for name in old}
-    for name in new:
+    shown = {name: [_fullest(tests[name])] for name in old_ecoregions}
+    for name in new_ecoregions:
         updated = len(phases) > 1
         shown[name] = _best_and_worst(workdir, phases, name) if updated else [_fullest(tests[name])]
     first, last = (
@@ -89,7 +89,7 @@ def _tests(workdir: Path, phase: str, ecoregion: str) -> dict[str, Any]:
 
 def _iou(tests: Mapping[str, Any]) -> np.ndarray:
     """f64[n], of each test image."""
-    return metrics.scores(metrics.Counts.recorded(tests)).iou
+    return metrics.scores(metrics.Counts.from_record(tests)).iou
 
 
 def _best_and_worst(workdir: Path, phases: Sequence[str], ecoregion: str) -> list[int]:

@@ -129,9 +129,9 @@ def parameters_table(rows: Sequence[ParameterRow]) -> Table:
 
 def _cells(results: Mapping[str, object]) -> tuple[list[str], list[list[str]]]:
     regions = ecoregions(results)
-    new = set(names(results, "new"))
+    new_ecoregions = set(names(results, "new"))
     groups = [group for group in GROUPS if any(math.isfinite(number(p, "iou", group)) for p in phases(results))]
-    header = ["phase", *groups, *(f"{name} (new)" if name in new else name for name in regions)]
+    header = ["phase", *groups, *(f"{name} (new)" if name in new_ecoregions else name for name in regions)]
     header += [title for _, title in _COSTS]
     rows = []
     for phase in phases(results):

@@ -14,7 +14,7 @@ import numpy as np
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.evaluation import metrics
-from tsmu_jax.evaluation.selection import Selected, answers, choose, record
+from tsmu_jax.evaluation.selection import Selected, answers, choice_scores, choose
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.autoencoders import BATCH, downsample, fit, reconstruction_errors
 from tsmu_jax.learning.state import Model
@@ -119,7 +119,7 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
     if not experiment.config.selection.epochs:
         return None
     arrived = [name for earlier in experiment.stages for name in earlier.arrived]
-    candidates = tuple(dict.fromkeys((*experiment.old, *arrived)))
+    candidates = tuple(dict.fromkeys((*experiment.old_ecoregions, *arrived)))
     threshold, path = experiment.config.selection.margin, run.selection / "selection.json"
     own = [experiment.stage_key(stage), experiment.tests_key(stage), threshold]
     key = digest([*own, *((run.autoencoder(name).record() or {})["key"] for name in candidates)])
@@ -135,7 +135,7 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
                 "id": list(experiment.data.tests[name].ids),
                 **_listed(selected[name], dict(zip(candidates, errors.T.tolist(), strict=True))),
             }
-        result = record(selected, candidates, threshold=threshold)
+        result = choice_scores(selected, candidates, threshold=threshold)
         trained = {name: (run.autoencoder(name).record() or {})["result"] for name in candidates}
         stored = {"key": key, "tests": tests, "result": {**result, "autoencoders": trained}}
         write_json(path, stored)
@@ -155,7 +155,7 @@ def _select(
     best, margin = choose(errors)
     chosen = tuple(candidates[column] for column in best)
     decoders, true = [stage.route[name] for name in chosen], stage.route[ecoregion]
-    logits = {name: experiment.answer(model, name, test.images) for name in (*stage.old, *stage.new)}
+    logits = {name: experiment.answer(model, name, test.images) for name in (*stage.old_decoders, *stage.new_decoders)}
     predicted = answers(logits, true=true, chosen=decoders, unsure=margin < threshold)
     counts = {way: metrics.count(mask, test.masks) for way, mask in predicted.items()}
     return Selected(chosen, np.array([decoder == true for decoder in decoders]), margin, counts)

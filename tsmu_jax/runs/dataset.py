@@ -98,7 +98,7 @@ class Dataset:
             seed=seed,
         )
 
-    def recorded_images(self, stage: Stage) -> int:
+    def stored_images(self, stage: Stage) -> int:
         """Number of a stage's training images, each in every flip: those with responses and features."""
         return FLIPS * sum(len(self.split.train[name]) for name in stage.ecoregions)
 

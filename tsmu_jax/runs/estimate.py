@@ -36,7 +36,7 @@ def stage_seconds(experiment: Experiment, waiting: Sequence[Stage]) -> dict[str,
 
 
 def stage_flops(experiment: Experiment, stage: Stage) -> float:
-    """About how many floating-point operations a stage takes: training, validation and recordings."""
+    """About how many floating-point operations a stage takes: training, validation, and what is stored before."""
     batch = padded(experiment.config.batch_size)
     images = batch * experiment.epochs(stage) * experiment.data.draws(stage).steps_per_epoch
     return training_flops(experiment, stage) * images + _answering_flops(experiment, stage)
@@ -52,18 +52,18 @@ def training_flops(experiment: Experiment, stage: Stage) -> float:
     trains, through = stage.phase.trains, "shared" in stage.phase.trains
     flops = 0.0 if experiment.kept_features(stage) else encoder * (3 if through else 1)
     for name in {*stage.supervised, *stage.distilled}:
-        trained = ("old" if name in stage.old else "new") in trains
+        trained = ("old" if name in stage.old_decoders else "new") in trains
         flops += decoder * (1 + (trained or through) + trained)
     return flops
 
 
 def _answering_flops(experiment: Experiment, stage: Stage) -> float:
-    """Likewise of all answers beside training: validation after each epoch, and recordings."""
+    """Likewise of all answers beside training: stored responses and features, and validation after each epoch."""
     encoder, decoder = forward_flops(experiment.network, experiment.data.examples.size)
-    recorded, kept = experiment.data.recorded_images(stage), experiment.kept_features(stage)
+    stored, kept = experiment.data.stored_images(stage), experiment.kept_features(stage)
     validated = experiment.epochs(stage) * experiment.data.validated_images(stage)
-    encoded = kept + len(stage.distilled) * recorded + (0 if kept > recorded else validated)
-    return encoder * encoded + decoder * (len(stage.distilled) * recorded + validated)
+    encoded = kept + len(stage.distilled) * stored + (0 if kept > stored else validated)
+    return encoder * encoded + decoder * (len(stage.distilled) * stored + validated)
 
 
 def _step_seconds(experiment: Experiment, stage: Stage) -> float:

@@ -38,8 +38,8 @@ class Experiment:
     """
 
     config: Config
-    old: tuple[str, ...]
-    new: tuple[str, ...]
+    old_ecoregions: tuple[str, ...]
+    new_ecoregions: tuple[str, ...]
     stages: tuple[Stage, ...]
     data: Dataset
     network: Network
@@ -79,15 +79,15 @@ class Experiment:
         return int(getattr(self.config.epochs, stage.phase.settings))
 
     def kept_features(self, stage: Stage) -> int:
-        """Images of a stage whose features are recorded: those to train on, and to validate on, as far as they fit.
+        """Number of a stage's images whose features are stored: to train on, and if they fit, to validate on.
 
-        None unless the encoder is frozen and computing them once is less work.
+        0 unless the encoder is frozen and computing them once is less work.
         """
-        training, side = self.data.recorded_images(stage), self.data.examples.size
+        training, side = self.data.stored_images(stage), self.data.examples.size
         drawn = self.epochs(stage) * self.data.draws(stage).images_per_epoch
         if "shared" in (*stage.phase.trains, *stage.phase.statistics) or training >= drawn:
             return 0
-        room = self.config.data.features_gib / features.gibibytes(1, side, self.network.encoder.features)
+        room = self.config.data.features_gib / features.gibibytes(1, side, self.network.encoder.feature_channels)
         wanted = (training + self.data.validated_images(stage), training)
         return next((images for images in wanted if images <= room), 0)
 
@@ -111,13 +111,13 @@ def prepare(chosen: Mapping[str, Any], *, opened: dict[str, PairSource] | None =
     if start:
         where = data.dir or "synthetic ecoregions"
         arriving = start.arrivals(configuration.names(config.new), outlines, where=where)
-        old, new = start.ecoregions, tuple(_by_arrival({*arriving}))
-        source, trained_on = _open(config, new, cache), new
+        old_ecoregions, new_ecoregions = start.ecoregions, tuple(_by_arrival({*arriving}))
+        source, trained_on = _open(config, new_ecoregions, cache), new_ecoregions
     else:
         source = _open(config, _wanted(config), cache)
         known = _by_arrival({info.ecoregion for info in source.infos})
-        old, new = configuration.arrivals(config.old, config.new, known)
-        trained_on = (*old, *new)
+        old_ecoregions, new_ecoregions = configuration.arrivals(config.old, config.new, known)
+        trained_on = (*old_ecoregions, *new_ecoregions)
     divided = split(
         source.infos,
         ecoregions=trained_on,
@@ -129,11 +129,11 @@ def prepare(chosen: Mapping[str, Any], *, opened: dict[str, PairSource] | None =
         seed=config.seed,
     )
     if data.new_pairs:
-        divided = limited(divided, source.infos, ecoregions=new, pairs=data.new_pairs, seed=config.seed)
+        divided = limited(divided, source.infos, ecoregions=new_ecoregions, pairs=data.new_pairs, seed=config.seed)
     plan = stages(
         config.method,
-        old,
-        new,
+        old_ecoregions,
+        new_ecoregions,
         statistics=dataclasses.asdict(config.statistics),
         train_old=config.distillation.train_old,
         start=start.saved.route if start else None,
@@ -143,11 +143,11 @@ def prepare(chosen: Mapping[str, Any], *, opened: dict[str, PairSource] | None =
     answer = Answerer(network, batch_size=config.batch_size)
     kind = resolved_kind(source.infos, data.split)
     resolved = dataclasses.replace(
-        config, old=",".join(old), new=",".join(new), data=dataclasses.replace(data, split=kind)
+        config, old=",".join(old_ecoregions), new=",".join(new_ecoregions), data=dataclasses.replace(data, split=kind)
     )
     dataset = Dataset(resolved, trained_on, source, divided, examples, exam=start.exam if start else {})
     kept = {name: outlines[name] for name in trained_on}
-    return Experiment(resolved, old, new, plan, dataset, network, answer, kept, start)
+    return Experiment(resolved, old_ecoregions, new_ecoregions, plan, dataset, network, answer, kept, start)
 
 
 def network_of(config: Config) -> dict[str, Any]:
@@ -178,8 +178,8 @@ def ecoregions_of(chosen: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _wanted(config: Config) -> tuple[str, ...] | None:
     """The ecoregions to open; None for all: where only `old` or only `new` is named, all others are the rest."""
-    old, new = configuration.names(config.old), configuration.names(config.new)
-    return (*old, *new) if old and new else None
+    old_ecoregions, new_ecoregions = configuration.names(config.old), configuration.names(config.new)
+    return (*old_ecoregions, *new_ecoregions) if old_ecoregions and new_ecoregions else None
 
 
 def _open(config: Config, ecoregions: Sequence[str] | None, opened: dict[str, PairSource]) -> PairSource:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from tsmu_jax.batch import FEATURES, IMAGE
-from tsmu_jax.data.pipeline import Prefetch, Recorded, train_batches
+from tsmu_jax.data.pipeline import Prefetch, StoredFeatures, train_batches
 from tsmu_jax.evaluation.evaluate import TestSet
 from tsmu_jax.learning import costs, features, processes, responses
 from tsmu_jax.learning.parallel import padded, shard, share
@@ -21,11 +21,11 @@ from tsmu_jax.runs.progress import PhaseProgress
 
 @dataclasses.dataclass(frozen=True)
 class Feed:
-    """Recordings from before a stage's first step, and the batches that are made with them.
+    """What is stored before a stage's first step, and the batches that are made with it.
 
     Attributes:
       validation: the images to validate on, by ecoregion.
-      masks: of the training pairs whose features are recorded: u8[s, s] each.
+      masks: of the training pairs whose features are stored: u8[s, s] each.
     """
 
     experiment: Experiment
@@ -37,8 +37,8 @@ class Feed:
 
     @property
     def recording_seconds(self) -> float:
-        """Seconds that the recordings took: part of the cost of an update."""
-        return sum(recording.seconds for recording in (self.responses, self.features) if recording)
+        """Seconds that storing took: part of the cost of an update, and `recording_seconds` in `phase.json`."""
+        return sum(one.seconds for one in (self.responses, self.features) if one)
 
     def batches(self, first: int, end: int) -> Prefetch:
         """The batches of the steps `first` to `end`, on their way to the devices."""
@@ -57,7 +57,7 @@ class Feed:
             share=share(slots),
             decoder=decoder,
             responses=self.responses,
-            recorded=Recorded(self.features.pairs, self.masks) if self.features else None,
+            features=StoredFeatures(self.features.pairs, self.masks) if self.features else None,
             start=first,
             stop=end,
             workers=experiment.config.data.workers,
@@ -70,7 +70,7 @@ class Feed:
 
 
 def make_feed(experiment: Experiment, stage: Stage, model: Model, directory: PhaseDirectory) -> Feed:
-    """Records what the stage needs. Args: model: that the stage starts from."""
+    """Stores what the stage needs. Args: model: that the stage starts from."""
     pairs = [pair for name in stage.ecoregions for pair in experiment.data.split.train[name]]
 
     masks: dict[int, np.ndarray] = {}
@@ -85,11 +85,11 @@ def make_feed(experiment: Experiment, stage: Stage, model: Model, directory: Pha
 
     validation = {name: experiment.data.validation(name) for name in stage.ecoregions}
     stored, kept, console = None, None, processes.console()
-    if stage.distilled and responses.is_recorded(directory.path, key=experiment.stage_key(stage)):
+    if stage.distilled and responses.is_stored(directory.path, key=experiment.stage_key(stage)):
         stored = responses.Responses(directory.path)
     elif stage.distilled:
         with PhaseProgress("responses", len(pairs), images_per_step=len(stage.distilled), console=console) as progress:
-            stored = responses.record(
+            stored = responses.store(
                 directory.path,
                 experiment.answer,
                 model,
@@ -101,9 +101,9 @@ def make_feed(experiment: Experiment, stage: Stage, model: Model, directory: Pha
             )
     images = experiment.kept_features(stage)
     if images:
-        fitting = validation if images > experiment.data.recorded_images(stage) else {}
+        fitting = validation if images > experiment.data.stored_images(stage) else {}
         with PhaseProgress("features", images, images_per_step=1, console=console) as progress:
-            kept = features.record(
+            kept = features.store(
                 experiment.network,
                 model,
                 image_of_pair,
@@ -120,7 +120,7 @@ def blank_batch(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     slots, examples = padded(experiment.config.batch_size), experiment.data.examples
     batch = costs.blank_batch(slots, examples.size, examples.channels, distilled=len(stage.distilled))
     if experiment.kept_features(stage):
-        shape = (slots, examples.size, examples.size, experiment.network.encoder.features)
+        shape = (slots, examples.size, examples.size, experiment.network.encoder.feature_channels)
         batch[FEATURES] = np.zeros(shape, np.float16)
         del batch[IMAGE]
     return batch

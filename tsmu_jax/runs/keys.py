@@ -55,7 +55,9 @@ def phase_keys(
     for stage in plan:
         own = {key: value for key, value in values.items() if SETTINGS[key].concerns(stage.phase)}
         learns = {name: [stage.route[name], images[name]] for name in stage.ecoregions}
-        parent = digest([parent, code(), asdict(stage.phase), stage.old, stage.new, stage.arrived, learns, own])
+        parent = digest(
+            [parent, code(), asdict(stage.phase), stage.old_decoders, stage.new_decoders, stage.arrived, learns, own]
+        )
         keys.append(parent)
     return tuple(keys)
 

@@ -18,7 +18,7 @@ FILE = "metrics.jsonl"
 EVENTS = "tensorboard"
 _FIELDS = ("phase", "step", "epoch")
 
-Record = dict[str, Any]
+Line = dict[str, Any]  # parsed
 
 
 class MetricsLog:
@@ -37,14 +37,14 @@ class MetricsLog:
         self._events = workdir / EVENTS
         self._writer: SummaryWriter | None = None
         self._kept: tuple[str, int] | None = None  # where `truncate` cut
-        self._written: set[tuple[str, ...]] = set()  # the keys of records written at exactly that step
+        self._written: set[tuple[str, ...]] = set()  # the keys of the lines written at exactly that step
         _mend(self._path)
         self._file = self._path.open("a", encoding="utf-8")
 
     def write(
         self, phase: str, step: int, scalars: Mapping[str, Any], *, global_step: int, epoch: int | None = None
     ) -> None:
-        """Writes one record.
+        """Writes one line.
 
         Args:
           phase: its name, unlike those of the run's other phases.
@@ -59,11 +59,11 @@ class MetricsLog:
             raise ValueError(f"scalars must not be called {', '.join(clash)}")
         if (phase, step) == self._kept and tuple(sorted(values)) in self._written:
             return  # an earlier process wrote it after the checkpoint from which this one goes on
-        record: Record = {"phase": phase, "step": int(step)}
+        line: Line = {"phase": phase, "step": int(step)}
         if epoch is not None:
-            record["epoch"] = int(epoch)
-        record |= {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self._file.write(json.dumps(record, allow_nan=False, ensure_ascii=False) + "\n")
+            line["epoch"] = int(epoch)
+        line |= {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._file.write(json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n")
         self._file.flush()
         if self._writer is None:  # events that an earlier process wrote from here on are void
             self._writer = _events(self._events, global_step + ((phase, step) == self._kept))
@@ -72,27 +72,31 @@ class MetricsLog:
         self._writer.flush()  # a resumed run does not write again what precedes its checkpoint
 
     def truncate(self, phase: str, after_step: int) -> None:
-        """Goes back to a checkpoint: drops records of `phase` after `after_step` and all of later phases.
+        """Goes back to a checkpoint: drops the lines of `phase` after `after_step` and all of later phases.
 
-        The records of a resumed run then equal those of an uninterrupted one, but for times. A record at
-        exactly `after_step` is kept, and not written a second time. The file is replaced in one move. Where
-        nothing of `phase` has been written yet, nothing is dropped.
+        The lines of a resumed run then equal those of an uninterrupted one, but for times. A line at exactly
+        `after_step` is kept, and not written a second time. The file is replaced in one move. Where nothing of
+        `phase` has been written yet, nothing is dropped.
         """
-        records = read(self._path.parent)
-        order = list(dict.fromkeys(record["phase"] for record in records))
+        lines = read(self._path.parent)
+        order = list(dict.fromkeys(line["phase"] for line in lines))
         earlier = set(order[: order.index(phase)] if phase in order else order)
-        kept = [r for r in records if r["phase"] in earlier or (r["phase"] == phase and r["step"] <= after_step)]
+        kept = [
+            line
+            for line in lines
+            if line["phase"] in earlier or (line["phase"] == phase and line["step"] <= after_step)
+        ]
         self._file.close()
         temporary = self._path.with_name(FILE + ".tmp")
         with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)
         self._file = self._path.open("a", encoding="utf-8")
         self._kept = (phase, after_step)
-        at_cut = [record for record in kept if (record["phase"], record["step"]) == self._kept]
-        self._written = {tuple(sorted(set(record) - set(_FIELDS))) for record in at_cut}
+        at_cut = [line for line in kept if (line["phase"], line["step"]) == self._kept]
+        self._written = {tuple(sorted(set(line) - set(_FIELDS))) for line in at_cut}
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -113,32 +117,32 @@ class MetricsLog:
         self.close()
 
 
-def read(workdir: Path) -> list[Record]:
-    """The records of a run, in order, without a half-written last line; none where there is no file.
+def read(workdir: Path) -> list[Line]:
+    """The lines of a run, parsed, in order, without a half-written last one; none where there is no file.
 
     Raises:
-      UserError: another line is no record.
+      UserError: another line holds no metrics.
     """
     path = workdir / FILE
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
-    records = []
-    for index, line in enumerate(lines):
-        record = _parsed(line)
-        if record is not None:
-            records.append(record)
-        elif line.strip() and index < len(lines) - 1:
-            raise UserError(f"{path}: line {index + 1} is no record of metrics; remove the line or the file")
-    return records
+    encoded = path.read_bytes().split(b"\n")
+    lines = []
+    for index, each in enumerate(encoded):
+        line = _parsed(each)
+        if line is not None:
+            lines.append(line)
+        elif each.strip() and index < len(encoded) - 1:
+            raise UserError(f"{path}: line {index + 1} holds no metrics; remove the line or the file")
+    return lines
 
 
-def _parsed(line: bytes) -> Record | None:
+def _parsed(encoded: bytes) -> Line | None:
     try:
-        record = json.loads(line)
+        line = json.loads(encoded)
     except ValueError:
         return None
-    return record if isinstance(record, dict) and {"phase", "step"} <= set(record) else None
+    return line if isinstance(line, dict) and {"phase", "step"} <= set(line) else None
 
 
 def _events(directory: Path, purge_step: int) -> "SummaryWriter":

@@ -1,4 +1,4 @@
-"""Runs one stage of a method: makes its decoder, records responses, trains, evaluates, saves."""
+"""Runs one stage of a method: makes its decoder, stores responses, trains, evaluates, saves."""
 
 import dataclasses
 import functools
@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tsmu_jax.evaluation import metrics, probabilities
-from tsmu_jax.evaluation.evaluate import Outcome, TestSet, balanced, evaluate, to_original_size
-from tsmu_jax.evaluation.evaluate import record as scored
+from tsmu_jax.evaluation.evaluate import Outcome, TestSet, balanced, evaluate, phase_scores, to_original_size
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
 from tsmu_jax.learning.parallel import place
@@ -45,7 +44,7 @@ def run_start(experiment: Experiment, stage: Stage, directory: PhaseDirectory) -
         "total_parameters": count(model.params, model.batch_stats),
         "peak_memory_bytes": None,
     }
-    decoders = {"old": list(stage.old), "new": []}
+    decoders = {"old": list(stage.old_decoders), "new": []}
     trained = {"key": experiment.start.key, "decoders": decoders, "route": experiment.start.saved.route, "steps": 0}
     record = assess(experiment, stage, model, directory, {**trained, "result": result})
     directory.finish(model, record)
@@ -120,8 +119,8 @@ def assess(
         for name, outcome in outcomes.items()
     }
     scores = {
-        **scored(outcomes, experiment.old, experiment.new),
-        "validation_micro_iou": balanced(validated, experiment.old, experiment.new),
+        **phase_scores(outcomes, experiment.old_ecoregions, experiment.new_ecoregions),
+        "validation_micro_iou": balanced(validated, experiment.old_ecoregions, experiment.new_ecoregions),
     }
     result = {**record["result"], **scores}
     return {**record, "tests_key": experiment.tests_key(stage), "tests": tests, "result": result}
@@ -190,14 +189,14 @@ def _trained(experiment: Experiment, stage: Stage, fitted: Fitted, recording_sec
     flops, memory = step_costs(experiment, stage, fitted.model)
     return {
         "key": experiment.stage_key(stage),
-        "decoders": {"old": list(stage.old), "new": list(stage.new)},
+        "decoders": {"old": list(stage.old_decoders), "new": list(stage.new_decoders)},
         "steps": fitted.steps,
         "result": {
             "name": stage.phase.name,
             "epochs": fitted.epochs,
             "chosen_epoch": fitted.chosen_epoch,
             "images": experiment.data.draws(stage).images_per_epoch,
-            "seconds": round(fitted.seconds + recording_seconds, 3),  # recording is part of an update's cost
+            "seconds": round(fitted.seconds + recording_seconds, 3),  # storing is part of an update's cost
             "recording_seconds": round(recording_seconds, 3),
             "trainable_parameters": sum(count(params[part]) for part in stage.phase.trains),
             "total_parameters": count(params, stats),

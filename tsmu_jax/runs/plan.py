@@ -7,7 +7,7 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.methods import METHODS, STATISTICS, Phase
 
 # What stands for the phases that trained a saved model, in a run that updates it.
-START = Phase("start", data="old", trains=(), statistics=())
+START = Phase("start", data="old_ecoregions", trains=(), statistics=())
 START_DIRECTORY = f"00_{START.name}"
 
 
@@ -18,18 +18,18 @@ class Stage:
     Attributes:
       ecoregions: whose training pairs it sees.
       route: ecoregion -> name of the decoder that is trained on, and answers for, its images in this stage.
-      old: names of the decoders of the part "old".
-      new: names of the decoders of the part "new".
+      old_decoders: names of the decoders of the part "old".
+      new_decoders: names of the decoders of the part "new".
       arrived: the ecoregions of the update that the stage belongs to; none in the initial phase.
-      promotes: the update before this one is finished first: its new decoder is an old one from here on.
+      promotes: the update before this one is finished first: its decoder belongs to the part "old" from here on.
     """
 
     index: int
     phase: Phase
     ecoregions: tuple[str, ...]
     route: dict[str, str]
-    old: tuple[str, ...]
-    new: tuple[str, ...]
+    old_decoders: tuple[str, ...]
+    new_decoders: tuple[str, ...]
     arrived: tuple[str, ...] = ()
     promotes: bool = False
 
@@ -41,7 +41,7 @@ class Stage:
     @property
     def distilled(self) -> tuple[str, ...]:
         """Decoders that are held to their stored responses."""
-        return self.old if self.phase.distils else ()
+        return self.old_decoders if self.phase.distils else ()
 
     @property
     def directory(self) -> str:
@@ -58,13 +58,13 @@ class Stage:
         """Name of the decoder that the stage adds to the model."""
         if self.phase.creates is None:
             return None
-        return (self.old if self.phase.creates == "old" else self.new)[0]
+        return (self.old_decoders if self.phase.creates == "old" else self.new_decoders)[0]
 
 
 def stages(
     method: str,
-    old: Sequence[str],
-    new: Sequence[str],
+    old_ecoregions: Sequence[str],
+    new_ecoregions: Sequence[str],
     *,
     statistics: Mapping[str, str] | None = None,
     train_old: bool = True,
@@ -72,9 +72,9 @@ def stages(
 ) -> tuple[Stage, ...]:
     """Binds a method's phases to ecoregions and decoders.
 
-    Bifurcated methods have one decoder for all old ecoregions ("old") and one for all new ones ("new"). In sequential
-    ones, and in updates of a saved model, each decoder is named for its ecoregions. Before an update has made an
-    ecoregion's decoder, the first one answers for it.
+    Bifurcated methods have two decoders: one named "old" for all old ecoregions, one named "new" for all new ones. In
+    sequential methods, and in updates of a saved model, each decoder is named for its ecoregions. Before an update has
+    made an ecoregion's decoder, the first decoder answers for it.
 
     Args:
       statistics: by phase, whose BatchNorm statistics follow its images: a key of STATISTICS.
@@ -84,12 +84,13 @@ def stages(
     plan = METHODS[method]
     update = tuple(_configured(phase, statistics or {}, train_old) for phase in plan.update)
     named = plan.sequential or start is not None
-    known, route = tuple(old), start or dict.fromkeys(old, named_for(old) if named else "old")
+    known = tuple(old_ecoregions)
+    route = start or dict.fromkeys(known, named_for(known) if named else "old")
     decoders = tuple(dict.fromkeys(route.values()))
-    route = {**route, **dict.fromkeys(new, decoders[0])}
+    route = {**route, **dict.fromkeys(new_ecoregions, decoders[0])}
     initial = () if start else plan.initial
     bound = [Stage(index, phase, known, route, decoders, ()) for index, phase in enumerate(initial, start=1)]
-    for arrived in [(name,) for name in new] if plan.sequential else [tuple(new)]:
+    for arrived in [(name,) for name in new_ecoregions] if plan.sequential else [tuple(new_ecoregions)]:
         name = named_for(arrived) if named else "new"
         if name in decoders:
             raise UserError(f"ecoregion {name!r} is named like the decoder of other ecoregions; rename it")
@@ -97,22 +98,24 @@ def stages(
         for position, phase in enumerate(update):
             if phase.creates == "new":
                 created, route = (name,), route | dict.fromkeys(arrived, name)
-            data = {"old": known, "new": arrived}.get(phase.data, (*known, *arrived))
-            promotes = position == 0 and known != tuple(old)
+            data = {"old_ecoregions": known, "new_ecoregions": arrived}.get(phase.data, (*known, *arrived))
+            promotes = position == 0 and known != tuple(old_ecoregions)
             bound.append(Stage(len(bound) + 1, phase, data, route, decoders, created, arrived, promotes))
         known, decoders = (*known, *arrived), (*decoders, *created)
     return tuple(bound)
 
 
-def start_stage(plan: Sequence[Stage], old: Sequence[str], new: Sequence[str], route: Mapping[str, str]) -> Stage:
+def start_stage(
+    plan: Sequence[Stage], old_ecoregions: Sequence[str], new_ecoregions: Sequence[str], route: Mapping[str, str]
+) -> Stage:
     """The model that an update starts from, as a stage that trains nothing.
 
     Args:
       plan: of the update.
       route: the decoder of each old ecoregion; the first one answers for the new ecoregions.
     """
-    decoders = plan[0].old
-    return Stage(0, START, tuple(old), {**route, **dict.fromkeys(new, decoders[0])}, decoders, ())
+    decoders = plan[0].old_decoders
+    return Stage(0, START, tuple(old_ecoregions), {**route, **dict.fromkeys(new_ecoregions, decoders[0])}, decoders, ())
 
 
 def named_for(ecoregions: Sequence[str]) -> str:

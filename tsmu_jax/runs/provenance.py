@@ -1,4 +1,4 @@
-"""Where a run comes from: its configuration, command, versions and revision, as `config.json` records them."""
+"""Where a run comes from: its configuration, command, versions and revision, as `config.json` has them."""
 
 import dataclasses
 import datetime
@@ -65,5 +65,5 @@ def _git_revision() -> str | None:
 
 
 def command_line() -> str:
-    """The command that started this process, for the record."""
+    """The command that started this process."""
     return shlex.join(["python", "-m", "tsmu_jax.main", *sys.argv[1:]])

@@ -65,7 +65,9 @@ def trained(experiment: Experiment) -> tuple[str, ...]:
     """The ecoregions that the model has learned, in the order of their arrival."""
     learned = {name for stage in experiment.stages for name in stage.ecoregions}
     known = experiment.start.ecoregions if experiment.start else ()
-    return tuple(name for name in (*experiment.old, *experiment.new) if name in {*known, *learned})
+    return tuple(
+        name for name in (*experiment.old_ecoregions, *experiment.new_ecoregions) if name in {*known, *learned}
+    )
 
 
 def decoder_names(experiment: Experiment) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -75,7 +77,7 @@ def decoder_names(experiment: Experiment) -> dict[str, tuple[str, tuple[str, ...
     ecoregion is left out.
     """
     stage, names = experiment.stages[-1], {}
-    for name in (*stage.old, *stage.new):
+    for name in (*stage.old_decoders, *stage.new_decoders):
         ecoregions = tuple(one for one in trained(experiment) if stage.route[one] == name)
         if ecoregions:
             names[name] = (named_for(ecoregions), ecoregions)

@@ -86,7 +86,7 @@ def enter(experiment: Experiment, stage: Stage, model: Model) -> Model:
     if stage.phase.creates is None or stage.created is None:
         return model
     if stage.phase.starts_from == "old":
-        return copy_decoder(model, stage.old[0], part=stage.phase.creates, name=stage.created)
+        return copy_decoder(model, stage.old_decoders[0], part=stage.phase.creates, name=stage.created)
     key = experiment.random_key(f"decoder/{stage.purpose}")
     return add_decoder(model, experiment.network, key, part=stage.phase.creates, name=stage.created)
 

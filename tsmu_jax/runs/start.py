@@ -89,12 +89,12 @@ class Start:
         for name, outline in outlines.items():
             if name in known and known[name]["outline"] != outline:
                 raise UserError(f"{where}: {name!r} has other images than those the model knows; {_ways_out(name)}")
-        new = tuple(name for name in outlines if name not in known)
-        if not new:
+        arriving = tuple(name for name in outlines if name not in known)
+        if not arriving:
             raise UserError(
                 f"{where}: no ecoregion that the model does not know; it knows {', '.join(self.ecoregions)}"
             )
-        return new
+        return arriving
 
 
 def open_model(path: str) -> Start:
@@ -130,4 +130,4 @@ def _check_method(method: str, known: tuple[str, ...], decoders: int) -> None:
 
 
 def _needs_new_images_alone(phases: tuple[Any, ...]) -> bool:
-    return bool(phases) and all(phase.data == "new" for phase in phases)
+    return bool(phases) and all(phase.data == "new_ecoregions" for phase in phases)

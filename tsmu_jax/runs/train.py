@@ -49,7 +49,7 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
 
     Args:
       config: a plain nested dictionary; see configs/tsmu.py.
-      command: what started the run, for the record; by default this process's command line.
+      command: what started the run, kept in `config.json`; by default this process's command line.
 
     Raises:
       UserError: before any training, for whatever the user can mend.
@@ -84,14 +84,14 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
             results["phases"].append(record["result"])
             write_json(run.results_path, results)
             if not stage.arrived:  # the first ecoregions, at the end of their phase
-                choice.arrive(experiment, run, experiment.old)
+                choice.arrive(experiment, run, experiment.old_ecoregions)
     if experiment.start:
         judged = update.judge(
-            tested[0][1], tested[-1][1], experiment.old, limit=experiment.config.update.max_forgetting
+            tested[0][1], tested[-1][1], experiment.old_ecoregions, limit=experiment.config.update.max_forgetting
         )
         moved = update.drift(experiment, parent, model)
         results["update"] = {"parent": experiment.start.saved.digest, **judged, "drift": moved}
-    differences = verdict.changes(tested, experiment.old, experiment.new)
+    differences = verdict.changes(tested, experiment.old_ecoregions, experiment.new_ecoregions)
     results["verdict"] = {name: _by_name(interval) for name, interval in differences.items()}
     write_json(run.results_path, results)
     selection = choice.evaluate_choice(experiment, run, experiment.stages[-1], model)
@@ -105,7 +105,7 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
 
 def _by_name(interval: Interval) -> dict[str, float | None]:
     """An interval as it stands in `results.json`."""
-    return dict(zip(interval._fields, verdict.recorded(interval), strict=True))
+    return dict(zip(interval._fields, verdict.as_json(interval), strict=True))
 
 
 def _claim(experiment: Experiment, workdir: Path, command: str) -> RunDirectory:
@@ -123,8 +123,8 @@ def _without_phases(experiment: Experiment) -> dict[str, Any]:
     return {
         "schema": 1,
         "method": experiment.config.method,
-        "old": list(experiment.old),
-        "new": list(experiment.new),
+        "old": list(experiment.old_ecoregions),
+        "new": list(experiment.new_ecoregions),
         "seed": experiment.config.seed,
         "skipped": [entry._asdict() for entry in experiment.data.source.skipped],
         "phases": [],
@@ -145,7 +145,7 @@ def _begin_from(experiment: Experiment, run: RunDirectory) -> tuple[Model, dict[
     """Takes the saved model that is updated, and its autoencoders, into the run. Returns it and its scores."""
     assert experiment.start is not None
     saved = experiment.start.saved
-    stage = start_stage(experiment.stages, experiment.old, experiment.new, saved.route)
+    stage = start_stage(experiment.stages, experiment.old_ecoregions, experiment.new_ecoregions, saved.route)
     model, record = run_start(experiment, stage, run.phase(stage.directory))
     choice.take_over(experiment, run, saved)
     return model, record
@@ -222,8 +222,9 @@ def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], c
     """Says what is about to happen, and for how long."""
     config, divided = experiment.config, experiment.data.split
     where = config.data.dir or "synthetic ecoregions"
+    known, arriving = (", ".join(names) for names in (experiment.old_ecoregions, experiment.new_ecoregions))
     console.print(
-        f"{config.method}: old {', '.join(experiment.old)}; new {', '.join(experiment.new)} ({where}, "
+        f"{config.method}: old {known}; new {arriving} ({where}, "
         f"{config.data.size} x {config.data.size} x {config.data.channels})"
     )
     if experiment.start:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from tsmu_jax.evaluation.verdict import Tests, changed, recorded, signed
+from tsmu_jax.evaluation.verdict import Tests, as_json, changed, signed
 from tsmu_jax.learning.state import Model
 from tsmu_jax.mask import UNKNOWN
 from tsmu_jax.runs.experiment import Experiment
 
 
-def judge(before: Tests, after: Tests, old: Sequence[str], *, limit: float) -> dict[str, Any]:
+def judge(before: Tests, after: Tests, old_ecoregions: Sequence[str], *, limit: float) -> dict[str, Any]:
     """Compares the exam of the old ecoregions before and after an update.
 
     An update is rejected where the mean IoU over the exams of all old ecoregions fell by more than `limit`, or that
@@ -27,7 +27,7 @@ def judge(before: Tests, after: Tests, old: Sequence[str], *, limit: float) -> d
       "accepted", "reasons" (sentences; why it was rejected, or what could not be judged), "limit", and the changes
       "old" and "ecoregions" {name: [difference, low, high]}.
     """
-    examined = [name for name in old if name in before and name in after]
+    examined = [name for name in old_ecoregions if name in before and name in after]
     whole = changed(before, after, examined) if examined else None
     if whole is None:
         reason = "the model was saved without an exam: what it has forgotten is not known"
@@ -40,14 +40,14 @@ def judge(before: Tests, after: Tests, old: Sequence[str], *, limit: float) -> d
         if interval is not None and interval.high < -limit:
             reasons.append(f"{name} changed by {signed(interval)}, beyond doubt more than {limit:g} down")
     accepted = not reasons
-    if unknown := [name for name in old if name not in examined]:
+    if unknown := [name for name in old_ecoregions if name not in examined]:
         reasons.append(f"{', '.join(unknown)} have no exam: what was forgotten of them is not known")
     return {
         "accepted": accepted,
         "limit": limit,
         "reasons": reasons,
-        "old": recorded(whole),
-        "ecoregions": {name: recorded(interval) for name, interval in each.items() if interval is not None},
+        "old": as_json(whole),
+        "ecoregions": {name: as_json(interval) for name, interval in each.items() if interval is not None},
     }
 
 
@@ -60,11 +60,11 @@ def drift(experiment: Experiment, before: Model, after: Model) -> dict[str, floa
       before: the saved model.
       after: the updated one.
     """
-    tests = [experiment.data.tests[name] for name in experiment.new]
+    tests = [experiment.data.tests[name] for name in experiment.new_ecoregions]
     images = np.concatenate([test.images for test in tests])
     known = np.concatenate([test.masks for test in tests]) != UNKNOWN
     moved = {}
-    for name in experiment.stages[0].old:  # the saved model's decoders; later updates of the run add more
+    for name in experiment.stages[0].old_decoders:  # the saved model's decoders; later updates of the run add more
         first, last = (expit(experiment.answer(model, name, images)) for model in (before, after))
         moved[name] = float(np.abs(last - first)[known].mean())
     return moved

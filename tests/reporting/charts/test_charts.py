@@ -36,23 +36,23 @@ def test_bars_of_unfinished_runs(tmp_path: Path, run: dict[str, Any]) -> None:
     pixels(tmp_path / "bars.png")
 
 
-def records(phases: dict[str, int]) -> list[dict[str, object]]:
+def lines(phases: dict[str, int]) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for name, steps in phases.items():
         for step in range(1, steps + 1):
-            record: dict[str, object] = {"phase": name, "step": step, "train/loss": 1 / step}
+            line: dict[str, object] = {"phase": name, "step": step, "train/loss": 1 / step}
             if step % 5 == 0:
-                record |= {"validation/micro_iou": 1 - 1 / step, "train/kd_loss": None, "train/drift": math.nan}
-            found.append(record)
+                line |= {"validation/micro_iou": 1 - 1 / step, "train/kd_loss": None, "train/drift": math.nan}
+            found.append(line)
     return found
 
 
 def test_learning_curves_grow_with_what_was_logged(tmp_path: Path) -> None:
     for name, log in {
         "loss": [{"phase": "initial", "step": 1, "train/loss": 0.5}],
-        "iou": records({"initial": 300, "fr$ee$ze": 20}),
+        "iou": lines({"initial": 300, "fr$ee$ze": 20}),
         "drift": [
-            *records({"initial": 30, "joint_fine_tuning": 5}),
+            *lines({"initial": 30, "joint_fine_tuning": 5}),
             {"phase": "joint", "step": 3, "train/drift": 0.1},
         ],
     }.items():
@@ -98,7 +98,7 @@ def test_pixel_histograms_of_one_to_five_ecoregions(tmp_path: Path) -> None:
 
 
 def test_curves_of_several_runs_have_a_colour_each_and_begin_together(tmp_path: Path) -> None:
-    short, long = records({"initial": 10, "freeze": 5}), records({"initial": 30, "freeze": 5})
+    short, long = lines({"initial": 10, "freeze": 5}), lines({"initial": 30, "freeze": 5})
     loss, validation = learning_curves({"seed 0": short, "seed 1": long}).axes
     colours = [line.get_color() for line in loss.lines if line.get_marker() == "o"]
     assert colours == [canvas.COLOURS[0]] * 2 + [canvas.COLOURS[1]] * 2

@@ -45,7 +45,7 @@ class SyntheticSource(PairSource):
 
     @property
     def infos(self) -> Sequence[PairInfo]:
-        """One record a pair, sorted by ecoregion, then id; no footprints, every pair a scene of its own."""
+        """One `PairInfo` a pair, sorted by ecoregion, then id; no footprints, every pair a scene of its own."""
         return self._infos
 
     @property

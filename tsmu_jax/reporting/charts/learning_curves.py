@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from tsmu_jax.reporting.charts import canvas
 from tsmu_jax.reporting.results import number
 
-Records = Sequence[Mapping[str, object]]
+Lines = Sequence[Mapping[str, object]]
 _Spans = Mapping[str, tuple[float, float]]  # phase -> its first and last step, counted over all phases
 
 # What the plots are called, from top to bottom, and their curves: key of metrics.jsonl, label, colour. Of several runs
@@ -39,7 +39,7 @@ class _Curve(NamedTuple):
     dash: canvas.Dash
 
 
-def learning_curves(runs: Mapping[str, Records], *, width: float = 8.5) -> Figure:
+def learning_curves(runs: Mapping[str, Lines], *, width: float = 8.5) -> Figure:
     """Draws loss, validation IoU and drift against the steps of all phases, one after another.
 
     Args:
@@ -71,42 +71,42 @@ def learning_curves(runs: Mapping[str, Records], *, width: float = 8.5) -> Figur
     return figure
 
 
-def _plots(runs: Mapping[str, Records], spans: _Spans) -> dict[str, list[_Curve]]:
+def _plots(runs: Mapping[str, Lines], spans: _Spans) -> dict[str, list[_Curve]]:
     """The curves of each plot that has any."""
     plots = {}
     for name, curves in _PLOTS.items():
         if len(runs) == 1:
-            (records,) = runs.values()
-            found = [_Curve(_points(records, spans, key), label, colour, "solid") for key, label, colour in curves]
+            (lines,) = runs.values()
+            found = [_Curve(_points(lines, spans, key), label, colour, "solid") for key, label, colour in curves]
         else:
             key = curves[0][0]
             found = [
-                _Curve(_points(records, spans, key), run, *canvas.line_style(index))
-                for index, (run, records) in enumerate(runs.items())
+                _Curve(_points(lines, spans, key), run, *canvas.line_style(index))
+                for index, (run, lines) in enumerate(runs.items())
             ]
         plots[name] = [curve for curve in found if curve.phases]
     return {name: curves for name, curves in plots.items() if curves}
 
 
-def _spans(runs: Iterable[Records]) -> _Spans:
+def _spans(runs: Iterable[Lines]) -> _Spans:
     """Of several runs the longest one's."""
     lengths: dict[str, float] = {}
-    for record in (record for records in runs for record in records):
-        step = number(record, "step")
+    for line in (line for lines in runs for line in lines):
+        step = number(line, "step")
         if math.isfinite(step):
-            name = str(record.get("phase", ""))
+            name = str(line.get("phase", ""))
             lengths[name] = max(lengths.get(name, 1.0), step)
     stops = np.cumsum(list(lengths.values())).tolist()
     return {name: (stop - lengths[name], stop) for name, stop in zip(lengths, stops, strict=True)}
 
 
-def _points(records: Records, spans: _Spans, key: str) -> list[np.ndarray]:
+def _points(lines: Lines, spans: _Spans, key: str) -> list[np.ndarray]:
     """Of each phase that has any: f64[n, 2] of (cumulative step, finite value)."""
     points: dict[str, list[tuple[float, float]]] = {}
-    for record in records:
-        step, value = number(record, "step"), number(record, key)
+    for line in lines:
+        step, value = number(line, "step"), number(line, key)
         if math.isfinite(step) and math.isfinite(value):
-            name = str(record.get("phase", ""))
+            name = str(line.get("phase", ""))
             points.setdefault(name, []).append((spans[name][0] + step, value))
     return [np.array(sorted(found)) for found in points.values()]
 

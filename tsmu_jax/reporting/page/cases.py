@@ -99,7 +99,7 @@ def cases(comparison: Comparison) -> Cases:
 def _within(by_setting: dict[Setting, list[Case]]) -> dict[Setting, list[Case]]:
     """At most MOST: new ecoregions come first, settings take turns."""
     ordered = {
-        setting: sorted(cases, key=lambda case: case.ecoregion not in setting.new)
+        setting: sorted(cases, key=lambda case: case.ecoregion not in setting.new_ecoregions)
         for setting, cases in by_setting.items()
     }
     longest = max(map(len, ordered.values()), default=0)

@@ -75,11 +75,11 @@ def settings(comparison: Comparison) -> tuple[Setting, ...]:
 
 def setting_title(setting: Setting) -> str:
     """Which ecoregions arrive after which."""
-    if not setting.old:
-        return f"{', '.join(setting.new)}, one after the other"
-    if not setting.new:
-        return ", ".join(setting.old)
-    return f"{' + '.join(setting.new)} after {' + '.join(setting.old)}"
+    if not setting.old_ecoregions:
+        return f"{', '.join(setting.new_ecoregions)}, one after the other"
+    if not setting.new_ecoregions:
+        return ", ".join(setting.old_ecoregions)
+    return f"{' + '.join(setting.new_ecoregions)} after {' + '.join(setting.old_ecoregions)}"
 
 
 def variants(comparison: Comparison, setting: Setting) -> list[Variant]:
@@ -94,6 +94,6 @@ def style(comparison: Comparison, variant: Variant) -> int:
 
 def groups(setting: Setting) -> dict[str, tuple[str, ...]]:
     """Title -> ecoregions that are drawn together: old and new; all of a setting without the one or the other."""
-    if setting.old and setting.new:
-        return {"old ecoregions": setting.old, "new ecoregions": setting.new}
-    return {"all ecoregions": (*setting.old, *setting.new)}
+    if setting.old_ecoregions and setting.new_ecoregions:
+        return {"old ecoregions": setting.old_ecoregions, "new ecoregions": setting.new_ecoregions}
+    return {"all ecoregions": (*setting.old_ecoregions, *setting.new_ecoregions)}

@@ -67,9 +67,9 @@ def _result(run: Run) -> Facts:
 
 
 def _origin(run: Run) -> Facts:
-    record: Mapping[str, Any] = json.loads((run.path / "config.json").read_text())
-    facts = {key.replace("_", " "): str(record[key]) for key in _PROVENANCE if record.get(key)}
-    versions = record.get("versions") or {}
+    origin: Mapping[str, Any] = json.loads((run.path / "config.json").read_text())
+    facts = {key.replace("_", " "): str(origin[key]) for key in _PROVENANCE if origin.get(key)}
+    versions = origin.get("versions") or {}
     facts["versions"] = ", ".join(f"{name} {version}" for name, version in versions.items())
     return {"directory": str(run.path), **{key: words for key, words in facts.items() if words}}
 

@@ -21,7 +21,9 @@ _LOGGED = ("train/loss", "validation/micro_iou")  # one of which a log has that 
 def old_against_new(comparison: Comparison) -> list[Chart]:
     """Mean IoU on old and on new ecoregions of each method, averaged and by setting."""
     known = comparison.settings
-    groups: list[tuple[str, Sequence[Setting]]] = [(parts.setting_title(one), (one,)) for one in known if one.new]
+    groups: list[tuple[str, Sequence[Setting]]] = [
+        (parts.setting_title(one), (one,)) for one in known if one.new_ecoregions
+    ]
     if len(known) > 1:
         groups.insert(0, ("average over the ecoregions held out, of methods run on all of them", known))
     drawn = [_old_against_new(comparison, title, members) for title, members in groups]
@@ -31,9 +33,9 @@ def old_against_new(comparison: Comparison) -> list[Chart]:
 def _old_against_new(comparison: Comparison, title: str, members: Sequence[Setting]) -> Chart | None:
     shown = []
     for variant in comparison.variants:
-        old, new = (comparison.spread(variant, members, group) for group in ("old", "new"))
-        if old and new and not METHODS[variant.method].sequential:
-            shown.append((variant, old.mean, new.mean, _seconds(comparison, variant, members)))
+        on_old, on_new = (comparison.spread(variant, members, group) for group in ("old", "new"))
+        if on_old and on_new and not METHODS[variant.method].sequential:
+            shown.append((variant, on_old.mean, on_new.mean, _seconds(comparison, variant, members)))
     if not shown:
         return None
     most = max(seconds for *_, seconds in shown) or 1.0
