@@ -101,10 +101,29 @@ def test_the_exam_is_read_by_ecoregion(directory: Path) -> None:
 
 
 def test_neither_autoencoders_nor_an_exam_need_be_there(tmp_path: Path, model: Any) -> None:
-    description = {"network": NETWORK, "side": 8, "decoders": DECODERS, "ecoregions": {}}
+    description = {"network": NETWORK, "side": 8, "decoders": DECODERS, "ecoregions": {"a": {}, "b": {}, "c": {}}}
     saved.save(tmp_path / "m", description, *model, autoencoders={}, exam={})
     loaded = saved.load_model(tmp_path / "m")
     assert loaded.autoencoders() == {} and loaded.exam("a") is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": {**NETWORK, "width": 3.0}},
+        {"network": {**NETWORK, "depth": 10**9}},
+        {"network": {"of": "another program"}},
+        {"decoders": {"c": DECODERS["c"]}},
+        {"ecoregions": {"a": {}}},
+        {"side": 7},
+        {"decoders": {name: {**one, "calibration": {"temperature": 0.0}} for name, one in DECODERS.items()}},
+    ],
+)
+def test_a_description_that_does_not_fit_the_parameters(tmp_path: Path, model: Any, changes: dict[str, Any]) -> None:
+    description = {"network": NETWORK, "side": 8, "decoders": DECODERS, "ecoregions": {"a": {}, "b": {}, "c": {}}}
+    saved.save(tmp_path / "m", {**description, **changes}, *model, autoencoders={}, exam={})
+    with pytest.raises(UserError, match="model.json: not what tsmu_jax saves"):
+        saved.load_model(tmp_path / "m")
 
 
 def test_wrong_images_and_decoders(directory: Path, images: np.ndarray) -> None:

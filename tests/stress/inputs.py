@@ -127,7 +127,7 @@ def targets(run: Path, prepared: Path, scratch: Path) -> Iterator[Target]:
     yield Target("LabelMe", _labels, (_LABELS,), structured=True)
     flat = configuration(prepared, old="etf", new="nad")
     yield Target("configuration", _configured, (json.dumps(flat).encode(),), structured=True)
-    yield _file("index", prepared, scratch, str(prepared_index.index_path(Path())), _indexed)
+    yield _file("index", prepared, scratch, str(prepared_index.index_path(Path())), prepared_index.read)
     for name in ("config.json", "results.json", "metrics.jsonl", "selection/selection.json"):
         yield _file(f"run's {name}", run, scratch, name, lambda path: reading.find_runs([path]))
     yield _file("run's metrics", run, scratch, "metrics.jsonl", metrics_log.read)
@@ -170,13 +170,6 @@ def _configured(data: bytes) -> None:
         configurations.read(chosen)
 
 
-def _indexed(path: Path) -> None:
-    index = prepared_index.read(path)
-    for name, entries in index["ecoregions"].items():
-        for entry in entries:
-            prepared_index.info(name, dict(entry))
-
-
 def _opened(path: Path) -> None:
     model = saved.load_model(path)
     side = model.side
@@ -190,7 +183,7 @@ def _sealed(path: Path) -> None:
         description = json.loads(file.read_bytes())
         description["digest"] = archive._digest(description)
         file.write_text(archive._text(description), encoding="utf-8")
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return
     _opened(path)
 

@@ -26,7 +26,7 @@ from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.layout import DATASET, is_prepared
 from tsmu_jax.data.progress import reported
-from tsmu_jax.data.source import Pair, PairInfo, PairSource, Skipped
+from tsmu_jax.data.source import Pair, PairInfo, PairSource
 from tsmu_jax.data.splits import names
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
@@ -95,25 +95,23 @@ class PreparedSource:
         if not is_prepared(data_dir):
             raise UserError(f"{data_dir}: no prepared dataset; write one with python -m tsmu_jax.prepare")
         index = prepared_index.read(Path(data_dir))
-        known = index["ecoregions"]
-        chosen = chosen_ecoregions(known, ecoregions, where=str(data_dir))
+        chosen = chosen_ecoregions(index.entries, ecoregions, where=str(data_dir))
         self._rows: list[tuple[Any, int]] = []  # TFDS data source, position in it
         infos: list[PairInfo] = []
         for name in chosen:
-            rows = _open(Path(data_dir), name, expected=len(known[name]))
-            for position, entry in enumerate(known[name]):
-                has_pre = entry.pop("has_pre")
-                if require_pre and not has_pre:
+            entries = index.entries[name]
+            rows = _open(Path(data_dir), name, expected=len(entries))
+            for position, entry in enumerate(entries):
+                if require_pre and not entry.has_pre:
                     raise UserError(
-                        f"{data_dir}: pair {entry['id']} of ecoregion {name!r} has no pre-event image; "
+                        f"{data_dir}: pair {entry.info.id} of ecoregion {name!r} has no pre-event image; "
                         "train for post-event images only: --config.data.channels=3"
                     )
-                infos.append(prepared_index.info(name, entry))
+                infos.append(entry.info)
                 self._rows.append((rows, position))
         self.infos: tuple[PairInfo, ...] = tuple(infos)
-        skipped = [Skipped(**entry) for entry in index["skipped"]]
-        self.skipped = tuple(skip for skip in skipped if skip.ecoregion in chosen)
-        self.fingerprints: dict[str, str] = {name: index["fingerprints"][name] for name in chosen}
+        self.skipped = tuple(skip for skip in index.skipped if skip.ecoregion in chosen)
+        self.fingerprints: dict[str, str] = {name: index.fingerprints[name] for name in chosen}
 
     def __len__(self) -> int:
         return len(self.infos)

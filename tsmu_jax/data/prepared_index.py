@@ -1,17 +1,33 @@
 """The index of a prepared dataset: what is known of every pair without decoding it, and the fingerprints."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from tsmu_jax.data.layout import index_path
-from tsmu_jax.data.source import Footprint, Intensities, PairInfo, PairSource
+from tsmu_jax.data.source import Footprint, Intensities, PairInfo, PairSource, Skipped
 from tsmu_jax.errors import UserError
 
 SCHEMA = 4
 READABLE = (2, 3, SCHEMA)  # 2 lacks the sizes of the images, 3 what a pixel covers and how its values were mapped
-Index = dict[str, Any]
+Number = TypeVar("Number", int, float)
+
+
+class Entry(NamedTuple):
+    """What the index says of a pair."""
+
+    info: PairInfo
+    has_pre: bool
+
+
+class Index(NamedTuple):
+    """What the index holds. Attributes: fingerprints, entries: by ecoregion."""
+
+    schema: int
+    fingerprints: dict[str, str]
+    entries: dict[str, list[Entry]]
+    skipped: tuple[Skipped, ...]
 
 
 def write(source: PairSource, entries: Mapping[str, Sequence[Mapping[str, Any]]], data_dir: Path) -> None:
@@ -31,35 +47,44 @@ def write(source: PairSource, entries: Mapping[str, Sequence[Mapping[str, Any]]]
 def read(data_dir: Path) -> Index:
     """Reads the index. Raises UserError where it is damaged, or of another release."""
     path = index_path(data_dir)
+    again = "remove the dataset and prepare it again"
     try:
-        index: Index = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); remove the dataset and prepare it again") from None
-    if index.get("schema") not in READABLE:
-        raise UserError(f"{path}: written by another release; remove the dataset and prepare it again")
-    return index
+        index = json.loads(path.read_text(encoding="utf-8"))
+        if index["schema"] not in READABLE:
+            raise UserError(f"{path}: written by another release; {again}")
+        entries = {name: [_entry(name, one) for one in listed] for name, listed in index["ecoregions"].items()}
+        fingerprints = {name: str(index["fingerprints"][name]) for name in entries}
+        skipped = tuple(Skipped(**entry) for entry in index["skipped"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path}: damaged ({error!r}); {again}") from None
+    return Index(index["schema"], fingerprints, entries, skipped)
 
 
-def info(ecoregion: str, entry: dict[str, Any]) -> PairInfo:
-    """Makes a pair's description of its entry. Raises KeyError and TypeError where the entry is damaged."""
-    known = {name: entry.pop(name, None) for name in ("footprint", "size", "gsd_m", "intensities")}
+def _entry(ecoregion: str, plain: Mapping[str, Any]) -> Entry:
+    """Raises KeyError, TypeError or ValueError where the entry is damaged."""
+    known = {name: plain.get(name) for name in ("footprint", "size", "gsd_m", "intensities")}
     footprint, size, gsd_m, intensities = known.values()
-    return PairInfo(
+    info = PairInfo(
         ecoregion=ecoregion,
-        footprint=footprint and Footprint(*footprint),
-        size=size and tuple(size),
-        gsd_m=gsd_m and tuple(gsd_m),
+        footprint=footprint and Footprint(*map(float, footprint)),
+        size=size and _two(int, size),
+        gsd_m=gsd_m and _two(float, gsd_m),
         intensities=intensities and Intensities.of_plain(intensities),
-        **entry,
+        **{name: value for name, value in plain.items() if name not in {*known, "has_pre"}},
     )
+    return Entry(info, bool(plain["has_pre"]))
+
+
+def _two(kind: Callable[[Any], Number], values: Sequence[Any]) -> tuple[Number, Number]:
+    down, across = map(kind, values)
+    return down, across
 
 
 def describes(index: Index, source: PairSource) -> bool:
     """Whether a dataset holds the pairs of a source.
 
-    Fingerprints do not tell metres a pixel, which may be stated and change no image. Earlier releases kept none.
+    Fingerprints do not tell metres a pixel, which may be stated and change no image. Earlier releases recorded none.
     """
-    kept = [entry.get("gsd_m") for name in sorted(index["ecoregions"]) for entry in index["ecoregions"][name]]
-    wanted = [one.gsd_m and list(one.gsd_m) for one in source.infos]
-    same = index["schema"] < SCHEMA or kept == wanted
-    return same and bool(index["fingerprints"] == source.fingerprints)
+    kept = [entry.info.gsd_m for name in sorted(index.entries) for entry in index.entries[name]]
+    same = index.schema < SCHEMA or kept == [one.gsd_m for one in source.infos]
+    return same and index.fingerprints == dict(source.fingerprints)

@@ -70,17 +70,18 @@ def read_description(directory: Path, manifest: str, *, schema: int) -> dict[str
     try:
         text = path.read_text(encoding="utf-8")
         description = json.loads(text)
-        found, digest = description["schema"], description["digest"]
+        found, files = int(description["schema"]), dict(description["files"])
+        unchanged = description["digest"] == _digest(description) and text == _text(description)
     except FileNotFoundError:
         raise UserError(f"{directory}: holds no {manifest}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error!r}); copy the directory again") from error
     if found > schema:
         raise UserError(f"{path}: written by a newer release (schema {found}, this one reads up to {schema}); update")
-    if digest != _digest(description) or text != _text(description):
+    if not unchanged:
         raise UserError(f"{path}: has changed since it was written; copy the directory again")
-    for name, expected in description["files"].items():
-        if not (directory / name).is_file():
+    for name, expected in files.items():
+        if Path(name).name != name or not (directory / name).is_file():
             raise UserError(f"{directory / name}: missing; copy the directory again")
         if _sha256(directory / name) != expected:
             raise UserError(f"{directory / name}: has changed since it was written; copy the directory again")

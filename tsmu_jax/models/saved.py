@@ -8,6 +8,7 @@ model/exam.safetensors           test pairs of each ecoregion at the network's s
 
 import dataclasses
 import functools
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from tsmu_jax.batch import IMAGE, fill
 from tsmu_jax.errors import UserError
 from tsmu_jax.models import archive
 from tsmu_jax.models.layout import AUTOENCODERS, EXAM, FOLDER, MANIFEST, PARAMETERS, REJECTED
-from tsmu_jax.models.tsmu import PARTS, Network, Tree, find_decoder, forward, make_network
+from tsmu_jax.models.tsmu import PARTS, Network, Tree, find_decoder, forward, init_decoder, init_encoder, make_network
 
 SCHEMA = 1
 
@@ -209,13 +210,46 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     """Opens a saved model. Args: path: its directory, or that of a run that holds one.
 
     Raises:
-      UserError: there is none, it is of a newer release, or a file is missing or has changed.
+      UserError: there is none, it is of a newer release, a file is missing or has changed, or description and
+        parameters do not fit each other.
     """
     directory = _directory(Path(path))
     description = archive.read_description(directory, MANIFEST, schema=SCHEMA)
-    trees = archive.nested(archive.read_arrays(directory, PARAMETERS))
-    params, stats = ({part: trees[kind].get(part, {}) for part in PARTS} for kind in ("params", "batch_stats"))
-    return SavedModel(directory, description, params, stats)
+    try:
+        trees = archive.nested(archive.read_arrays(directory, PARAMETERS))
+        params, stats = ({part: trees[kind].get(part, {}) for part in PARTS} for kind in ("params", "batch_stats"))
+        model = SavedModel(directory, description, params, stats)
+        _check(model)
+    except Exception as error:  # nobody can list what nonsense raises in the libraries that read it
+        reason = f"not what tsmu_jax saves ({type(error).__name__}: {error}); save the model again"
+        raise UserError(f"{directory / MANIFEST}: {reason}") from error
+    return model
+
+
+def _check(model: SavedModel) -> None:
+    """Raises an error of any kind where the description does not fit the parameters, or lacks what every model has.
+
+    Files that changed by accident have been noticed by their digests; a program that wrote both may still be wrong.
+    """
+    known = {**model.params["old"], **model.params["new"]}
+    if set(known) != set(model.decoders) or set(model.route) != set(model.ecoregions):
+        raise ValueError("decoders, ecoregions and parameters differ")
+    encoder, decoder = (
+        jax.eval_shape(functools.partial(init, model.network), jax.random.key(0))
+        for init in (init_encoder, init_decoder)
+    )
+    found = [(encoder, [tree["shared"] for tree in (model.params, model.batch_stats)])]
+    for name in model.decoders:
+        found.append((decoder, [find_decoder(tree, name)[1] for tree in (model.params, model.batch_stats)]))
+    for expected, trees in found:
+        if jax.tree.map(np.shape, tuple(trees)) != jax.tree.map(np.shape, expected):
+            raise ValueError("the parameters have other shapes than the network's")
+    for name, described in model.description["decoders"].items():
+        temperature = described["calibration"]["temperature"]
+        if not (isinstance(temperature, float) and math.isfinite(temperature) and temperature > 0):
+            raise ValueError(f"the temperature of decoder {name} is {temperature!r}")
+    if model.side < 1 or model.side % model.network.stride:
+        raise ValueError(f"the side {model.side} is not divisible by {model.network.stride}")
 
 
 def _directory(path: Path) -> Path:

@@ -14,6 +14,7 @@ from tsmu_jax.models.encoder import ResNet34Encoder, TableIXEncoder
 
 Tree = Any  # a pytree of arrays
 PARTS = ("shared", "old", "new")
+DEPTHS = range(1, 11)  # levels of a decoder: what the settings permit, too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,10 +56,12 @@ def make_network(
       rematerialise: compute the values inside each block again in the backward pass instead of keeping them.
 
     Raises:
-      ValueError: for an unknown variant.
+      ValueError: for an unknown variant, or a depth outside of 1 to 10.
     """
     if variant not in ("table_ix", "text"):
         raise ValueError(f"unknown network variant {variant!r}; known: table_ix, text")
+    if depth not in DEPTHS:
+        raise ValueError(f"depth is {depth!r}; it must be a whole number from {DEPTHS[0]} to {DEPTHS[-1]}")
 
     def scaled(widths: Iterable[int]) -> tuple[int, ...]:
         return tuple(max(1, round(w * width)) for w in widths)

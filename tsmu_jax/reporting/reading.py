@@ -162,7 +162,7 @@ def _choice_scores(scores: Mapping[str, Any]) -> ChoiceScores:
 def _log(file: Path) -> dict[str, list[Mapping[str, Any]]]:
     """The lines of each phase; those cut off by the end of a process are left out, as are another release's."""
     log: dict[str, list[Mapping[str, Any]]] = {}
-    for encoded in file.read_text().splitlines() if file.exists() else []:
+    for encoded in file.read_bytes().splitlines() if file.exists() else []:
         with contextlib.suppress(ValueError, KeyError, TypeError):
             line = json.loads(encoded)
             log.setdefault(line["phase"], []).append(line)
