@@ -173,7 +173,7 @@ def _configured(data: bytes) -> None:
 def _opened(path: Path) -> None:
     model = saved.load_model(path)
     side = model.side
-    model.predict(np.zeros((1, side, side, model.channels), np.uint8), decoder=model.decoders[0])
+    model.predict(np.zeros((1, side, side, model.network.channels), np.uint8), decoder=model.decoders[0])
 
 
 def _sealed(path: Path) -> None:
@@ -201,7 +201,7 @@ def _pictures() -> Iterator[bytes]:
     yield _saved(Image.fromarray(deep[0]), "PNG")
     with rasterio.MemoryFile() as file:
         shape = {"driver": "GTiff", "count": 3, "height": 12, "width": 17, "dtype": "uint16"}
-        place = {"crs": "EPSG:32632", "transform": rasterio.transform.from_origin(500_000, 5_000_000, 10, 10)}
+        place = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 5_000_000)}
         with file.open(**shape, **place, nodata=0) as dataset:
             dataset.write(deep)
         yield file.read()
