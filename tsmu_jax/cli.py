@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
+from tsmu_jax import stopping
 from tsmu_jax.errors import UserError
 
 
@@ -24,12 +25,16 @@ def run(main: Callable[[Sequence[str]], None], description: str) -> None:
         return _parse(argv)
 
     collect_rarely()
+    stopping.install()
     logging.set_verbosity(logging.WARNING)  # libraries narrate each file they write
     try:
         app.run(main, flags_parser=parse)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except stopping.Stopped as stop:
+        stopping.say(str(stop))
+        sys.exit(128 + stop.number)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from what is finished", file=sys.stderr)
         sys.exit(130)

@@ -90,6 +90,7 @@ class Runner:
             images_per_epoch=4 * STEPS,
             saturation=Saturation(**saturation),
             checkpoint_seconds=checkpoint_seconds,
+            describe="step {} of the freeze phase".format,
         )
         return fit(loop, start(self.model, self.training.tx))
 
@@ -250,6 +251,8 @@ def test_a_diverged_phase_ends_with_what_to_do_about_it(freeze, model, make_batc
             return state, {**metrics, "loss": metrics["loss"] / (int(state.step) < STEPS + 2)}
 
     history: list[dict[str, Any]] = []
-    with pytest.raises(UserError, match="loss of epoch 2 is no number.*--config.rates"):
+    with pytest.raises(
+        UserError, match="the loss of step 4 of the freeze phase is no number.*--config.rates.*new --workdir"
+    ):
         Diverging(freeze, model, make_batch)(tmp_path / "periodic", history)
     assert [one["epoch"] for one in history] == [1]

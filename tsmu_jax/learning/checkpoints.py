@@ -5,6 +5,8 @@ from typing import Any
 
 import jax
 
+from tsmu_jax import digests
+
 Tree = Any
 
 
@@ -29,6 +31,7 @@ def load(path: Path, like: Tree | None = None) -> Tree:
 
     Raises:
       FileNotFoundError: if there is no finished checkpoint.
+      UserError: it is damaged.
     """
     from orbax.checkpoint import v1 as ocp
 
@@ -40,3 +43,7 @@ def load(path: Path, like: Tree | None = None) -> Tree:
         return ocp.load(path, None if like is None else jax.device_get(like))
     except ocp.errors.InvalidLayoutError as error:  # any directory, an empty one too, passes for a checkpoint
         raise FileNotFoundError(missing) from error
+    except (MemoryError, PermissionError):
+        raise
+    except Exception as error:  # Orbax and TensorStore raise whatever fits them, down to "Event loop is closed"
+        raise digests.damaged(f"{path}: holds a damaged checkpoint", path.parent, trains="what is missing") from error

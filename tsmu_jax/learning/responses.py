@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tsmu_jax import digests
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.answer import Answerer
@@ -21,7 +22,7 @@ class Responses:
     """Logits f32[pairs, flips, decoders, s, s], memory-mapped: the frozen teacher never runs during training."""
 
     def __init__(self, directory: Path):
-        index = json.loads((directory / INDEX).read_text())
+        index, _ = digests.read(directory / INDEX)
         self.decoders = tuple(index["decoders"])
         self.seconds = float(index["seconds"])  # that computing them took
         self._row = {pair: row for row, pair in enumerate(index["pairs"])}
@@ -33,9 +34,16 @@ class Responses:
 
 
 def is_stored(directory: Path, *, key: str) -> bool:
-    """Whether all responses under this key are stored. The first process looks; all must call it."""
-    path = directory / INDEX
-    return bool(processes.agreed(path.exists() and json.loads(path.read_text())["key"] == key))
+    """Whether all responses under this key are stored, undamaged. The first process looks; all must call it."""
+    return bool(processes.agreed(processes.first() and _undamaged(directory, key)))
+
+
+def _undamaged(directory: Path, key: str) -> bool:
+    try:
+        index, files = digests.read(directory / INDEX, required=("key", "decoders", "seconds", "pairs"))
+    except ValueError:  # none there, or damaged: they are computed anew
+        return False
+    return index["key"] == key and digests.damage(directory, files) is None
 
 
 def store(
@@ -74,9 +82,11 @@ def store(
                 logits[start : start + len(chunk), :, column] = answers.reshape(len(chunk), FLIPS, side, side)
         progress(start + len(chunk))
     if logits is not None:
+        seconds = time.perf_counter() - started
         logits.flush()
         partial = (directory / INDEX).with_suffix(".partial")
-        partial.write_text(json.dumps(index | {"seconds": time.perf_counter() - started}))
+        record = digests.sealed(index | {"seconds": seconds}, digests.taken(directory, ARRAY))
+        partial.write_text(json.dumps(record))
         partial.replace(directory / INDEX)  # last, and in one go: it says that the array is complete
     processes.meet()
     return Responses(directory)

@@ -56,12 +56,11 @@ def _find(experiment: Experiment, run: RunDirectory, ecoregion: str) -> str | No
     """The directory of the finished autoencoder: this run's, or one beside it that the same code has trained."""
     key = experiment.autoencoder_key(ecoregion)
     own = run.autoencoder(ecoregion)
-    if (own.record() or {}).get("key") == key:
+    if own.key() == key:
         return str(own.path)
     for other in run.siblings() if experiment.config.reuse else ():
         finished = other.autoencoder(ecoregion)
-        record = finished.record() or {}
-        if record.get("key") == key:
+        if finished.key() == key and finished.damage() is None:
             return str(finished.path)
     return None
 
