@@ -9,7 +9,8 @@ from typing import Any
 from submitit.helpers import Checkpointable
 
 from launch.watch import end_with
-from tsmu_jax import stopping
+from tsmu_jax import machine, stopping
+from tsmu_jax.errors import UserError
 
 
 class Run(Checkpointable):
@@ -42,6 +43,7 @@ class Run(Checkpointable):
         from tsmu_jax import compilation  # JAX reads the variable later, when it looks for devices
         from tsmu_jax.train import train_and_evaluate
 
+        machine.find_devices()
         compilation.keep_compiled()  # the points of a sweep run much the same programs
         compilation.return_memory()
         try:
@@ -51,3 +53,8 @@ class Run(Checkpointable):
             if stop.number in queue_again:
                 queue_again[stop.number](stop.number, None)
             sys.exit(128 + stop.number)
+        except Exception as error:
+            explained = machine.explained(error, place=str(workdir), config=config)
+            if isinstance(error, UserError) or explained is None:
+                raise
+            raise UserError(explained) from error

@@ -1,6 +1,7 @@
 """Stored responses: what the old decoders answer on the new images before joint fine-tuning (Algorithm 1)."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,4 +97,18 @@ def _new(directory: Path, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     directory.mkdir(parents=True, exist_ok=True)
     for stale in (INDEX, ARRAY):  # removed, not overwritten: another run may share the file
         (directory / stale).unlink(missing_ok=True)
-    return np.lib.format.open_memmap(directory / ARRAY, mode="w+", dtype=np.float32, shape=shape)
+    path = directory / ARRAY
+    logits = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    try:
+        _take_room(path)
+    except OSError as error:
+        path.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return logits
+
+
+def _take_room(path: Path) -> None:
+    """Takes the room of a sparse file. Without it the write to the map that finds the disk full kills the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

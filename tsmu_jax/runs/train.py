@@ -12,7 +12,7 @@ from tsmu_jax.data.source import fingerprint
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import verdict
 from tsmu_jax.evaluation.intervals import Interval
-from tsmu_jax.learning import processes
+from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.parallel import place
 from tsmu_jax.learning.state import Model, add_decoder
@@ -111,6 +111,8 @@ def _by_name(interval: Interval) -> dict[str, float | None]:
 
 def _claim(experiment: Experiment, workdir: Path, command: str) -> RunDirectory:
     """The run's directory, which the first process claims for this experiment."""
+    if not processes.alone() and checkpoints.strange(workdir):  # each would save under a name of its own
+        raise UserError(f"--workdir={workdir}: several processes need a path without [ ] * ? and \\; name another one")
     if not processes.first():
         return RunDirectory(workdir)
     images = fingerprint(experiment.data.source)
