@@ -1,9 +1,11 @@
 """Flags, a help text and one line for a user's error: shared by all entry points."""
 
+import functools
 import gc
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from logging import CRITICAL, getLogger
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
@@ -27,7 +29,7 @@ def run(main: Callable[[Sequence[str]], None], description: str) -> None:
 
     collect_rarely()
     stopping.install()
-    logging.set_verbosity(logging.WARNING)  # libraries narrate each file they write
+    _hush_libraries()
     try:
         app.run(main, flags_parser=parse)
     except UserError as error:
@@ -45,6 +47,20 @@ def run(main: Callable[[Sequence[str]], None], description: str) -> None:
         sys.exit(130)
 
 
+@functools.cache  # hooks add up
+def _hush_libraries() -> None:
+    """Keeps to one line for one error: libraries narrate each file they write, and report what they also raise."""
+    logging.set_verbosity(logging.FATAL)
+    getLogger("asyncio").setLevel(CRITICAL)
+    report = sys.unraisablehook
+
+    def report_others(found: "sys.UnraisableHookArgs") -> None:
+        if str(found.exc_value) != "Event loop is closed":  # TensorStore's threads, when Orbax has given up
+            report(found)
+
+    sys.unraisablehook = report_others
+
+
 def _refuse(reason: str) -> NoReturn:
     line = " ".join(reason.split()).encode("utf-8", "backslashreplace").decode()
     print(f"error: {line}", file=sys.stderr)
@@ -59,7 +75,7 @@ def _place() -> str:
 
 def _config() -> Mapping[str, Any] | None:
     """The configuration of a training; None in a program without one."""
-    config = flags.FLAGS.flag_values_dict().get("config")
+    config: Any = flags.FLAGS.flag_values_dict().get("config")
     return config.to_dict() if hasattr(config, "to_dict") else None
 
 
