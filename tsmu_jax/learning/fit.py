@@ -236,11 +236,10 @@ def _latest(directory: Path) -> dict[str, Any] | None:
         return None
     try:
         progress, files = digests.read(marker, required=PROGRESS)
+        if wrong := digests.damage(directory, files):
+            raise ValueError(wrong)
     except ValueError as error:
         raise digests.damaged(error, directory, trains="the phase") from error
-    wrong = digests.damage(directory, files)
-    if wrong:
-        raise digests.damaged(wrong, directory, trains="the phase")
     return progress
 
 
