@@ -231,8 +231,7 @@ def _fields(node: Any) -> dict[str, Any]:
 
 
 def _latest(directory: Path) -> dict[str, Any] | None:
-    marker = directory / "latest.json"
-    if not marker.exists():
+    if not (marker := directory / "latest.json").exists():
         return None
     try:
         progress, files = digests.read(marker, required=PROGRESS)
@@ -270,6 +269,7 @@ def fit(loop: Loop, state: TrainState) -> Fitted:
             raise
         run.save()
         kept = f"{loop.directory} keeps {run.done} steps of the phase, and the same command goes on from there"
+        processes.meet()  # nobody leaves before the first one has written all
         if not processes.alone():
             processes.let_others_end()
         raise stopping.Stopped(stop.number, kept) from None
