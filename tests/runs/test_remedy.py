@@ -34,6 +34,7 @@ def test_a_damaged_phase_is_trained_anew_when_asked_and_the_finished_ones_stay(t
     with pytest.raises(UserError, match=f"^{re.escape(str(damaged))}: has changed") as caught:
         train_and_evaluate(config, run.path)
     remedy = re.search(r"; remove (\S+) and run the same command again", str(caught.value))
+    del caught  # its frames hold the lock of the run
     assert remedy is not None
     shutil.rmtree(remedy[1])
     for _ in range(2):
