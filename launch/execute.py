@@ -1,9 +1,8 @@
 """One sweep from its checked points to its table."""
 
-import signal
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 from ml_collections import config_dict
@@ -62,7 +61,6 @@ def execute(
     except OSError as error:
         raise UserError(f"--workdir={directory}: cannot be written ({error.strerror}); name another one") from error
     progress.overview()
-    signal.signal(signal.SIGTERM, _interrupt)
     options: dict[str, Any] = {"command": command, "progress": progress}
     if executor == "slurm":
         ended = run_on_slurm(points, directory, max_parallel=max_parallel or 256, resources=resources, **options)
@@ -79,7 +77,3 @@ def execute(
         console.print(Text(f"failed: {points[index].name}: {outcome.error} (log: {outcome.log})"))
     console.print(Text(f"{directory}: {len(points) - len(failed)} of {len(points)} points finished"))
     return [points[index].name for index in failed]
-
-
-def _interrupt(number: int, frame: Any) -> NoReturn:
-    raise KeyboardInterrupt

@@ -19,14 +19,14 @@ from typing import Any
 from absl import flags
 
 from launch.member import LOST
-from tsmu_jax import cli, large_pages
+from tsmu_jax import cli, large_pages, stopping
 from tsmu_jax.errors import UserError
 
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of the first process, a free port there.")
 _PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes in all.", lower_bound=1)
 _PROCESS = flags.DEFINE_integer("process_id", None, "Which one this is, from 0 on.", lower_bound=0)
 
-_SPOKEN = (0, 2, 3, 130)  # exit codes of tsmu_jax.main, which has said why
+_SPOKEN = (0, 2, 3, 130, 143)  # exit codes of tsmu_jax.main, which has said why
 
 
 def main(training: Sequence[str]) -> None:
@@ -40,6 +40,7 @@ def main(training: Sequence[str]) -> None:
         raise UserError("nothing to train: put the flags of tsmu_jax.main after --; --help shows an example")
     words = [sys.executable, "-m", "launch.member", str(os.getpid()), json.dumps(cluster)]
     member = subprocess.Popen([*words, *training])
+    stopping.leave_to_others()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the member too, which says so
     signal.signal(signal.SIGTERM, lambda number, frame: member.send_signal(number))
     code = member.wait()

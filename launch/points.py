@@ -51,13 +51,12 @@ class Point:
     def trained(self, directory: Path) -> set[str]:
         """The keys of its phases that are finished in its run directory."""
         run = RunDirectory(directory / self.name)
-        return {phase.key for phase in self.phases if (run.phase(phase.name).record() or {}).get("key") == phase.key}
+        return {phase.key for phase in self.phases if run.phase(phase.name).key() == phase.key}
 
     def finished(self, directory: Path) -> bool:
         """Whether its run is complete."""
         run = RunDirectory(directory / self.name)
-        records = [(phase.key, run.phase(phase.name).record() or {}) for phase in self.phases]
-        return run.table_path.exists() and all(record.get("key") == key for key, record in records)
+        return run.table_path.exists() and all(run.phase(phase.name).key() == phase.key for phase in self.phases)
 
 
 def read(file: str, config: config_dict.ConfigDict) -> list[dict[str, Any]]:

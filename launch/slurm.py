@@ -108,6 +108,7 @@ def _submit(
         "partition": resources.partition,
         "account": resources.account,
         "array_parallelism": max_parallel,
+        "additional_parameters": {"requeue": True},  # after preemption, and where a node fails
         # After any end: if the first point of a prefix fails, the others train the prefix themselves.
         "dependency": f"afterany:{':'.join(before)}" if before else None,
     }

@@ -1,11 +1,13 @@
 """Ends this process when the one that started it is gone."""
 
 import os
+import signal
 import threading
 import time
 from pathlib import Path
 
 _LOOK_SECONDS = 2.0
+_SAVE_SECONDS = 60.0  # for a phase under way
 _ORPHANED = 130  # exit code
 
 
@@ -17,6 +19,8 @@ def end_with(process: int) -> None:
 def _watch(process: int) -> None:
     while not _gone(process):
         time.sleep(_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)  # saves what it trains
+    time.sleep(_SAVE_SECONDS)
     os._exit(_ORPHANED)
 
 

@@ -1,12 +1,16 @@
 """Flags, a help text and one line for a user's error: shared by all entry points."""
 
+import functools
 import gc
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from logging import CRITICAL, getLogger
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
+from tsmu_jax import machine, stopping
 from tsmu_jax.errors import UserError
 
 
@@ -24,15 +28,55 @@ def run(main: Callable[[Sequence[str]], None], description: str) -> None:
         return _parse(argv)
 
     collect_rarely()
-    logging.set_verbosity(logging.WARNING)  # libraries narrate each file they write
+    stopping.install()
+    _hush_libraries()
     try:
         app.run(main, flags_parser=parse)
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        _refuse(str(error))
+    except Exception as error:
+        explained = machine.explained(error, place=_place(), config=_config())
+        if explained is None:
+            raise
+        _refuse(explained)
+    except stopping.Stopped as stop:
+        stopping.say(str(stop))
+        sys.exit(128 + stop.number)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from what is finished", file=sys.stderr)
         sys.exit(130)
+
+
+@functools.cache  # hooks add up
+def _hush_libraries() -> None:
+    """Keeps to one line for one error: libraries narrate each file they write, and report what they also raise."""
+    logging.set_verbosity(logging.FATAL)
+    getLogger("asyncio").setLevel(CRITICAL)
+    report = sys.unraisablehook
+
+    def report_others(found: "sys.UnraisableHookArgs") -> None:
+        if str(found.exc_value) != "Event loop is closed":  # TensorStore's threads, when Orbax has given up
+            report(found)
+
+    sys.unraisablehook = report_others
+
+
+def _refuse(reason: str) -> NoReturn:
+    line = " ".join(reason.split()).encode("utf-8", "backslashreplace").decode()
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _place() -> str:
+    """Where the program writes, as far as its flags say so."""
+    values = flags.FLAGS.flag_values_dict()
+    return next((f"--{name}={values[name]}" for name in ("workdir", "output") if values.get(name)), "")
+
+
+def _config() -> Mapping[str, Any] | None:
+    """The configuration of a training; None in a program without one."""
+    config: Any = flags.FLAGS.flag_values_dict().get("config")
+    return config.to_dict() if hasattr(config, "to_dict") else None
 
 
 def collect_rarely() -> None:

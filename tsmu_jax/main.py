@@ -19,7 +19,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from tsmu_jax import cli, large_pages
+from tsmu_jax import cli, large_pages, machine
 from tsmu_jax.errors import UserError
 
 REJECTED = 3  # exit code of an update that forgets more than config.update.max_forgetting
@@ -42,9 +42,12 @@ def main(argv: Sequence[str]) -> None:
         return
     if not _WORKDIR.value:
         raise UserError("--workdir is missing; for a first look: --workdir=runs/demo")
+    if not machine.is_utf8(_WORKDIR.value):
+        raise UserError(f"--workdir={_WORKDIR.value}: the name is not UTF-8; name another directory")
     from tsmu_jax import compilation  # slow to import: after what can go wrong at once
     from tsmu_jax.train import train_and_evaluate
 
+    machine.find_devices()
     compilation.keep_compiled()
     compilation.return_memory()
     results = train_and_evaluate(config, Path(_WORKDIR.value))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tsmu_jax import cli
+from tsmu_jax import cli, machine
 
 _MODEL = flags.DEFINE_string("model", None, "A run's directory, or a saved model's.", required=True)
 _INPUT = flags.DEFINE_string("input", None, "Folder of images.", required=True)
@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> None:
     from tsmu_jax.compilation import keep_compiled  # JAX: not for `--help`
     from tsmu_jax.prediction.folder import predict_folder
 
+    machine.find_devices()
     keep_compiled()
     good = predict_folder(
         _MODEL.value,

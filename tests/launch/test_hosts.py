@@ -124,7 +124,7 @@ def compare(one: Path, two: Path) -> None:
     assert epochs[0] == epochs[1] == sum(phase["epochs"] for phase in results[0]["phases"])
 
 
-def test_two_processes_go_on_after_a_loss_and_end_as_one_process_with_two_devices(
+def test_two_processes_go_on_after_a_signal_and_end_as_one_process_with_two_devices(
     config_file: Path, tmp_path: Path
 ) -> None:
     flags = ("--config.epochs.initial=30", "--config.epochs.freeze=3", "--config.reuse=false")
@@ -132,11 +132,12 @@ def test_two_processes_go_on_after_a_loss_and_end_as_one_process_with_two_device
     two = tmp_path / "two"
     unfinished = RunDirectory(two).phase("01_initial").periodic
     processes = start(config_file, two, *flags, often)
-    last = end_one(processes, 1, signal.SIGTERM, lambda: interrupted_at(unfinished) is not None)
-    assert [process.returncode for process in processes] == [1, 1]
-    assert last[0] == f"error: process 0 of 2 {LOST}; {GOES_ON}"
-    assert last[1] == f"error: process 1 of 2 was ended by SIGTERM; the others end within a minute; {GOES_ON}"
-    assert interrupted_at(unfinished) is not None  # inside of the phase
+    last = end_one(processes, 1, signal.SIGTERM, lambda: (interrupted_at(unfinished) or (0,))[0] > 0)  # it trains
+    assert [process.returncode for process in processes] == [143, 143], last  # both save, whichever gets the signal
+    found = interrupted_at(unfinished)
+    assert found is not None  # inside of the phase
+    kept = f"{unfinished} keeps {found[0]} steps of the phase, and the same command goes on from there"
+    assert last == [f"stopped by SIGTERM; {kept}"] * 2
 
     processes = start(config_file, two, *flags, slurm=True)
     said = [process.communicate(timeout=900)[1] for process in processes]

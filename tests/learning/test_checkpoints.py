@@ -67,3 +67,16 @@ def test_missing_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(FileNotFoundError):
         checkpoints.load(tmp_path / "model")
+
+
+NOT_UTF8 = b"\xff".decode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize("name", ["a[1]", "[b", "a*", "a?b", "a\\b", "c%20#d", "é", NOT_UTF8])
+def test_any_path_and_any_name_of_a_decoder(tmp_path: Path, model, name: str) -> None:
+    model["params"]["old"] = {name.replace(NOT_UTF8, "refused"): model["params"]["shared"]}
+    for _ in range(2):
+        checkpoints.save(tmp_path / name / "phases" / "checkpoint", model)
+    assert_same_bits(checkpoints.load(tmp_path / name / "phases" / "checkpoint"), model)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert [path.name for path in (tmp_path / name / "phases").iterdir()] == ["checkpoint"]

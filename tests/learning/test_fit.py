@@ -1,5 +1,6 @@
 import hashlib
 import math
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tsmu_jax import stopping
 from tsmu_jax.batch import RESPONSES
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import processes
@@ -90,6 +92,7 @@ class Runner:
             images_per_epoch=4 * STEPS,
             saturation=Saturation(**saturation),
             checkpoint_seconds=checkpoint_seconds,
+            describe="step {} of the freeze phase".format,
         )
         return fit(loop, start(self.model, self.training.tx))
 
@@ -243,6 +246,90 @@ def test_last_improvement_is_kept_when_the_epochs_are_over(run, uninterrupted, t
     assert uninterrupted[2][digest(fitted.model)] == 3
 
 
+@pytest.mark.parametrize("epoch", [1, 2, EPOCHS])
+@pytest.mark.parametrize("where", ["validation", "next step"])
+def test_a_signal_saves_every_finished_step(
+    run, uninterrupted, tmp_path, monkeypatch: pytest.MonkeyPatch, epoch: int, where: str
+) -> None:
+    """Also where an epoch's steps are done and its validation is not; and after the last one, before the phase ends."""
+    expected, expected_scalars, _ = uninterrupted
+    history: list[dict[str, Any]] = []
+    validated: list[int] = []
+    monkeypatch.setattr(stopping._State, "requested", None)
+
+    def validate(model: Model) -> dict[str, float]:
+        validated.append(len(validated) + 1)
+        if validated[-1] == epoch:
+            stopping._State.requested = signal.SIGTERM
+            if where == "validation":
+                stopping.here()
+        return real_validation(model)
+
+    with pytest.raises(stopping.Stopped, match="^stopped by SIGTERM; ") as caught:
+        run(tmp_path, history, validate=validate)
+    assert caught.value.number == signal.SIGTERM and not stopping.holding()
+    assert interrupted_at(tmp_path) == (epoch * STEPS, "this run")
+    assert len(history) == epoch - (where == "validation")
+    stopping._State.requested = None
+    fitted = run(tmp_path, history, validate=validate)
+    assert len(validated) == EPOCHS + (where == "validation")
+    assert digest(fitted.model) == digest(expected.model)
+    assert plain(history) == plain(expected_scalars)
+
+
+def test_a_signal_before_the_first_step_is_done_leaves_all_as_it_was(run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(stopping._State, "requested", None)
+
+    class Compiling(Runner):
+        def step(self, state, batch, key):
+            raise stopping.Stopped(signal.SIGTERM)  # as the handler does where nothing is held
+
+    with pytest.raises(stopping.Stopped, match="goes on from what is finished"):
+        Compiling(run.training, run.model, run.make_batch)(tmp_path / "periodic", [])
+    assert not (tmp_path / "periodic").exists()
+
+
+def test_early_stopping_that_has_ended_a_phase_is_remembered(run, uninterrupted, tmp_path, monkeypatch) -> None:
+    scores = table(uninterrupted, {1: 0.5, 2: 0.4, 3: 0.3, 4: 0.9})
+    monkeypatch.setattr(stopping._State, "requested", None)
+    count: list[int] = []
+
+    def validate(model: Model) -> dict[str, float]:
+        count.append(1)
+        if len(count) == 3:
+            stopping._State.requested = signal.SIGINT
+        return scores(model)
+
+    with pytest.raises(stopping.Stopped):
+        run(tmp_path, [], validate=validate, patience=2)
+    stopping._State.requested = None
+    fitted = run(tmp_path, [], validate=validate, patience=2)
+    assert (fitted.epochs, fitted.chosen_epoch, len(count)) == (3, 1, 3)
+    assert uninterrupted[2][digest(fitted.model)] == 1
+
+
+def test_parameters_that_are_no_numbers_are_neither_saved_nor_kept(run, tmp_path) -> None:
+    """The loss before the last step is finite: only the parameters tell."""
+
+    class Broken(Runner):
+        def step(self, state, batch, key):
+            last = int(state.step) == self.at
+            state, metrics = super().step(state, batch, key)
+            if last:
+                new = jax.tree.map(lambda leaf: leaf * jnp.nan, state.params["new"])
+                state = state.replace(params={**state.params, "new": new})
+            return state, metrics
+
+    broken = Broken(run.training, run.model, run.make_batch)
+    broken.at = EPOCHS * STEPS - 1
+    with pytest.raises(UserError, match=f"a parameter of step {EPOCHS * STEPS - 1} of the freeze phase is no number"):
+        broken(tmp_path / "last", [])
+    broken.at = 4
+    with pytest.raises(UserError, match="a parameter of step 4 .* keeps step 4; "):
+        broken(tmp_path / "saved", [], checkpoint_seconds=0.0)
+    assert interrupted_at(tmp_path / "saved") == (4, "this run")
+
+
 def test_a_diverged_phase_ends_with_what_to_do_about_it(freeze, model, make_batch, tmp_path) -> None:
     class Diverging(Runner):
         def step(self, state, batch, key):
@@ -250,6 +337,8 @@ def test_a_diverged_phase_ends_with_what_to_do_about_it(freeze, model, make_batc
             return state, {**metrics, "loss": metrics["loss"] / (int(state.step) < STEPS + 2)}
 
     history: list[dict[str, Any]] = []
-    with pytest.raises(UserError, match="loss of epoch 2 is no number.*--config.rates"):
+    with pytest.raises(
+        UserError, match="the loss of step 4 of the freeze phase is no number.*--config.rates.*new --workdir"
+    ):
         Diverging(freeze, model, make_batch)(tmp_path / "periodic", history)
     assert [one["epoch"] for one in history] == [1]

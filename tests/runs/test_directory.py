@@ -15,11 +15,12 @@ import jax
 import numpy as np
 import pytest
 
+from tsmu_jax import digests
 from tsmu_jax.declaration import Scope
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
 from tsmu_jax.learning.state import Model
-from tsmu_jax.runs import directory, provenance
+from tsmu_jax.runs import directory, provenance, sealed
 from tsmu_jax.runs.directory import PhaseDirectory, RunDirectory
 from tsmu_jax.settings import SETTINGS, Config, Data
 
@@ -71,6 +72,9 @@ def assert_same(left: Any, right: Any) -> None:
     assert jax.tree.structure(left) == jax.tree.structure(right)
     for one, two in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(two), strict=True)
+
+
+RECORD = {"key": "k", "steps": 3, "tests": {}, "result": {}}
 
 
 def fails(*_: Any, **__: Any) -> None:
@@ -229,8 +233,8 @@ def test_a_finished_phase_gives_its_model_back(tmp_path: Path, new: bool) -> Non
     phase = RunDirectory(tmp_path).phase("01_initial")
     assert phase.record() is None
     phase.periodic.mkdir(parents=True)
-    phase.finish(model(new=new), {"key": "k", "steps": 3})
-    assert phase.record() == {"key": "k", "steps": 3}
+    phase.finish(model(new=new), RECORD)
+    assert phase.record() == RECORD
     assert not phase.periodic.exists()
     restored = PhaseDirectory(tmp_path, "01_initial").model()
     assert_same(restored, model(new=new))
@@ -250,15 +254,15 @@ def test_a_checkpoint_may_leave_empty_parts_out(
 def test_the_record_of_a_phase_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     phase = RunDirectory(tmp_path).phase("01_initial")
     phase.periodic.mkdir(parents=True)
-    for target, name in ((checkpoints, "save"), (directory, "write_json")):
+    for target, name in ((checkpoints, "save"), (sealed, "write_record")):
         with monkeypatch.context() as patched:
             patched.setattr(target, name, fails)
             with pytest.raises(RuntimeError, match="killed"):
-                phase.finish(model(new=False), {"key": "k"})
+                phase.finish(model(new=False), RECORD)
         assert phase.record() is None  # it will be trained on, from its periodic checkpoint
         assert phase.periodic.is_dir()
     assert phase.checkpoint.is_dir()  # saved before the second interruption
-    phase.finish(model(new=True), {"key": "k"})
+    phase.finish(model(new=True), RECORD)
     assert_same(phase.model(), model(new=True))  # and replaced
 
 
@@ -273,7 +277,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhaseDirectory:
     phase = claim(tmp_path / "other").phase("01_initial")
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "save", save)
-        phase.finish(model(new=False), {"key": "k"})
+        phase.finish(model(new=False), RECORD)
     (phase.predictions / "etf").mkdir(parents=True)
     (phase.predictions / "etf" / "0.png").write_text("png")
     return phase
@@ -290,8 +294,8 @@ def files(phase: PhaseDirectory) -> dict[str, str]:
 
 def copied(phase: PhaseDirectory) -> dict[str, str]:
     """What a copy of a phase's files holds: its record says where they are from."""
-    record = json.dumps({"trained_in": "other", "key": "k"}, indent=1) + "\n"
-    return {**files(phase), "phase.json": record}
+    record = digests.sealed({"trained_in": "other", **RECORD}, digests.taken(phase.path, "checkpoint"))
+    return {**files(phase), "phase.json": json.dumps(record, indent=1) + "\n"}
 
 
 def test_copies_hold_everything_and_replace_what_is_there(tmp_path: Path, finished: PhaseDirectory) -> None:

@@ -44,7 +44,7 @@ def train(directory: PhaseDirectory, value: float) -> None:
     tree = {"shared": {"kernel": np.full((2, 2), value, np.float32)}, "old": {}, "new": {}}
     responses.store(directory.path, answer, Model({}, {}), image, pairs=[0], decoders=["old"], key=str(value))
     predict(directory, value)
-    directory.finish(Model(tree, tree), {"key": str(value)})
+    directory.finish(Model(tree, tree), {"key": str(value), "steps": 1, "tests": {}, "result": {}})
 
 
 def files(directory: PhaseDirectory) -> dict[Path, bytes]:

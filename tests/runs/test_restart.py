@@ -26,7 +26,7 @@ def test_a_finished_phase_loses_the_periodic_checkpoints_that_an_interruption_le
     experiment: Any = types.SimpleNamespace(tests_key=lambda stage: "t")
     run = RunDirectory(tmp_path)
     phase = run.phase(INITIAL.directory)
-    record = {"key": "k", "tests_key": "t"}
+    record = {"key": "k", "tests_key": "t", "steps": 3, "tests": {}, "result": {}}
     write_json(phase.path / "phase.json", record)
     write_json(phase.periodic / "latest.json", {"checkpoint": "step_3", "identity": "k"})
     with MetricsLog(tmp_path) as log:

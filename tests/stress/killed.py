@@ -26,6 +26,7 @@ from tsmu_jax.runs import files
 PRELOADED = ("tests.stress.killed", "tsmu_jax.train", "tsmu_jax.reporting.summary", "orbax.checkpoint.v1")
 RUNS = ("first", "second")
 TIMES = {"seconds", "recording_seconds", "images_per_second", "input_wait"}  # what two equal runs may differ in
+TIMED = {"files", "digest"}  # of records, which hold times: Orbax's files do, too
 CREATED = "1750000000"  # SOURCE_DATE_EPOCH: a saved model says when its runs began
 _LEFT_OUT = {"checkpoint", "tensorboard", "figures", "results.md", ".lock"}
 TIMEOUT_SECONDS = 300.0
@@ -186,7 +187,7 @@ def _content(path: Path) -> Any:
 
 def _without_times(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _without_times(each) for key, each in value.items() if key not in TIMES}
+        return {key: _without_times(each) for key, each in value.items() if key not in TIMES | TIMED}
     return [_without_times(each) for each in value] if isinstance(value, list) else value
 
 

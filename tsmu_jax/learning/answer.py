@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 import jax
 import numpy as np
 
+from tsmu_jax import stopping
 from tsmu_jax.batch import FLIP, IMAGE, ROW, fill
+from tsmu_jax.learning import processes
 from tsmu_jax.learning.features import Features
 from tsmu_jax.learning.parallel import padded, place, pmap_answer, shard_whole, unshard
 from tsmu_jax.learning.state import Model
@@ -63,6 +65,8 @@ class Answerer:
         )
         number = len(next(iter(asked.values())))
         for start in range(0, number, self._slots):
+            if processes.alone():  # the answers of several processes wait for each other
+                stopping.here()
             chunk = {name: rows[start : start + self._slots] for name, rows in asked.items()}
             sent = attach(shard_whole(fill(chunk, self._slots)))
             yield unshard(self._step(*trees, sent))[: number - start]

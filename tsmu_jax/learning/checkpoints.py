@@ -1,11 +1,19 @@
 """Saves and restores trees of arrays. The only file that names Orbax."""
 
+import contextlib
+import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from tsmu_jax import digests
+
 Tree = Any
+
+_STRANGE = re.compile(r"[\[\]*?\\\ud800-\udfff]")
 
 
 def save(path: Path, tree: Tree) -> None:
@@ -18,7 +26,8 @@ def save(path: Path, tree: Tree) -> None:
 
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    ocp.save(path, jax.device_get(tree), overwrite=True)
+    with _named(path) as plain:
+        ocp.save(plain, jax.device_get(tree), overwrite=True)
 
 
 def load(path: Path, like: Tree | None = None) -> Tree:
@@ -29,14 +38,38 @@ def load(path: Path, like: Tree | None = None) -> Tree:
 
     Raises:
       FileNotFoundError: if there is no finished checkpoint.
+      UserError: it is damaged.
     """
     from orbax.checkpoint import v1 as ocp
 
     path = path.absolute()
     missing = f"{path}: no finished checkpoint here"
-    if not ocp.is_orbax_checkpoint(path):
-        raise FileNotFoundError(missing)
-    try:
-        return ocp.load(path, None if like is None else jax.device_get(like))
-    except ocp.errors.InvalidLayoutError as error:  # any directory, an empty one too, passes for a checkpoint
-        raise FileNotFoundError(missing) from error
+    with _named(path) as plain:
+        if not ocp.is_orbax_checkpoint(plain):
+            raise FileNotFoundError(missing)
+        try:
+            return ocp.load(plain, None if like is None else jax.device_get(like))
+        except ocp.errors.InvalidLayoutError as error:  # any directory, an empty one too, passes for a checkpoint
+            raise FileNotFoundError(missing) from error
+        except (MemoryError, PermissionError):
+            raise
+        except Exception as error:  # Orbax and TensorStore raise whatever fits them, down to "Event loop is closed"
+            what = f"{path}: holds a damaged checkpoint"
+            raise digests.damaged(what, path.parent, trains="what is missing") from error
+
+
+def strange(path: Path) -> bool:
+    """Whether Orbax misreads the path: it finds its own files by patterns, and takes a backslash for a slash."""
+    return bool(_STRANGE.search(str(path.absolute())))
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[Path]:
+    """Yields a name of a path that Orbax reads as it is: a link from elsewhere, if need be."""
+    if not strange(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tsmu_") as folder:
+        link = Path(folder) / "parent"
+        link.symlink_to(path.parent, target_is_directory=True)
+        yield link / path.name

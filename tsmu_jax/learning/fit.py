@@ -11,18 +11,22 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from tsmu_jax import digests, stopping
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.learning.parallel import place, replicate
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, TrainState
 
+PROGRESS = ("checkpoint", "kept", "identity", "sums", "seconds", "saturation", "ended")  # of a periodic checkpoint
 ASK_STEPS = 20  # between two agreements of several processes on whether to save
 DIVERGED = (
-    "the loss of epoch {epoch} is no number: training has diverged; lower the phase's --config.rates, or limit the "
-    "gradients with --config.optimizer.clip_norm=1"
+    "{what} of {where} is no number: training has diverged; {kept}lower the phase's --config.rates, or limit the "
+    "gradients with --config.optimizer.clip_norm=1, in a new --workdir"
 )
+LONG_SECONDS = 60.0  # of training that are saved before a phase is evaluated, which takes a while
 
 Scalars = dict[str, Any]
 
@@ -48,6 +52,7 @@ class Loop:
       directory: of the periodic checkpoint.
       key: random key of the steps.
       identity: digest of all that influences the outcome; a periodic checkpoint keeps it.
+      describe: step, counted from 0 -> its name and its images, for messages.
     """
 
     step: Callable[..., tuple[TrainState, dict[str, jax.Array]]]
@@ -63,6 +68,7 @@ class Loop:
     images_per_epoch: int
     saturation: Saturation
     checkpoint_seconds: float
+    describe: Callable[[int], str] = "step {}".format
 
 
 @dataclasses.dataclass
@@ -101,16 +107,26 @@ class _Run:
     def model(self) -> Model:
         return self.state.model
 
+    @property
+    def to_validate(self) -> bool:
+        """Whether the steps of an epoch are done, and its validation is not: a signal came in between."""
+        return bool(self.sums) and self.done % self.loop.steps_per_epoch == 0
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether steps or a validation are left."""
+        return self.to_validate or (self.done < self.loop.epochs * self.loop.steps_per_epoch and not self.ended)
+
     def train_epoch(self, batches: Iterator[Any]) -> None:
         """Runs the steps that are left of the current epoch."""
         loop, shown = self.loop, 0.0
         end = (self.done // loop.steps_per_epoch + 1) * loop.steps_per_epoch
         while self.done < end:
-            if self._due():
-                self.save()
+            self._look_up()
             self.state, metrics = loop.step(self.state, next(batches), loop.key)
             self._pending.append(metrics)
             self.done += 1
+            stopping.hold()  # before the first step is done there is nothing to save, and it may compile for minutes
             # Reading a scalar waits for the device, so it is done a few times a second only.
             if time.perf_counter() - shown > 0.5 or self.done == end:
                 loop.on_step(self.done, self._drain())
@@ -121,8 +137,6 @@ class _Run:
         loop = self.loop
         scalars: Scalars = {"step": self.done, "epoch": self.done // loop.steps_per_epoch}
         scalars |= {f"train/{name}": total / loop.steps_per_epoch for name, total in self.sums.items()}
-        if not math.isfinite(scalars["train/loss"]):
-            raise UserError(DIVERGED.format(epoch=scalars["epoch"]))
         scalars |= loop.validate(self.model)
         keep, self.ended = loop.saturation.update(scalars["epoch"], validation_iou=scalars["validation/micro_iou"])
         if keep and loop.saturation.patience:
@@ -133,18 +147,36 @@ class _Run:
 
     def _drain(self) -> dict[str, float]:
         latest: dict[str, float] = {}
-        for metrics in self._pending:
+        first = self.done - len(self._pending)
+        for step, metrics in enumerate(self._pending, start=first):
             latest = {name: float(value) for name, value in metrics.items()}
+            if not math.isfinite(latest["loss"]):
+                raise self._diverged("the loss", step)
             for name, value in latest.items():
                 self.sums[name] = self.sums.get(name, 0.0) + value
         self._pending.clear()
         return latest
 
-    def _due(self) -> bool:
-        """Whether it is time for a periodic checkpoint, which all processes save together."""
+    def _diverged(self, what: str, step: int) -> UserError:
+        kept = f"{self.loop.directory} keeps step {self.saved_step}; " if self.saved_step >= 0 else ""
+        return UserError(DIVERGED.format(what=what, where=self.loop.describe(step), kept=kept))
+
+    def _look_up(self) -> None:
+        """Saves if it is time to, and raises `Stopped` if a signal came to any process: all do so together."""
         if not processes.alone() and self.done % ASK_STEPS:  # agreeing makes them wait for each other
-            return False
-        return bool(processes.agreed(time.perf_counter() - self.saved > self.loop.checkpoint_seconds))
+            return
+        due = time.perf_counter() - self.saved > self.loop.checkpoint_seconds
+        signal = stopping.requested() if stopping.holding() else None
+        stop, save = processes.highest([signal or 0, due])
+        if stop:
+            raise stopping.Stopped(stop)
+        if save:
+            self.save()
+
+    def finite(self, tree: Any) -> None:
+        """Raises UserError where parameters or statistics, NumPy arrays, are not finite."""
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)):
+            raise self._diverged("a parameter", self.done - 1)
 
     def save(self) -> None:
         """Writes the periodic checkpoint; the previous one stays until the new one is complete."""
@@ -157,15 +189,19 @@ class _Run:
             "sums": self.sums,
             "seconds": self.seconds,
             "saturation": self.loop.saturation.progress(),
+            "ended": self.ended,
         }
         name = f"step_{self.done}"
-        checkpoints.save(self.loop.directory / name, _tree(self.state, self.kept))
+        tree = jax.device_get(_tree(self.state, self.kept))
+        self.finite([tree["state"]["params"], tree["state"]["batch_stats"]])
+        checkpoints.save(self.loop.directory / name, tree)
         self.saved, self.saved_step = time.perf_counter(), self.done
         if not processes.first():
             return
         marker = self.loop.directory / "latest.json"
         partial = marker.with_suffix(".partial")
-        partial.write_text(json.dumps({"checkpoint": name, "kept": self.kept is not None, **progress}))
+        record = {"checkpoint": name, "kept": self.kept is not None, **progress}
+        partial.write_text(json.dumps(digests.sealed(record, digests.taken(self.loop.directory, name))))
         partial.replace(marker)
         for earlier in self.loop.directory.glob("step_*"):
             if earlier.name != name:
@@ -182,6 +218,7 @@ class _Run:
         self.kept = place(Model(**tree["kept"])) if progress["kept"] else None
         self.sums, self.seconds_before = progress["sums"], progress["seconds"]
         self.loop.saturation.restore(progress["saturation"])
+        self.ended = progress["ended"]
 
 
 def _tree(state: TrainState, kept: Model | None) -> dict[str, Any]:
@@ -194,12 +231,23 @@ def _fields(node: Any) -> dict[str, Any]:
 
 
 def _latest(directory: Path) -> dict[str, Any] | None:
-    marker = directory / "latest.json"
-    return json.loads(marker.read_text()) if marker.exists() else None
+    if not (marker := directory / "latest.json").exists():
+        return None
+    try:
+        progress, files = digests.read(marker, required=PROGRESS)
+        if wrong := digests.damage(directory, files):
+            raise ValueError(wrong)
+    except ValueError as error:
+        raise digests.damaged(error, directory, trains="the phase") from error
+    return progress
 
 
 def interrupted_at(directory: Path) -> tuple[int, str] | None:
-    """The step and the identity of a phase's periodic checkpoint, if this process sees one."""
+    """The step and the identity of a phase's periodic checkpoint, if this process sees one.
+
+    Raises:
+      UserError: it is damaged.
+    """
     latest = _latest(directory)
     return None if latest is None else (int(latest["checkpoint"].removeprefix("step_")), latest["identity"])
 
@@ -210,22 +258,43 @@ def fit(loop: Loop, state: TrainState) -> Fitted:
     The outcome is a pure function of the arguments: an interruption leaves no trace in it.
 
     Raises:
-      UserError: an epoch's loss is not finite. Nothing that is saved later could be of use.
+      UserError: a loss or a parameter is not finite. What the last periodic checkpoint holds is.
+      Stopped: a signal came. The periodic checkpoint holds all finished steps.
     """
     run = _Run(loop, state)
+    try:
+        return _trained(run)
+    except stopping.Stopped as stop:
+        if not stopping.holding():  # no step was done since the checkpoint
+            raise
+        run.save()
+        kept = f"{loop.directory} keeps {run.done} steps of the phase, and the same command goes on from there"
+        processes.meet()  # nobody leaves before the first one has written all
+        if not processes.alone():
+            processes.let_others_end()
+        raise stopping.Stopped(stop.number, kept) from None
+    finally:
+        stopping.release()
+
+
+def _trained(run: _Run) -> Fitted:
+    loop = run.loop
     batches = loop.batches(run.done, loop.epochs * loop.steps_per_epoch)
     stream = iter(batches)
-    while run.done < loop.epochs * loop.steps_per_epoch and not run.ended:
+    while run.unfinished:
         before, waited, first = time.perf_counter(), batches.wait_seconds, run.done
-        run.train_epoch(stream)
+        if not run.to_validate:
+            run.train_epoch(stream)
         seconds = time.perf_counter() - before
         images = (run.done - first) / loop.steps_per_epoch * loop.images_per_epoch
-        costs = {
-            "images_per_second": images / seconds,
-            "input_wait": (batches.wait_seconds - waited) / seconds,
-            "seconds": run.seconds,
-        }
+        costs = {"seconds": run.seconds}
+        if images:
+            costs |= {"images_per_second": images / seconds, "input_wait": (batches.wait_seconds - waited) / seconds}
         loop.on_epoch(run.finish_epoch() | costs)
     jax.block_until_ready(run.state)
+    long = time.perf_counter() - run.saved > min(LONG_SECONDS, loop.checkpoint_seconds)
+    if any(processes.highest([long, stopping.requested() or 0])):
+        run.save()
     model = run.model if run.kept is None else run.kept
+    run.finite(jax.device_get([model.params, model.batch_stats]))
     return Fitted(model, run.done // loop.steps_per_epoch, loop.saturation.chosen_epoch, run.done, run.seconds)

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ def agreed(value: Any) -> Any:
     if first():
         sent[:] = text
     return json.loads(np.asarray(multihost_utils.broadcast_one_to_all(sent), np.uint8).tobytes())
+
+
+def highest(values: Sequence[int]) -> list[int]:
+    """Returns the largest value of any process, position by position. All must call it."""
+    if alone():
+        return list(values)
+    gathered = np.asarray(multihost_utils.process_allgather(np.asarray(values, np.int32)))
+    return [int(value) for value in gathered.max(0)]
 
 
 def unanimous(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """Stored responses: what the old decoders answer on the new images before joint fine-tuning (Algorithm 1)."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tsmu_jax import digests
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.learning import processes
 from tsmu_jax.learning.answer import Answerer
@@ -21,7 +23,7 @@ class Responses:
     """Logits f32[pairs, flips, decoders, s, s], memory-mapped: the frozen teacher never runs during training."""
 
     def __init__(self, directory: Path):
-        index = json.loads((directory / INDEX).read_text())
+        index, _ = digests.read(directory / INDEX)
         self.decoders = tuple(index["decoders"])
         self.seconds = float(index["seconds"])  # that computing them took
         self._row = {pair: row for row, pair in enumerate(index["pairs"])}
@@ -33,9 +35,16 @@ class Responses:
 
 
 def is_stored(directory: Path, *, key: str) -> bool:
-    """Whether all responses under this key are stored. The first process looks; all must call it."""
-    path = directory / INDEX
-    return bool(processes.agreed(path.exists() and json.loads(path.read_text())["key"] == key))
+    """Whether all responses under this key are stored, undamaged. The first process looks; all must call it."""
+    return bool(processes.agreed(processes.first() and _undamaged(directory, key)))
+
+
+def _undamaged(directory: Path, key: str) -> bool:
+    try:
+        index, files = digests.read(directory / INDEX, required=("key", "decoders", "seconds", "pairs"))
+    except ValueError:  # none there, or damaged: they are computed anew
+        return False
+    return index["key"] == key and digests.damage(directory, files) is None
 
 
 def store(
@@ -74,9 +83,11 @@ def store(
                 logits[start : start + len(chunk), :, column] = answers.reshape(len(chunk), FLIPS, side, side)
         progress(start + len(chunk))
     if logits is not None:
+        seconds = time.perf_counter() - started
         logits.flush()
         partial = (directory / INDEX).with_suffix(".partial")
-        partial.write_text(json.dumps(index | {"seconds": time.perf_counter() - started}))
+        record = digests.sealed(index | {"seconds": seconds}, digests.taken(directory, ARRAY))
+        partial.write_text(json.dumps(record))
         partial.replace(directory / INDEX)  # last, and in one go: it says that the array is complete
     processes.meet()
     return Responses(directory)
@@ -86,4 +97,18 @@ def _new(directory: Path, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     directory.mkdir(parents=True, exist_ok=True)
     for stale in (INDEX, ARRAY):  # removed, not overwritten: another run may share the file
         (directory / stale).unlink(missing_ok=True)
-    return np.lib.format.open_memmap(directory / ARRAY, mode="w+", dtype=np.float32, shape=shape)
+    path = directory / ARRAY
+    logits = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    try:
+        _take_room(path)
+    except OSError as error:
+        path.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return logits
+
+
+def _take_room(path: Path) -> None:
+    """Takes the room of a sparse file. Without it the write to the map that finds the disk full kills the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.data.draws import Draws
+from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.evaluation.selection import Selected, answers, choice_scores, choose
 from tsmu_jax.learning import processes
@@ -27,6 +28,8 @@ from tsmu_jax.runs.files import write_json
 from tsmu_jax.runs.keys import digest
 from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import PhaseProgress
+
+LOWER = "lower --config.selection.rate, in a new --workdir"
 
 
 def arrive(experiment: Experiment, run: RunDirectory, ecoregions: Sequence[str]) -> None:
@@ -56,12 +59,11 @@ def _find(experiment: Experiment, run: RunDirectory, ecoregion: str) -> str | No
     """The directory of the finished autoencoder: this run's, or one beside it that the same code has trained."""
     key = experiment.autoencoder_key(ecoregion)
     own = run.autoencoder(ecoregion)
-    if (own.record() or {}).get("key") == key:
+    if own.key() == key:
         return str(own.path)
     for other in run.siblings() if experiment.config.reuse else ():
         finished = other.autoencoder(ecoregion)
-        record = finished.record() or {}
-        if record.get("key") == key:
+        if finished.key() == key and finished.damage() is None:
             return str(finished.path)
     return None
 
@@ -90,6 +92,9 @@ def _train(experiment: Experiment, ecoregion: str) -> tuple[Tree, dict[str, Any]
             key=experiment.random_key(purpose),
             progress=lambda done, loss: progress.update(done, loss=loss),
         )
+    if not np.isfinite(losses).all():
+        step = int(np.isfinite(losses).argmin()) + 1
+        raise UserError(f"the loss of step {step} of the autoencoder of {ecoregion} is no number; {LOWER}")
     result = {
         "pairs": len(pairs),
         "parameters": count(params),

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tsmu_jax import locks
+from tsmu_jax import digests, locks
 from tsmu_jax.configuration import flatten
 from tsmu_jax.declaration import Scope
 from tsmu_jax.errors import UserError
-from tsmu_jax.learning import checkpoints, processes
+from tsmu_jax.learning import checkpoints, processes, responses
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import PARTS, Tree
-from tsmu_jax.runs.files import PARTIAL, link, replacing, write_json
+from tsmu_jax.runs.files import PARTIAL, link, replacing, write_json, write_record
 from tsmu_jax.runs.provenance import provenance
+from tsmu_jax.runs.sealed import Sealed
 from tsmu_jax.settings import SETTINGS, Config
 
 
@@ -95,6 +96,13 @@ class RunDirectory:
         """Names of the directories of the finished phases, first to last."""
         return sorted(record.parent.name for record in self.path.glob("phases/*/phase.json"))
 
+    def check_finished(self) -> None:
+        """Raises UserError for the first damaged file of what is finished, which would be read again."""
+        for name in self.finished():
+            self.phase(name).check()
+        for record in sorted(self.path.glob("selection/*/autoencoder.json")):
+            self.autoencoder(record.parent.name).check()
+
     @property
     def selection(self) -> Path:
         """The autoencoders, and what they chose for the test images."""
@@ -111,11 +119,15 @@ class RunDirectory:
         return [RunDirectory(path) for path in sorted(others, key=lambda path: -path.stat().st_mtime)]
 
 
-class PhaseDirectory:
+class PhaseDirectory(Sealed):
     """One phase of a run: its checkpoint, its record, and while it trains its periodic checkpoints."""
 
+    name, trains = "phase.json", "the phase"
+    parts = ("checkpoint", responses.ARRAY, responses.INDEX)
+    required = ("key", "steps", "tests", "result")
+
     def __init__(self, run: Path, name: str):
-        self.path = run / "phases" / name
+        super().__init__(run / "phases" / name)
         self.predictions = run / "predictions" / name
         self.profile = run / "profile" / name
 
@@ -129,15 +141,10 @@ class PhaseDirectory:
         """Checkpoints of a phase under way; gone when it is finished."""
         return self.path / "unfinished"
 
-    def record(self) -> dict[str, Any] | None:
-        """The record of the finished phase; None if it is not finished."""
-        path = self.path / "phase.json"
-        return json.loads(path.read_text()) if path.exists() else None
-
     def finish(self, model: Model, record: Mapping[str, Any]) -> None:
         """Saves the phase. The record comes last: it says that all else is there."""
         checkpoints.save(self.checkpoint, {"params": model.params, "batch_stats": model.batch_stats})
-        write_json(self.path / "phase.json", record)
+        self.seal(record)
         self.tidy()
 
     def tidy(self) -> None:
@@ -145,13 +152,9 @@ class PhaseDirectory:
         if processes.first():
             shutil.rmtree(self.periodic, ignore_errors=True)
 
-    def rewrite(self, record: Mapping[str, Any]) -> None:
-        """Replaces the record of a finished phase."""
-        write_json(self.path / "phase.json", record)
-
     def model(self) -> Model:
-        """Reads the finished phase's parameters and statistics."""
-        tree = checkpoints.load(self.checkpoint)
+        """Reads the finished phase's parameters and statistics. Raises UserError where they are damaged."""
+        tree = self.load()
         # Empty subtrees do not survive every version of the checkpoint format.
         params, stats = ({part: tree[kind].get(part) or {} for part in PARTS} for kind in ("params", "batch_stats"))
         return Model(params, stats)
@@ -170,39 +173,33 @@ class PhaseDirectory:
             with replacing(target) as partial:
                 shutil.copytree(source, partial, ignore=periodic, copy_function=link)
                 if target == self.path:
-                    write_json(partial / "phase.json", {"trained_in": other.path.parents[1].name, **record})
+                    files = digests.read(other.path / self.name)[1]
+                    write_record(partial / self.name, {"trained_in": other.path.parents[1].name, **record}, files)
 
 
-class AutoencoderDirectory:
+class AutoencoderDirectory(Sealed):
     """The autoencoder of one ecoregion: its parameters and its record."""
 
-    def __init__(self, path: Path):
-        self.path = path
-
-    def record(self) -> dict[str, Any] | None:
-        """The record of the finished training; None if it is not finished."""
-        path = self.path / "autoencoder.json"
-        return json.loads(path.read_text()) if path.exists() else None
+    name, required, trains = "autoencoder.json", ("key", "result"), "the autoencoder"
 
     def finish(self, params: Tree, record: Mapping[str, Any]) -> None:
         """Saves the autoencoder. The record comes last: it says that the parameters are there."""
-        path = self.path / "autoencoder.json"
-        path.unlink(missing_ok=True)
+        (self.path / self.name).unlink(missing_ok=True)
         checkpoints.save(self.path / "checkpoint", params)
-        write_json(path, record)
+        self.seal(record)
 
     def params(self) -> Tree:
-        """Reads the parameters, NumPy arrays."""
-        return checkpoints.load(self.path / "checkpoint")
+        """Reads the parameters, NumPy arrays. Raises UserError where they are damaged."""
+        return self.load()
 
 
 def _stored(path: Path) -> Mapping[str, Any]:
     """Reads a run's `config.json`; another program's file of that name is refused."""
     try:
         stored = json.loads(path.read_text())
-        if isinstance(stored["config"], Mapping):
+        if isinstance(stored["config"], Mapping) and {"created", "versions", "git_revision"} <= stored.keys():
             return stored
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir")
 

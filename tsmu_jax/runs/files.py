@@ -4,10 +4,11 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tsmu_jax import digests
 from tsmu_jax.learning import processes
 
 PARTIAL = ".partial"  # what an interrupted write leaves
@@ -21,6 +22,11 @@ def write_json(path: Path, value: Any) -> None:
     partial = path.with_name(path.name + PARTIAL)
     partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
     partial.replace(path)
+
+
+def write_record(path: Path, record: Mapping[str, Any], files: digests.Files) -> None:
+    """Writes a record with the digests of the files beside it, as `digests.read` reads it."""
+    write_json(path, digests.sealed(record, files))
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import json
 import math
 import numbers
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -29,9 +29,11 @@ class MetricsLog:
 
     Args:
       workdir: of the run; created if need be.
+      finished: phases whose lines stay when an earlier one is trained anew.
     """
 
-    def __init__(self, workdir: Path) -> None:
+    def __init__(self, workdir: Path, *, finished: Collection[str] = ()) -> None:
+        self._finished = frozenset(finished)
         workdir.mkdir(parents=True, exist_ok=True)
         self._path = workdir / FILE
         self._events = workdir / EVENTS
@@ -72,7 +74,7 @@ class MetricsLog:
         self._writer.flush()  # a resumed run does not write again what precedes its checkpoint
 
     def truncate(self, phase: str, after_step: int) -> None:
-        """Goes back to a checkpoint: drops the lines of `phase` after `after_step` and all of later phases.
+        """Goes back to a checkpoint: drops the lines of `phase` after `after_step`, and of later phases under way.
 
         The lines of a resumed run then equal those of an uninterrupted one, but for times. A line at exactly
         `after_step` is kept, and not written a second time. The file is replaced in one move. Where nothing of
@@ -80,7 +82,7 @@ class MetricsLog:
         """
         lines = read(self._path.parent)
         order = list(dict.fromkeys(line["phase"] for line in lines))
-        earlier = set(order[: order.index(phase)] if phase in order else order)
+        earlier = (set(order[: order.index(phase)] if phase in order else order) | self._finished) - {phase}
         kept = [
             line
             for line in lines

@@ -35,7 +35,7 @@ def run_start(experiment: Experiment, stage: Stage, directory: PhaseDirectory) -
     """
     model, record = place(origin(experiment)), directory.record()
     assert experiment.start is not None
-    if record is not None and record["tests_key"] == experiment.tests_key(stage):
+    if record is not None and record.get("tests_key") == experiment.tests_key(stage):
         return model, record
     result = {
         "name": stage.phase.name,
@@ -158,7 +158,16 @@ def training_loop(
         images_per_epoch=draws.images_per_epoch,
         saturation=Saturation(**dataclasses.asdict(config.early_stopping)),
         checkpoint_seconds=60 * config.checkpoint_minutes,
+        describe=lambda step: _described(experiment, stage, step),
     )
+
+
+def _described(experiment: Experiment, stage: Stage, step: int) -> str:
+    """Names a training step, counted from 0, and its images."""
+    draws, infos = experiment.data.draws(stage), experiment.data.source.infos
+    shown = dict.fromkeys(f"{infos[pair].ecoregion}/{infos[pair].id}" for pair, _ in draws.batch(step))
+    epoch = step // draws.steps_per_epoch + 1
+    return f"step {step + 1} of {stage.phase.name} (epoch {epoch}; images {', '.join(shown)})"
 
 
 def _validator(experiment: Experiment, feed: Feed) -> Any:

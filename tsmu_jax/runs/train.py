@@ -12,7 +12,7 @@ from tsmu_jax.data.source import fingerprint
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import verdict
 from tsmu_jax.evaluation.intervals import Interval
-from tsmu_jax.learning import processes
+from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.parallel import place
 from tsmu_jax.learning.state import Model, add_decoder
@@ -71,7 +71,8 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
         model = parent  # on the devices already
         tested.append((record["result"]["name"], record["tests"]))
         results["phases"].append(record["result"])
-    with metrics_log.MetricsLog(run.path if processes.first() else processes.scratch()) as log:
+    written = run.path if processes.first() else processes.scratch()
+    with metrics_log.MetricsLog(written, finished=run.finished()) as log:
         for stage in experiment.stages:
             choice.arrive(experiment, run, stage.arrived)
             directory, finished = run.phase(stage.directory), found[stage.index]
@@ -110,12 +111,16 @@ def _by_name(interval: Interval) -> dict[str, float | None]:
 
 def _claim(experiment: Experiment, workdir: Path, command: str) -> RunDirectory:
     """The run's directory, which the first process claims for this experiment."""
+    if not processes.alone() and checkpoints.strange(workdir):  # each would save under a name of its own
+        raise UserError(f"--workdir={workdir}: several processes need a path without [ ] * ? and \\; name another one")
     if not processes.first():
         return RunDirectory(workdir)
     images = fingerprint(experiment.data.source)
     if experiment.start:
         images = keys.digest([images, experiment.start.saved.digest])
-    return RunDirectory.claim(workdir, experiment.config, images=images, command=command)
+    run = RunDirectory.claim(workdir, experiment.config, images=images, command=command)
+    run.check_finished()
+    return run
 
 
 def _without_phases(experiment: Experiment) -> dict[str, Any]:
@@ -177,8 +182,13 @@ def _find(experiment: Experiment, stage: Stage, run: RunDirectory) -> RunDirecto
         return None
     for other in run.siblings():
         finished = other.phase(stage.directory)
-        if (finished.record() or {}).get("key") == key and finished.predictions.exists():
-            return other
+        if finished.key() == key and finished.predictions.exists():
+            wrong = finished.damage()
+            if wrong is None:
+                return other
+            processes.console().print(
+                f"{stage.phase.name}: not taken from {other.path.name}, which is damaged: {wrong}"
+            )
     return None
 
 
@@ -203,7 +213,7 @@ def _take_over(
             directory.copy_from(other.phase(stage.directory))
         processes.meet()  # the others read the copy
     model, record = place(directory.model()), directory.record() or {}
-    if record["tests_key"] != experiment.tests_key(stage):  # the same model, in a run with other ecoregions
+    if record.get("tests_key") != experiment.tests_key(stage):  # the same model, in a run with other ecoregions
         record = assess(experiment, stage, model, directory, record)
         directory.rewrite(record)
     return model, record
