@@ -35,11 +35,9 @@ def run() -> Iterator[Prepare]:
 def folder(tmp_path: Path) -> Path:
     """Eight single-date pairs of `etf` and nine georeferenced ones of `alps`, three of them side by side.
 
-    The left half of every image is a landslide of intensity 153, the rest has 51.
+    A random half of every image is a landslide of intensity 153, the rest has 51.
     """
-    mask = np.zeros((8, 10), np.uint8)
-    mask[:, :5] = 255
-    image = np.where(mask[..., None], np.uint8(153), np.uint8(51)).repeat(3, axis=2)
+    random = np.random.default_rng(0)
     west = [-105 + 0.001 * n for n in range(3)] + [-100.0 + n for n in range(6)]
     stems = [("etf", f"{number}", "post") for number in range(8)]
     stems += [
@@ -48,6 +46,8 @@ def folder(tmp_path: Path) -> Path:
     for ecoregion, stem, role in stems:
         target = tmp_path / "input" / ecoregion
         target.mkdir(parents=True, exist_ok=True)
+        mask = random.permuted(np.repeat(np.uint8([0, 255]), 40)).reshape(8, 10)
+        image = np.where(mask[..., None], np.uint8(153), np.uint8(51)).repeat(3, axis=2)
         Image.fromarray(image).save(target / f"{stem}_{role}.png")
         mask_stem = f"{stem}_POST" if role == "POST" else stem
         Image.fromarray(mask).save(target / f"{mask_stem}_mask.png")

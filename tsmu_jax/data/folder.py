@@ -188,6 +188,7 @@ def _pieces(checked: Sequence[Looked]) -> list[tuple[PairInfo, PairFiles, tiles.
                 size=(window.height, window.width),
                 gsd_m=pair.gsd_m,
                 intensities=pair.intensities,
+                sketches=pair.sketches,
             )
             pieces.append((info, files, window))
     return pieces
