@@ -248,12 +248,12 @@ BAD_VALUES: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "unknown new ecoregion": (
         {"new": "eft"},
-        "--config.new: no ecoregion 'eft'; did you mean etf?",
+        "--config.new: no ecoregion 'eft'; did you mean 'etf'?",
         "(there are etf, alps)",
     ),
     "unknown old ecoregion": (
         {"old": "alpes", "new": ""},
-        "--config.old: no ecoregion 'alpes'; did you mean alps?",
+        "--config.old: no ecoregion 'alpes'; did you mean 'alps'?",
         "(there are etf, alps)",
     ),
     "unknown ecoregion among all that are named": (

@@ -114,6 +114,20 @@ def test_a_split_that_cannot_be_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_dataset_among_images_is_refused_before_anything_is_written(
+    folder: Path, tmp_path: Path, run: Prepare
+) -> None:
+    for inside in (folder, folder / "prepared"):
+        with pytest.raises(UserError, match="later edits of the images would be overlooked") as caught:
+            run(input=folder, data_dir=inside, test_pairs=2)
+    assert sorted(path.name for path in folder.iterdir()) == ["alps", "etf"]
+    elsewhere = str(caught.value).split("such as --data_dir=")[1]
+    run(input=folder, data_dir=elsewhere, test_pairs=2)
+    assert is_prepared(elsewhere)
+    with pytest.raises(UserError, match="^--input=.*: the images lie in it.*; give --input="):
+        run(input=folder / "etf", data_dir=tmp_path / "out")
+
+
 def test_synthetic_ecoregions(tmp_path: Path, run: Prepare) -> None:
     run(input="synthetic", data_dir=tmp_path, synthetic_pairs=4, synthetic_size=32, test_pairs=1)
     source = PreparedSource(tmp_path, require_pre=True)
