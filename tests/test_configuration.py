@@ -304,8 +304,8 @@ def test_arrivals(old_ecoregions: str, new_ecoregions: str, expected: object) ->
 @pytest.mark.parametrize(
     ("old_ecoregions", "new_ecoregions", "message"),
     [
-        ("eft", "", "--config.old: no ecoregion 'eft'; did you mean etf? (there are etf, mwcf, nad, nwfm)"),
-        ("", "etf,nwmf", "--config.new: no ecoregion 'nwmf'; did you mean nwfm? (there are etf, mwcf, nad, nwfm)"),
+        ("eft", "", "--config.old: no ecoregion 'eft'; did you mean 'etf'? (there are etf, mwcf, nad, nwfm)"),
+        ("", "etf,nwmf", "--config.new: no ecoregion 'nwmf'; did you mean 'nwfm'? (there are etf, mwcf, nad, nwfm)"),
         ("", "alps", "--config.new: no ecoregion 'alps' (there are etf, mwcf, nad, nwfm)"),
         ("etf,nad", "nad,etf", "--config.old and --config.new both name etf, nad"),
         ("etf,nad,etf", "", "--config.old names etf twice"),

@@ -207,6 +207,16 @@ def test_the_folder_itself_is_accepted(workdir: Path, entry: Entry, capsys: pyte
     assert "tsmu: old alps; new etf" in capsys.readouterr().err
 
 
+def test_copies_are_said_at_the_start(
+    folder: Path, workdir: Path, entry: Entry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Image.open(folder / "etf" / "0_post.png") as image:
+        image.save(folder / "alps" / "1_post.png")
+    assert entry(data__test_pairs=1) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "copies of one picture, kept on one side of the split: alps/1, etf/0 (nearly the same)" in said
+
+
 # changes of the configuration: beginning of the message, what else it holds
 BAD_VALUES: dict[str, tuple[dict[str, Any], str, str]] = {
     "missing directory": ({"data__dir": "/nowhere/images"}, "--config.data.dir=/nowhere/images: no such directory", ""),
@@ -238,12 +248,12 @@ BAD_VALUES: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "unknown new ecoregion": (
         {"new": "eft"},
-        "--config.new: no ecoregion 'eft'; did you mean etf?",
+        "--config.new: no ecoregion 'eft'; did you mean 'etf'?",
         "(there are etf, alps)",
     ),
     "unknown old ecoregion": (
         {"old": "alpes", "new": ""},
-        "--config.old: no ecoregion 'alpes'; did you mean alps?",
+        "--config.old: no ecoregion 'alpes'; did you mean 'alps'?",
         "(there are etf, alps)",
     ),
     "unknown ecoregion among all that are named": (

@@ -35,11 +35,9 @@ def run() -> Iterator[Prepare]:
 def folder(tmp_path: Path) -> Path:
     """Eight single-date pairs of `etf` and nine georeferenced ones of `alps`, three of them side by side.
 
-    The left half of every image is a landslide of intensity 153, the rest has 51.
+    A random half of every image is a landslide of intensity 153, the rest has 51.
     """
-    mask = np.zeros((8, 10), np.uint8)
-    mask[:, :5] = 255
-    image = np.where(mask[..., None], np.uint8(153), np.uint8(51)).repeat(3, axis=2)
+    random = np.random.default_rng(0)
     west = [-105 + 0.001 * n for n in range(3)] + [-100.0 + n for n in range(6)]
     stems = [("etf", f"{number}", "post") for number in range(8)]
     stems += [
@@ -48,6 +46,8 @@ def folder(tmp_path: Path) -> Path:
     for ecoregion, stem, role in stems:
         target = tmp_path / "input" / ecoregion
         target.mkdir(parents=True, exist_ok=True)
+        mask = random.permuted(np.repeat(np.uint8([0, 255]), 40)).reshape(8, 10)
+        image = np.where(mask[..., None], np.uint8(153), np.uint8(51)).repeat(3, axis=2)
         Image.fromarray(image).save(target / f"{stem}_{role}.png")
         mask_stem = f"{stem}_POST" if role == "POST" else stem
         Image.fromarray(mask).save(target / f"{mask_stem}_mask.png")
@@ -112,6 +112,20 @@ def test_a_split_that_cannot_be_is_refused_before_anything_is_written(
     with pytest.raises(UserError, match="--input=.*nowhere: no such directory"):
         run(input=tmp_path / "nowhere", data_dir=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dataset_among_images_is_refused_before_anything_is_written(
+    folder: Path, tmp_path: Path, run: Prepare
+) -> None:
+    for inside in (folder, folder / "prepared"):
+        with pytest.raises(UserError, match="later edits of the images would be overlooked") as caught:
+            run(input=folder, data_dir=inside, test_pairs=2)
+    assert sorted(path.name for path in folder.iterdir()) == ["alps", "etf"]
+    elsewhere = str(caught.value).split("such as --data_dir=")[1]
+    run(input=folder, data_dir=elsewhere, test_pairs=2)
+    assert is_prepared(elsewhere)
+    with pytest.raises(UserError, match="^--input=.*: the images lie in it.*; give --input="):
+        run(input=folder / "etf", data_dir=tmp_path / "out")
 
 
 def test_synthetic_ecoregions(tmp_path: Path, run: Prepare) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from tsmu_jax.declaration import Range, Scope, Setting
 from tsmu_jax.errors import UserError
 from tsmu_jax.settings import SETTINGS, Config
+from tsmu_jax.words import guess
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -146,9 +147,8 @@ def arrivals(old_ecoregions: str, new_ecoregions: str, known: Iterable[str]) -> 
     for flag, chosen in (("old", names(old_ecoregions)), ("new", names(new_ecoregions))):
         for name in chosen:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                guess = f"; did you mean {near[0]}?" if near else ""
-                raise UserError(f"--config.{flag}: no ecoregion {name!r}{guess} (there are {', '.join(known)})")
+                meant = f"; {found}" if (found := guess(name, known)) else ""
+                raise UserError(f"--config.{flag}: no ecoregion {name!r}{meant} (there are {', '.join(known)})")
             if chosen.count(name) > 1:
                 raise UserError(f"--config.{flag} names {name} twice")
     late = names(new_ecoregions) or tuple(name for name in known if name not in names(old_ecoregions))[-1:]

@@ -46,12 +46,14 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _prepare(data_dir: Path) -> None:
-    from tsmu_jax.data import describe, prepared, splits, stated  # TFDS and matplotlib: not for `--help`
+    from tsmu_jax.data import describe, places, prepared, splits, stated  # TFDS and matplotlib: not for `--help`
     from tsmu_jax.data.ecoregions import ECOREGIONS
     from tsmu_jax.data.open import open_source
     from tsmu_jax.reporting.charts import canvas
     from tsmu_jax.reporting.charts.pixel_histograms import pixel_histograms
 
+    if _INPUT.value != "synthetic":
+        places.check_apart(Path(_INPUT.value), data_dir)
     count = _SYNTHETIC_PAIRS.value
     source = open_source(
         None if _INPUT.value == "synthetic" else _INPUT.value,

@@ -44,7 +44,9 @@ def test_the_first_process_says_whether_a_run_goes_on(
     experiment: Any = types.SimpleNamespace(
         config=Config(),
         data=types.SimpleNamespace(
-            split=types.SimpleNamespace(**parts), source=types.SimpleNamespace(skipped=()), ecoregions=("etf", "nad")
+            split=types.SimpleNamespace(**parts),
+            source=types.SimpleNamespace(skipped=(), infos=()),
+            ecoregions=("etf", "nad"),
         ),
         start=None,
         old_ecoregions=("etf",),

@@ -1,9 +1,9 @@
 """Picking ecoregions by name."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from tsmu_jax.errors import UserError
+from tsmu_jax.words import guess
 
 
 def chosen_ecoregions(known: Iterable[str], wanted: Sequence[str] | None, *, where: str) -> list[str]:
@@ -15,7 +15,6 @@ def chosen_ecoregions(known: Iterable[str], wanted: Sequence[str] | None, *, whe
     known = sorted(known)
     for name in wanted or ():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            guess = f" (did you mean {near[0]!r}?)" if near else ""
-            raise UserError(f"{where}: no ecoregion {name!r}{guess}; there are {', '.join(known)}")
+            meant = f" ({found})" if (found := guess(name, known)) else ""
+            raise UserError(f"{where}: no ecoregion {name!r}{meant}; there are {', '.join(known)}")
     return known if wanted is None else sorted(set(wanted))

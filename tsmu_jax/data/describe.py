@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tsmu_jax.data.copies import Copies, groups
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.leakage import LeakageReport, leakage
 from tsmu_jax.data.progress import reported
@@ -34,6 +35,7 @@ class Description:
     train: Mapping[str, int]
     split_options: Mapping[str, Any]
     leakage: LeakageReport | None  # None where no footprint is known
+    copies: tuple[Copies, ...] | None  # None where they were not looked for
     skipped: tuple[Skipped, ...]
 
 
@@ -60,6 +62,7 @@ def describe(source: PairSource, split: Split, split_options: Mapping[str, Any])
         train={name: len(indices) for name, indices in split.train.items()},
         split_options=split_options,
         leakage=leakage(source.infos, split, LEAKAGE_DISTANCE_M) if known else None,
+        copies=groups(source.infos),
         skipped=tuple(source.skipped),
     )
 
@@ -98,6 +101,7 @@ def as_json(description: Description) -> dict[str, Any]:
         "ecoregions": ecoregions,
         "split": dict(description.split_options),
         "leakage": description.leakage and dataclasses.asdict(description.leakage),
+        "copies": None if description.copies is None else [dataclasses.asdict(one) for one in description.copies],
         "skipped": [skip._asdict() for skip in description.skipped],
     }
 
@@ -168,16 +172,31 @@ def _split(description: Description) -> str:
 def _leakage(description: Description) -> str:
     report = description.leakage
     if report is None:
-        return "## Leakage\n\nNo footprint is known, so none can be told."
+        return "\n".join(
+            ("## Leakage\n", "- No footprint is known, so overlaps cannot be told.", *_copies(description))
+        )
     title = f"## Leakage (distance {report.distance_m:.0f} m)\n"
     lines = [
         title,
+        *_copies(description),
         f"- All pairs among one another: {report.among_all}.",
         f"- Test against training: {report.test}.",
     ]
     if report.validation is not None:
         lines.append(f"- Validation against training: {report.validation}.")
     return "\n".join(lines)
+
+
+def _copies(description: Description) -> list[str]:
+    if description.copies is None:
+        return ["- Copies were not looked for: the images are synthetic, or an older release prepared them."]
+    if not description.copies:
+        return ["- No image is a copy of another one."]
+    title = f"- Copies of one picture, each group on one side of the split ({len(description.copies)}):"
+    lines = [f"  - {group}" for group in description.copies[:_MANY]]
+    if more := len(description.copies) - len(lines):
+        lines.append(f"  - and {more} more (description.json)")
+    return [title, *lines]
 
 
 def _skipped(description: Description) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from absl import logging
 
-from tsmu_jax.data import labelme, pair_files, tiles
+from tsmu_jax.data import labelme, pair_files, places, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.index import PairFiles, collect
@@ -57,7 +57,10 @@ class FolderSource:
         if on_bad_file not in ("error", "skip"):
             raise UserError(f"--config.data.on_bad_file={on_bad_file}: known are error, skip")
         self._labels = labelme.check_labels(labels)
-        known = known_ecoregions(Path(directory))
+        places.check_depth(Path(directory), set(ecoregions or ()))
+        known = places.ecoregions(Path(directory))
+        if places.holds_images(Path(directory)):
+            logging.warning("%s: images in it, not in a folder of an ecoregion, are ignored", directory)
         chosen = chosen_ecoregions(known, ecoregions, where=str(directory))
         tile_of = _tile_sizes(tile, known)
         stated.check(known)
@@ -93,17 +96,6 @@ class FolderSource:
         return pair_files.decode(files, pair_files.read(files), self._labels, self._stated.of(files.ecoregion))
 
 
-def known_ecoregions(directory: Path) -> list[str]:
-    """Names of the ecoregions in a folder, sorted. Raises UserError where there are none."""
-    if not directory.is_dir():
-        raise UserError(f"--config.data.dir={directory}: no such directory")
-    folders = (path for path in directory.iterdir() if path.is_dir())
-    known = sorted(folder.name for folder in folders if not folder.name.startswith("."))
-    if not known:
-        raise UserError(f"{directory}: no ecoregions in it; images belong into <dir>/<ecoregion>/")
-    return known
-
-
 def _tile_sizes(tile: Mapping[str, int] | int | None, known: Sequence[str]) -> dict[str, int | None]:
     """The tile's side for every ecoregion."""
     if isinstance(tile, Mapping):
@@ -133,8 +125,7 @@ def _check_all(
     for name in ecoregions:
         files, broken = collect(directory, name, require_pre=require_pre)
         if not files and not broken:
-            wanted = "<id>_post.png with <id>_mask.png or <id>_post.json"
-            raise UserError(f"{directory}: ecoregion {name!r} is empty; it needs image pairs ({wanted})")
+            raise UserError(places.why_empty(directory, name))
         found += files
         bad += [(name, error) for error in broken]
     checked = []
@@ -188,6 +179,7 @@ def _pieces(checked: Sequence[Looked]) -> list[tuple[PairInfo, PairFiles, tiles.
                 size=(window.height, window.width),
                 gsd_m=pair.gsd_m,
                 intensities=pair.intensities,
+                sketches=pair.sketches,
             )
             pieces.append((info, files, window))
     return pieces

@@ -2,11 +2,12 @@
 
 import collections
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 from absl import logging
 
-from tsmu_jax.data import names
+from tsmu_jax.data import alike, names
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.source import Footprint
 
@@ -41,8 +42,6 @@ _ROLES = {
     "unknown": "mask of unknown ground",
 }
 
-_Group = dict[names.Role, tuple[Path, names.FileName]]
-
 
 def collect(
     directory: Path, ecoregion: str, *, require_pre: bool, require_labels: bool = True
@@ -58,7 +57,7 @@ def collect(
       require_pre: whether a pair without a pre-event image is bad.
       require_labels: whether a pair without a mask or labels is bad.
     """
-    groups: dict[str, _Group] = collections.defaultdict(dict)
+    groups: dict[str, alike.Group] = collections.defaultdict(dict)
     bad: dict[str, BadFile] = {}  # by pair, or by file name where even the pair is unclear
     unknown = []
     for path in sorted((directory / ecoregion).iterdir()):
@@ -82,10 +81,12 @@ def collect(
             "%s: %d files are neither <id>_pre/_post/_mask nor GE_... and are ignored, %s the first",
             ecoregion, len(unknown), unknown[0],
         )  # fmt: skip
+    whole, wrong = alike.merged({pair_id: groups[pair_id] for pair_id in sorted(groups.keys() - bad.keys())})
+    bad.update({pair_id: BadFile(where(ecoregion, path), reason) for pair_id, (path, reason) in wrong.items()})
     pairs = []
-    for pair_id in sorted(groups.keys() - bad.keys()):
+    for pair_id in sorted(whole):
         try:
-            pairs.append(_pair(ecoregion, pair_id, groups[pair_id], require_pre, require_labels))
+            pairs.append(_pair(ecoregion, pair_id, whole, require_pre, require_labels))
         except BadFile as error:
             bad[pair_id] = error
     return pairs, [bad[key] for key in sorted(bad)]
@@ -96,22 +97,27 @@ def where(ecoregion: str, path: Path) -> str:
     return (Path(ecoregion) / path.name).as_posix()
 
 
-def _pair(ecoregion: str, pair_id: str, group: _Group, require_pre: bool, require_labels: bool) -> PairFiles:
+def _pair(
+    ecoregion: str, pair_id: str, groups: Mapping[str, alike.Group], require_pre: bool, require_labels: bool
+) -> PairFiles:
+    group = groups[pair_id]
     pre, post, mask, labels = (group.get(role) for role in ("pre", "post", "mask", "labels"))
     if post is None:
         path = next(iter(group.values()))[0]
         role = _ROLES[next(iter(group))]
-        raise BadFile(where(ecoregion, path), f"a {role} without its post-event image; add it or remove the file")
+        remedy = _in_other_case(pair_id, path, groups, "post") or "add it or remove the file"
+        raise BadFile(where(ecoregion, path), f"a {role} without its post-event image; {remedy}")
     file = where(ecoregion, post[0])
     if (mask and labels) or (require_labels and not mask and not labels):
         wanted = f"{post[0].stem}_mask.png" if post[1].corners else f"{pair_id}_mask.png"
         both = "has both a mask and labels, which may disagree; keep one"
-        neither = f"has neither a mask ({wanted}) nor labels ({post[0].stem}.json); add one"
+        remedy = _in_other_case(pair_id, post[0], groups, "mask", "labels") or "add one"
+        neither = f"has neither a mask ({wanted}) nor labels ({post[0].stem}.json); {remedy}"
         raise BadFile(file, neither if mask is None else both)
     if pre is None and require_pre:
-        raise BadFile(
-            file, "has no pre-event image; add it, or train for post-event images only: --config.data.channels=3"
-        )
+        remedy = "add it, or train for post-event images only: --config.data.channels=3"
+        remedy = _in_other_case(pair_id, post[0], groups, "pre") or remedy
+        raise BadFile(file, f"has no pre-event image; {remedy}")
     try:
         footprint = _footprint(group)
         if post[1].date is not None:
@@ -132,7 +138,17 @@ def _pair(ecoregion: str, pair_id: str, group: _Group, require_pre: bool, requir
     )
 
 
-def _footprint(group: _Group) -> Footprint | None:
+def _in_other_case(pair_id: str, path: Path, groups: Mapping[str, alike.Group], *roles: names.Role) -> str | None:
+    """The remedy where a file that a pair lacks is there, its name written in other upper and lower case."""
+    other = alike.in_other_case(pair_id, [one for one in groups if not groups[one].keys().isdisjoint(roles)])
+    if other is None:
+        return None
+    missing = next(groups[other][role][0] for role in roles if role in groups[other])
+    stray, own = ((missing, other), (path, pair_id)) if "post" not in roles else ((path, pair_id), (missing, other))
+    return alike.rename(*stray, *own)
+
+
+def _footprint(group: alike.Group) -> Footprint | None:
     """The one footprint that all names of a pair agree upon."""
     boxes = {path.name: names.footprint(name.corners) for path, name in group.values() if name.corners}
     if not boxes:

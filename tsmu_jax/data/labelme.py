@@ -6,35 +6,46 @@ it**: one labelled as a landslide paints 1, one labelled "background" paints 0, 
 ground. A hole therefore stands after the polygon that it cuts, and an island inside of the hole after the hole.
 """
 
-import json
+import base64
+import io
 import math
 import re
+import shlex
+import unicodedata
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from tsmu_jax import mask
+from tsmu_jax.data import encodings
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.errors import UserError
+from tsmu_jax.words import counted
 
 BACKGROUND = "background"  # the label of holes
 UNKNOWN = "unknown"  # the label of ground of which nobody can say what it is
 _FIXED = {BACKGROUND: mask.BACKGROUND, UNKNOWN: mask.UNKNOWN}  # labels that always mean the same
+_LABELMES_OWN = {"_background_": mask.BACKGROUND, "__ignore__": mask.UNKNOWN}  # reserved by its exporters
 _LIMIT_PX = 100_000.0  # Pillow overflows silently beyond 2^31, and needs minutes for circles long before
-_FEWEST = {"polygon": 3, "rectangle": 2, "circle": 2}
-_MOST = {"polygon": math.inf, "rectangle": 2, "circle": 2}
+# Kind of a shape: the numbers of points that it may have.
+_POINTS = {"polygon": range(3, 10**9), "rectangle": (2, 4), "circle": (2,), "mask": (2,), "oriented_rectangle": (4,)}
 
 Point = tuple[float, float]
 
 
 class Shape(NamedTuple):
-    """A polygon, a rectangle (two opposite corners) or a circle (its centre and a point on its rim)."""
+    """A polygon, a rectangle (two opposite corners), a circle (its centre and a point on its rim) or a mask.
+
+    A mask is a rectangle, whose corners are pixels that belong to it, and which of its pixels are painted.
+    """
 
     kind: str
     points: tuple[Point, ...]  # x, y in pixels; may lie outside of the image
     value: int  # what it paints, of the values in mask.py
+    painted: bytes = b""  # of a mask: 255 or 0 for each of its pixels, row by row
 
 
 class Annotation(NamedTuple):
@@ -47,14 +58,15 @@ class Annotation(NamedTuple):
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels that mean landslide, in lower case.
+    """The labels that mean landslide, without surrounding spaces, in lower case.
 
     Raises:
       UserError: there is none, or one of them always means something else.
     """
-    folded = () if isinstance(labels, str) else tuple(label.casefold() for label in labels)
-    if not folded or not _FIXED.keys().isdisjoint(folded):
-        raise UserError(f"--config.data.labels={labels!r}: name one or more labels, not {' or '.join(_FIXED)}")
+    folded = () if isinstance(labels, str) else tuple(map(_folded, labels))
+    fixed = {**_FIXED, **_LABELMES_OWN}
+    if not all(folded) or not folded or not fixed.keys().isdisjoint(folded):
+        raise UserError(f"--config.data.labels={labels!r}: name one or more labels, not {' or '.join(fixed)}")
     return folded
 
 
@@ -64,23 +76,30 @@ def read(data: bytes, *, path: str, labels: Sequence[str]) -> Annotation:
     Args:
       data: the file's bytes.
       path: named in errors.
-      labels: those that mean landslide, any case; all others but "background" and "unknown" are errors, since a label
-        that is silently ignored is a landslide silently lost.
+      labels: those that mean landslide, any case; all others but "background" and "unknown" (LabelMe's "_background_"
+        and "__ignore__") are errors, since a label that is silently ignored is a landslide silently lost.
+
+    A file that is not in UTF-8 is read where all encodings in which it names its image and has known labels agree.
 
     Raises:
       BadFile: naming the file, the number of the shape (from 1) and the remedy.
     """
-    try:
-        content = json.loads(data)
-    except ValueError as error:  # covers broken encodings too
-        raise BadFile(path, f"not JSON ({error}); save it again with LabelMe") from None
+    known = check_labels(labels)
+    return encodings.parsed(
+        data,
+        lambda content: _annotation(content, path, known),
+        fits=lambda one: PurePath(one.image_name).stem.casefold() == PurePath(path).stem.casefold(),
+        path=path,
+    )
+
+
+def _annotation(content: Any, path: str, known: tuple[str, ...]) -> Annotation:
     if not isinstance(content, dict):
         raise BadFile(path, "not a LabelMe file (its top level is not an object)")
     for key, kind in (("imagePath", str), ("shapes", list)):
         if not isinstance(content.get(key), kind):
             raise BadFile(path, f"not a LabelMe file (key {key!r} is missing or malformed)")
     width, height = (_side(content.get(key), key, path) for key in ("imageWidth", "imageHeight"))
-    known = check_labels(labels)
     shapes = tuple(_shape(shape, number, path, known) for number, shape in enumerate(content["shapes"], start=1))
     return Annotation(re.split(r"[/\\]", content["imagePath"])[-1], shapes, width, height)
 
@@ -93,12 +112,17 @@ def rasterise(shapes: Sequence[Shape], height: int, width: int) -> np.ndarray:
     """
     canvas = Image.new("L", (width, height), 0)
     draw = ImageDraw.Draw(canvas)
-    for kind, points, value in shapes:
+    for kind, points, value, painted in shapes:
         if kind == "polygon":
             draw.polygon(points, fill=value, outline=value)
-        elif kind == "rectangle":
+        elif kind in ("rectangle", "mask"):
             (x0, y0), (x1, y1) = points
-            draw.rectangle((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), fill=value, outline=value)
+            box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+            if kind == "rectangle":
+                draw.rectangle(box, fill=value, outline=value)
+            else:
+                left, top, across, down = _pixels(box)
+                canvas.paste(value, (left, top), Image.frombytes("L", (across, down), painted))
         else:
             x, y = points[0]
             radius = math.dist(*points)
@@ -110,19 +134,69 @@ def _shape(shape: Any, number: int, path: str, labels: tuple[str, ...]) -> Shape
     if not isinstance(shape, dict) or "label" not in shape or "points" not in shape:
         raise BadFile(path, f"shape {number} lacks a label or points; draw it again")
     kind = shape.get("shape_type", "polygon")  # files of LabelMe 3 hold polygons only and do not say so
-    if kind not in _FEWEST:
-        raise BadFile(path, f"shape {number} is a {kind}; known are {', '.join(_FEWEST)}: draw it again as one of them")
-    label = str(shape["label"]).casefold()
-    if label not in (*labels, *_FIXED):
-        known = ", ".join((*labels, *_FIXED))
-        remedy = f"for others: --config.data.labels={','.join((*labels, label))}"
-        reason = f"{kind} {number} has the unknown label {shape['label']!r}; known are {known} ({remedy})"
-        raise BadFile(path, reason)
+    if kind not in _POINTS:
+        raise BadFile(path, f"shape {number} is a {kind}; known are {', '.join(_POINTS)}: draw it again as one of them")
+    value = _value(shape["label"], f"{kind} {number}", path, labels)
     points = tuple(_point(point, f"{kind} {number}", path) for point in _listed(shape["points"]))
-    if not _FEWEST[kind] <= len(points) <= _MOST[kind]:
-        plural = "" if len(points) == 1 else "s"
-        raise BadFile(path, f"{kind} {number} has {len(points)} point{plural}; a {kind} needs {_FEWEST[kind]}")
-    return Shape(kind, points, _FIXED.get(label, mask.LANDSLIDE))
+    if len(points) not in _POINTS[kind]:
+        raise BadFile(path, f"{kind} {number} has {counted(len(points), 'point')}; a {kind} needs {_POINTS[kind][0]}")
+    if kind == "mask":
+        return Shape(kind, points, value, _painted(shape.get("mask"), points, f"{kind} {number}", path))
+    if len(points) == 4 and kind != "polygon":
+        return _cornered(points, value)
+    return Shape(kind, points, value)
+
+
+def _value(label: Any, where: str, path: str, labels: tuple[str, ...]) -> int:
+    """What a label paints."""
+    folded = _folded(str(label))
+    if folded in labels:
+        return mask.LANDSLIDE
+    fixed = {**_FIXED, **_LABELMES_OWN}
+    if folded in fixed:
+        return fixed[folded]
+    known = ", ".join((*labels, *_FIXED))
+    remedy = f"for others: --config.data.labels={shlex.quote(','.join((*labels, folded)))}"
+    if "," in folded or not folded.isprintable() or not folded:
+        other = re.sub(r"\W+", "_", folded).strip("_") or "another"
+        remedy = f"rename it in LabelMe to one of these, or to {other!r}, and give --config.data.labels that name"
+    raise BadFile(path, f"{where} has the unknown label {label!r}; known are {known} ({remedy})")
+
+
+def _folded(label: str) -> str:
+    """A label as it is compared: spaces, commas and semicolons around it are slips of the keyboard."""
+    return unicodedata.normalize("NFC", label.strip(" \t\r\n\u3000,;").casefold())
+
+
+def _cornered(points: tuple[Point, ...], value: int) -> Shape:
+    """The rectangle of four corners, which may be turned."""
+    xs, ys = ({point[axis] for point in points} for axis in (0, 1))
+    if len(xs) == len(ys) == 2 and len(set(points)) == 4:
+        return Shape("rectangle", ((min(xs), min(ys)), (max(xs), max(ys))), value)
+    return Shape("polygon", points, value)
+
+
+def _painted(encoded: Any, points: tuple[Point, ...], where: str, path: str) -> bytes:
+    """Pixels of a mask, which LabelMe stores as a PNG in base64 whose values above 0 are painted."""
+    (x0, y0), (x1, y1) = points
+    *_, width, height = _pixels((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True)), formats=["PNG"]) as image:
+            if image.size != (width, height):
+                found = f"{image.width} x {image.height} px in a box of {width} x {height}"
+                raise BadFile(path, f"{where} has {found}; draw it again")
+            pixels = np.asarray(image.convert("L"))
+    except BadFile:
+        raise
+    except Exception as error:  # of base64 and Pillow
+        raise BadFile(path, f"{where} has no mask that can be read ({error}); draw it again") from None
+    return (pixels > 0).astype(np.uint8).tobytes().replace(b"\1", b"\xff")
+
+
+def _pixels(box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
+    """Left, top, width and height of a mask; its last row and column belong to it."""
+    left, top, right, bottom = map(round, box)
+    return left, top, right - left + 1, bottom - top + 1
 
 
 def _listed(points: Any) -> list[Any]:

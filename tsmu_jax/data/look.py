@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from absl import logging
 
-from tsmu_jax.data import geography, images, pair_files, tiles
+from tsmu_jax.data import copies, geography, images, pair_files, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import PairFiles, where
-from tsmu_jax.data.source import Footprint, Intensities
+from tsmu_jax.data.source import Footprint, Intensities, Sketch
 from tsmu_jax.data.stated import Statements
 from tsmu_jax.mask import UNKNOWN
 
@@ -28,6 +28,7 @@ class Looked:
       gsd_m: metres of ground that a pixel covers down and across, where known.
       intensities: see `PairInfo`.
       digest: of the names and bytes of the files.
+      sketches: of the images, to tell copies.
     """
 
     files: PairFiles
@@ -39,6 +40,7 @@ class Looked:
     gsd_m: tuple[float, float] | None
     intensities: Intensities | None
     digest: str
+    sketches: tuple[Sketch, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Look:
             gsd_m=(stated.gsd_m, stated.gsd_m) if stated.gsd_m else gsd_m,
             intensities=decoded.intensities,
             digest=_digest(contents, unknown=bool((mask == UNKNOWN).any())),
+            sketches=copies.sketches((decoded.pre, decoded.post)),
         )
 
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tsmu_jax.data import names
+from tsmu_jax.data import names, places
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
-from tsmu_jax.data.folder import FolderSource, known_ecoregions
-from tsmu_jax.data.layout import index_path, is_prepared
+from tsmu_jax.data.folder import FolderSource
+from tsmu_jax.data.layout import index_path
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.stated import NOTHING_STATED, Statements
 from tsmu_jax.data.synthetic import SyntheticSource
@@ -56,7 +56,7 @@ def open_source(
         height, width = synthetic_size
         _refuse(stated, "synthetic ecoregions need")
         return SyntheticSource({name: counts[name] for name in chosen}, height=height, width=width, seed=synthetic_seed)
-    if is_prepared(directory):
+    if places.is_unmixed_dataset(Path(directory)):
         from tsmu_jax.data.prepared import PreparedSource  # TFDS takes a second to import
 
         if tile:
@@ -101,12 +101,12 @@ def outlines(
         counts = _PAPER_COUNTS if synthetic_pairs is None else synthetic_pairs
         height, width = synthetic_size
         return dict(SyntheticSource(counts, height=height, width=width, seed=synthetic_seed).fingerprints)
-    if is_prepared(directory):
+    if places.is_unmixed_dataset(Path(directory)):
         try:
             return dict(json.loads(index_path(directory).read_text(encoding="utf-8"))["fingerprints"])
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"{index_path(directory)}: cannot be read; prepare the dataset again") from error
-    return {name: _outline(Path(directory) / name) for name in known_ecoregions(Path(directory))}
+    return {name: _outline(Path(directory) / name) for name in places.ecoregions(Path(directory))}
 
 
 def _outline(folder: Path) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tsmu_jax.data import images, labelme
+from tsmu_jax.data import alike, images, labelme
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import PairFiles, where
 from tsmu_jax.data.source import Intensities, Pair
@@ -122,7 +122,7 @@ def _drawn(files: PairFiles, path: Path, data: bytes, labels: Sequence[str], pos
     """The mask that a LabelMe file draws, if it was drawn on this very image."""
     file = _where(files, path)
     annotation = labelme.read(data, path=file, labels=labels)
-    if annotation.image_name.casefold() != files.post.name.casefold():
+    if alike.composed(annotation.image_name).casefold() != alike.composed(files.post.name).casefold():
         found = path.with_name(annotation.image_name).is_file()
         named = f"imagePath names {'another' if found else 'the missing'} image {annotation.image_name!r}"
         raise BadFile(file, f"{named}; these labels belong to {files.post.name}: mend imagePath")

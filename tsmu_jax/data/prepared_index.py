@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from tsmu_jax.data.copies import SIDE
 from tsmu_jax.data.layout import index_path
-from tsmu_jax.data.source import Footprint, Intensities, PairInfo, PairSource, Skipped
+from tsmu_jax.data.source import Footprint, Intensities, PairInfo, PairSource, Sketch, Skipped
 from tsmu_jax.errors import UserError
 
-SCHEMA = 4
-READABLE = (2, 3, SCHEMA)  # 2 lacks the sizes of the images, 3 what a pixel covers and how its values were mapped
+SCHEMA = 5
+# 2 lacks the sizes of the images, 3 what a pixel covers and how its values were mapped, 4 what tells copies
+READABLE = (2, 3, 4, SCHEMA)
+_METRES = 4  # the first schema with metres a pixel
 Number = TypeVar("Number", int, float)
 
 
@@ -62,17 +65,25 @@ def read(data_dir: Path) -> Index:
 
 def _entry(ecoregion: str, plain: Mapping[str, Any]) -> Entry:
     """Raises KeyError, TypeError or ValueError where the entry is damaged."""
-    known = {name: plain.get(name) for name in ("footprint", "size", "gsd_m", "intensities")}
-    footprint, size, gsd_m, intensities = known.values()
+    known = {name: plain.get(name) for name in ("footprint", "size", "gsd_m", "intensities", "sketches")}
+    footprint, size, gsd_m, intensities, sketches = known.values()
     info = PairInfo(
         ecoregion=ecoregion,
         footprint=footprint and Footprint(*map(float, footprint)),
         size=size and _two(int, size),
         gsd_m=gsd_m and _two(float, gsd_m),
         intensities=intensities and Intensities.of_plain(intensities),
+        sketches=None if sketches is None else tuple(map(_sketch, sketches)),
         **{name: value for name, value in plain.items() if name not in {*known, "has_pre"}},
     )
     return Entry(info, bool(plain["has_pre"]))
+
+
+def _sketch(values: Sequence[str]) -> Sketch:
+    pixels, small = values
+    if len(bytes.fromhex(small)) not in (0, SIDE**2) or not isinstance(pixels, str):
+        raise ValueError(f"{small!r} is no sketch of an image")
+    return Sketch(pixels, small)
 
 
 def _two(kind: Callable[[Any], Number], values: Sequence[Any]) -> tuple[Number, Number]:
@@ -86,5 +97,5 @@ def describes(index: Index, source: PairSource) -> bool:
     Fingerprints do not tell metres a pixel, which may be stated and change no image. Earlier releases recorded none.
     """
     kept = [entry.info.gsd_m for name in sorted(index.entries) for entry in index.entries[name]]
-    same = index.schema < SCHEMA or kept == [one.gsd_m for one in source.infos]
+    same = index.schema < _METRES or kept == [one.gsd_m for one in source.infos]
     return same and index.fingerprints == dict(source.fingerprints)

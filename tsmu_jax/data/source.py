@@ -39,6 +39,13 @@ class Intensities:
         return cls(stored["dtype"], tuple(stored["bands"]), ranges)
 
 
+class Sketch(NamedTuple):
+    """What tells copies of an image; see `copies.py`."""
+
+    pixels: str  # digest of the decoded pixels
+    small: str  # 8 x 8 grey values, hexadecimal; empty where they have too little contrast
+
+
 @dataclasses.dataclass(frozen=True)
 class PairInfo:
     """Properties of an image pair that are known without decoding it."""
@@ -52,6 +59,7 @@ class PairInfo:
     size: tuple[int, int] | None = None  # height and width in px; None where a dataset of an older release lacks it
     gsd_m: tuple[float, float] | None = None  # metres of ground that a pixel covers down and across, where known
     intensities: Intensities | None = None  # None for 8-bit RGB divided by 255
+    sketches: tuple[Sketch, ...] | None = None  # of the scene's whole images; None where nobody looked
 
 
 class Pair(NamedTuple):

@@ -3,7 +3,8 @@
 Pure functions of what is known of the pairs: nothing is read.
 
 A split deals out *blocks*, never single pairs. In a `paper` split the tiles of one scene are a block, and
-an untiled pair is one by itself: 5 random pairs of each ecoregion are its test set. In a `blocked` split,
+an untiled pair is one by itself: 5 random pairs of each ecoregion are its test set. Scenes that are copies of one
+picture are one block in any split, see `copies.py`. In a `blocked` split,
 scenes whose footprints overlap or lie within a distance of one another are one block as well, found among
 all pairs of the source: neighbouring images show the same ground, and testing on it rewards remembering.
 
@@ -21,13 +22,13 @@ from typing import Literal
 
 import numpy as np
 
-from tsmu_jax.data import geography
+from tsmu_jax.data import copies, geography
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.source import PairInfo
 from tsmu_jax.errors import UserError
 
 MIN_DISTANCE_M = 100.0  # 2 km would join 36 of the paper's 39 pairs of North American Deserts to one block
-_BLOCKS_REMEDY = "a smaller --config.data.test_pairs or --config.data.min_distance_m, or --config.data.split=paper"
+_BLOCKS_REMEDY = "use a smaller --config.data.test_pairs or --config.data.min_distance_m, or --config.data.split=paper"
 
 Indices = tuple[int, ...]  # into the source, ascending
 
@@ -120,6 +121,7 @@ class _Block:
     pairs: Indices
     key: str  # independent of order: the smallest scene
     crosses: bool  # reaches into another ecoregion, hence trained on
+    copied: str  # two scenes of it that are copies of one picture, if any
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -136,16 +138,21 @@ def _blocks(infos: Sequence[PairInfo], min_distance_m: float | None) -> dict[str
         tiles = [geography.boxes([infos[index].footprint for index in scenes[name]]) for name in order]
         whole = [np.concatenate([box[:, :2].min(0), box[:, 2:].max(0)]) for box in tiles]
         roots = geography.components(np.array(whole).reshape(-1, 4), min_distance_m)
+    linked = copies.links(list(copies.scenes(infos).values()))
+    roots = copies.joined(roots, linked)
     members: dict[int, list[tuple[str, str]]] = collections.defaultdict(list)
     for root, name in zip(roots, order, strict=True):
         members[int(root)].append(name)
+    copied = {
+        int(roots[one]): " and ".join("/".join(order[end]) for end in (one, other)) for one, other in reversed(linked)
+    }
     blocks: dict[str, list[_Block]] = collections.defaultdict(list)
-    for together in members.values():
+    for joint, together in members.items():
         touched = sorted({ecoregion for ecoregion, _ in together})
         for ecoregion in touched:
             own = [name for name in together if name[0] == ecoregion]
             pairs = tuple(sorted(index for name in own for index in scenes[name]))
-            blocks[ecoregion].append(_Block(pairs, min(own)[1], crosses=len(touched) > 1))
+            blocks[ecoregion].append(_Block(pairs, min(own)[1], len(touched) > 1, copied.get(joint, "")))
     return blocks
 
 
@@ -175,7 +182,7 @@ def _split_one(
         raise UserError(
             f"ecoregion {name!r}: {total} pairs form {len(blocks)} blocks of up to {largest} pairs, "
             f"{len(crossing)} of them shared with other ecoregions; {test_pairs} test pairs cannot be set "
-            f"apart from a training set: use {_BLOCKS_REMEDY}"
+            f"apart from a training set: {_remedy(blocks)}"
         )
     if validation == "paper":
         train = _pairs(rest + crossing)
@@ -186,10 +193,15 @@ def _split_one(
     if not held_out or not train_blocks:
         raise UserError(
             f"ecoregion {name!r}: its {remaining} training pairs (blocks: {len(rest + crossing)}) cannot be "
-            "parted into a training and a validation set; use --config.data.validation=paper "
-            f"or {_BLOCKS_REMEDY}"
+            "parted into a training and a validation set; use --config.data.validation=paper, or "
+            f"{_remedy(blocks)}"
         )
     return _pairs(train_blocks), _pairs(held_out), _pairs(test)
+
+
+def _remedy(blocks: Sequence[_Block]) -> str:
+    copied = [block.copied for block in blocks if block.copied]
+    return f"remove copies of one picture, such as {copied[0]}, or {_BLOCKS_REMEDY}" if copied else _BLOCKS_REMEDY
 
 
 def _deal(blocks: Sequence[_Block], wanted: int, *, exactly: bool = False) -> list[_Block]:

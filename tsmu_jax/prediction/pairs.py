@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tsmu_jax.data import pair_files, rasters
+from tsmu_jax.data import pair_files, places, rasters
 from tsmu_jax.data.bad_file import BadFile, DeepFile
 from tsmu_jax.data.contract import PLAIN, stated_like
 from tsmu_jax.data.index import PairFiles, collect, where
@@ -52,14 +52,15 @@ def find(directory: Path, *, require_pre: bool) -> tuple[list[PairFiles], list[B
     """
     if not directory.is_dir():
         raise UserError(f"--input={directory}: no such directory")
-    folders = [path.name for path in directory.iterdir() if path.is_dir() and not path.name.startswith(".")]
     found: list[PairFiles] = []
     bad: list[BadFile] = []
-    for folder in (".", *sorted(folders)):
+    for folder in (".", *places.folders(directory)):
         pairs, broken = collect(directory, folder, require_pre=require_pre, require_labels=False)
         found += pairs
         bad += broken
     if not found and not bad:
+        if deeper := places.deeper(directory):
+            raise UserError(f"--input={directory}: no images in it; they lie deeper, give --input={deeper}")
         wanted = "<id>_pre.png and <id>_post.png" if require_pre else "<id>_post.png"
         raise UserError(f"--input={directory}: no images in it; they must be named {wanted} (or .jpg, .tif)")
     return found, bad

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from tsmu_jax.data import copies
 from tsmu_jax.data.source import fingerprint
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import verdict
@@ -25,6 +26,7 @@ from tsmu_jax.runs.plan import Stage, start_stage
 from tsmu_jax.runs.provenance import command_line
 from tsmu_jax.runs.saving import save_model
 from tsmu_jax.runs.stage_step import origin
+from tsmu_jax.words import counted
 
 
 class Finished(NamedTuple):
@@ -243,6 +245,9 @@ def _announce(experiment: Experiment, run: RunDirectory, waiting: list[Stage], c
     for name in experiment.data.ecoregions:
         sizes = (len(part[name]) for part in (divided.train, divided.validation, divided.test))
         console.print("  {}: {} training, {} validation, {} test pairs".format(name, *sizes))
+    if groups := copies.groups(experiment.data.source.infos):
+        more = f" and {counted(len(groups) - 1, 'more group')}" if len(groups) > 1 else ""
+        console.print(f"  copies of one picture, kept on one side of the split: {groups[0]}{more}")
     skipped = len(experiment.data.source.skipped)
     if skipped:
         console.print(f"  {skipped} bad files skipped, listed in {run.path / 'skipped.json'}")
