@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from absl import logging
 
@@ -27,6 +28,7 @@ class Looked:
       footprint: by the files' names, else by their own coordinates.
       gsd_m: metres of ground that a pixel covers down and across, where known.
       intensities: see `PairInfo`.
+      blurred: masks that a lossy format had changed.
       digest: of the names and bytes of the files.
     """
 
@@ -38,6 +40,7 @@ class Looked:
     footprint: Footprint | None
     gsd_m: tuple[float, float] | None
     intensities: Intensities | None
+    blurred: tuple[Path, ...]
     digest: str
 
 
@@ -53,8 +56,9 @@ class Look:
         """Decodes a pair and says what there is. Raises BadFile."""
         contents, stated = pair_files.read(files), self.stated.of(files.ecoregion)
         decoded = pair_files.decode_images(files, contents, stated)
-        mask = pair_files.decode_mask(files, contents, self.labels, decoded)
-        assert mask is not None  # `collect` saw to it
+        labelled = pair_files.decode_mask(files, contents, self.labels, decoded)
+        assert labelled is not None  # `collect` saw to it
+        mask = labelled.mask
         height, width = mask.shape
         windows = tiles.windows(height, width, self.tile_of[files.ecoregion])
         known = tuple(one for one in windows if (mask[one.part] != UNKNOWN).mean() >= LEAST_KNOWN)
@@ -71,6 +75,7 @@ class Look:
             footprint=footprint,
             gsd_m=(stated.gsd_m, stated.gsd_m) if stated.gsd_m else gsd_m,
             intensities=decoded.intensities,
+            blurred=labelled.blurred,
             digest=_digest(contents, unknown=bool((mask == UNKNOWN).any())),
         )
 

@@ -96,9 +96,9 @@ def load(
     observed = decoded.observed
     if observed is not None and not observed.any():
         raise BadFile(where(files.ecoregion, files.post), "has no data anywhere")
-    mask = pair_files.decode_mask(files, contents, labels, decoded)
+    labelled = pair_files.decode_mask(files, contents, labels, decoded)
     covered = (gsd_m, gsd_m) if gsd_m else place(files, contents[files.post], *decoded.post.shape[:2])[1]
-    return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, mask, observed, covered)
+    return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, labelled and labelled.mask, observed, covered)
 
 
 def images_of(files: PairFiles, contents: pair_files.Contents, intensities: Intensities) -> pair_files.Images:
