@@ -1,9 +1,11 @@
 """Folders of images and labels, read directly: `<directory>/<ecoregion>/<files>`, see `names.py`."""
 
+import collections
 import concurrent.futures
 import dataclasses
 import functools
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,6 +91,12 @@ class FolderSource:
         part = window.part
         pre, post, mask = self._decoded(files)
         return Pair(None if pre is None else pre[part].copy(), post[part].copy(), mask[part].copy())
+
+    def drawn_labels(self, ecoregion: str) -> dict[str, int]:
+        """How many shapes of an ecoregion's LabelMe files have each label, as it is written there."""
+        paths = {files.labels for files, _ in self._pieces if files.ecoregion == ecoregion and files.labels}
+        shapes = [shape for path in paths for shape in json.loads(path.read_bytes())["shapes"]]
+        return dict(collections.Counter(str(shape["label"]) for shape in shapes))
 
     def _decode(self, files: PairFiles) -> Pair:
         return pair_files.decode(files, pair_files.read(files), self._labels, self._stated.of(files.ecoregion))
