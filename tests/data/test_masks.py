@@ -63,6 +63,14 @@ SAME: dict[str, Callable[[], bytes]] = {
     "0 and 1": lambda: grey(T.astype(np.uint8)),
     "one bit": lambda: saved(Image.fromarray(np.uint8(255) * T).convert("1"), "PNG"),
     "white is 0, one bit": lambda: saved(Image.fromarray(np.uint8(255) * T).convert("1"), "TIFF", tiffinfo={262: 0}),
+    "white is 0, 8 bits": lambda: raster(np.uint8(255) * ~T, photometric="MINISWHITE"),
+    "white is 0, 8 bits, compressed": lambda: raster(np.uint8(255) * ~T, photometric="MINISWHITE", compress="LZW"),
+    "white is 0, 16 bits": lambda: raster(np.uint16(65535) * ~T, photometric="MINISWHITE"),
+    "white is 0, 16 bits, compressed": lambda: raster(np.uint16(65535) * ~T, photometric="MINISWHITE", compress="LZW"),
+    "white is 0, its black named as without data": lambda: raster(
+        np.uint8(255) * ~T, photometric="MINISWHITE", nodata=255
+    ),
+    "two greys": lambda: saved(Image.fromarray(np.dstack([np.uint8(255) * T, np.full(SHAPE, 255, np.uint8)])), "PNG"),
     "equal channels": lambda: grey(np.repeat(np.uint8(255) * T[..., None], 3, 2)),
     "quantized by Pillow, white first": lambda: saved(
         Image.fromarray(np.uint8(255) * T).convert("RGB").quantize(2), "PNG"
@@ -131,6 +139,13 @@ def shaded() -> np.ndarray:
         (lambda: palette(T, WHITE, RED), "palette"),
         (lambda: grey(np.dstack([np.full((*SHAPE, 3), 255, np.uint8), np.uint8(255) * T])), "transparent pixels have"),
         (lambda: grey(np.dstack([np.uint8(255) * T, np.full(SHAPE, 128, np.uint8)])), "transparent pixels have"),
+        (lambda: grey(np.dstack([0 * T, np.uint8(255) * T]).astype(np.uint8)), "black on transparent ground"),
+        (lambda: palette(~T, WHITE, BLACK, transparency=0), "transparent pixels have"),
+        (lambda: raster(np.float32(1) * ~T, photometric="MINISWHITE"), "white as its least value; save it with one"),
+        (lambda: raster(np.float64(1) * ~T, photometric="MINISWHITE"), "white as its least value; save it with"),
+        (lambda: raster(np.uint16(1) * ~T, photometric="MINISWHITE"), "a mask with values 65534; only"),
+        (lambda: raster(np.uint8(255) * ~T, photometric="MINISWHITE", nodata=0), "whose value 255 is landslide by cus"),
+        (lambda: raster(np.uint8(1) * T, nbits=1, nodata=1), "whose value 255 is landslide by custom, but without"),
         (lambda: grey(np.uint16(300) * T), "a mask with values 300; only 0, 1 and 255 are allowed"),
         (lambda: grey(np.float32(0.5) * T, "TIFF"), "a mask with values 0.5; only"),
         (lambda: raster(np.where(T, -1, 0).astype(np.int8)), "a mask with values -1; only"),

@@ -22,6 +22,8 @@ _NODATA_TAG = 42113  # of TIFF: GDAL's value of pixels without data, as text
 _GEOGRAPHIC_TAGS = (33550, 34264)  # of TIFF: a pixel's size, or a whole transformation
 _PAGE_TAG, _REDUCED, _MASK = 254, 1, 4  # of TIFF: the kind of a page, and two bits of it
 _SAMPLES_TAG, _FORMAT_TAG, _SIGNED = 277, 339, 2  # of TIFF: number of bands, and how their values are stored
+_PHOTOMETRIC_TAG, _WHITE_IS_0 = 262, 0  # of TIFF: what values mean
+_MOST = {"1": 1, "L": 255, "I;16": 65535}  # value of modes that may hold white as 0
 _ORIENTATION_TAG = 274  # of EXIF
 _RANGE = "say which values are black and white: --range=LOW:HIGH of tsmu_jax.prepare"
 T = TypeVar("T")
@@ -207,14 +209,21 @@ def is_tiff(data: bytes) -> bool:
 
 
 def nodata_value(image: Image.Image) -> float | None:
-    """The value that marks pixels without data; None where a file names none, or none that can be stored."""
+    """The decoded value that marks pixels without data; None where a file names none, or none that can be stored."""
     if image.mode in ("CMYK", "YCbCr"):  # which are converted before they are decoded, or after
         return None
     try:
         value = float(getattr(image, "tag_v2", {}).get(_NODATA_TAG, "").strip("\0 "))
     except (ValueError, AttributeError):
         return None
+    if is_white_0(image):
+        value = _MOST.get(image.mode, 0) - value
     return value if math.isfinite(value) else None
+
+
+def is_white_0(image: Image.Image) -> bool:
+    """Whether a TIFF file stores white as its least value. Pillow turns values over that have at most 8 bits."""
+    return bool(getattr(image, "tag_v2", {}).get(_PHOTOMETRIC_TAG) == _WHITE_IS_0)
 
 
 def is_deep(image: Image.Image) -> bool:

@@ -62,7 +62,8 @@ def read(data: bytes, path: str, *, unknown: bool = False) -> Mask:
         if images.has_own_mask(data):
             raise BadFile(path, f"holds another mask, of where it has data; {_SAVE}")
         turned, nodata, lossy = images.orientation(image), images.nodata_value(image), _is_lossy(image)
-        signed = images.is_signed(image)
+        signed, white_0 = images.is_signed(image), images.is_white_0(image)
+        nodata = 255 * nodata if nodata is not None and image.mode == "1" else nodata
         image = images.upright(image)
         if image.has_transparency_data:
             _check_transparency(image, path)
@@ -71,6 +72,8 @@ def read(data: bytes, path: str, *, unknown: bool = False) -> Mask:
         values = _grey(image, path, lossy=lossy)
         if signed and values.dtype == np.uint8:
             values = values.view(np.int8)
+        if white_0 and values.dtype == np.uint16:
+            values = np.uint16(65535) - values
         blurred = lossy and not np.isin(values, (0, 255)).all()
         if blurred:
             values = _sharpened(values, path)
@@ -91,6 +94,8 @@ def _check(image: Image.Image, path: str) -> None:
         raise BadFile(path, f"a mask of more than 8 bits in several channels; {_SAVE}")
     if image.mode == "L" and images.bands(image) > 1:
         raise BadFile(path, f"holds 2 bands; {_SAVE}")
+    if images.is_white_0(image) and image.mode in ("I", "F"):
+        raise BadFile(path, f"stores white as its least value; {_SAVE}")
 
 
 def _is_lossy(image: Image.Image) -> bool:
@@ -100,9 +105,14 @@ def _is_lossy(image: Image.Image) -> bool:
 def _check_transparency(image: Image.Image, path: str) -> None:
     """Raises BadFile where a pixel means one thing with its transparency and another without."""
     pixels = np.asarray(image.convert("RGBA"))
-    if (pixels[..., :3].any(-1) & (pixels[..., 3] < 255)).any():
+    coloured, opaque = pixels[..., :3].any(-1), pixels[..., 3] == 255
+    if (coloured & ~opaque).any():
         reason = "a mask whose transparent pixels have a colour, and may mean background, landslide or unknown ground"
-        raise BadFile(path, f"{reason}; {_SAVE}, without transparency")
+    elif not coloured.any() and opaque.any() and not opaque.all():
+        reason = "a mask in black on transparent ground, and either may mean landslide"
+    else:
+        return
+    raise BadFile(path, f"{reason}; {_SAVE}, without transparency")
 
 
 def _of_palette(image: Image.Image, path: str, nodata: float | None) -> np.ndarray:
