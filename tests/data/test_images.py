@@ -122,8 +122,9 @@ def tagged(array: np.ndarray, colours: list[int] | None = None) -> bytes:
         lambda: tagged(RGB * cut()[..., None]),
         lambda: raster(np.concatenate([BANDS * cut(), BANDS[:1]]), nodata=0, photometric="RGB"),
         lambda: raster(np.concatenate([BANDS * cut(), BANDS[:1]]), nodata=0),
+        lambda: raster(BANDS[:1] * cut(), nodata=0, photometric="MINISWHITE"),
     ],
-    ids=["mask in the file", "palette", "RGB", "RGB and one more", "RGB and what is called alpha"],
+    ids=["mask in the file", "palette", "RGB", "RGB and one more", "RGB and what is called alpha", "white is 0"],
 )
 def test_pixels_without_data(data: Callable[[], bytes]) -> None:
     found = images.decode(data(), "a.tif")

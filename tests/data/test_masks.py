@@ -10,9 +10,11 @@ import pytest
 import rasterio
 from PIL import Image
 
-from tsmu_jax.data import masks
+from tsmu_jax.data import look, masks, pair_files
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.folder import FolderSource
+from tsmu_jax.data.index import collect
+from tsmu_jax.data.stated import NOTHING_STATED
 from tsmu_jax.mask import BACKGROUND, LANDSLIDE, UNKNOWN
 
 Write = Callable[..., Any]
@@ -180,3 +182,19 @@ def test_masks_beside_images(tmp_path: Path, write_image: Write, caplog: pytest.
     np.testing.assert_array_equal(found, np.where(unknown > 0, UNKNOWN, T))
     warned = "2 masks in lossy formats, etf/a_mask.jpg the first" in caplog.text or "1 mask" in caplog.text
     assert warned == (ending == "jpg")
+
+
+@pytest.mark.parametrize(
+    ("mask", "same"),
+    [(palette(T, BLACK, WHITE), True), (palette(T, *voc()), True), (palette(~T, WHITE, BLACK), False)],
+    ids=["black first", "classes", "white first"],
+)
+def test_datasets_with_a_mask_that_was_read_by_its_coding_are_told(
+    tmp_path: Path, write_image: Write, mask: bytes, same: bool
+) -> None:
+    write_image(tmp_path / "etf" / "a_post.png", size=SHAPE)
+    (tmp_path / "etf" / "a_mask.png").write_bytes(mask)
+    (files,), _ = collect(tmp_path, "etf", require_pre=False)
+    found = look.Look(("landslide",), {"etf": None}, NOTHING_STATED).check(files)
+    before = look._digest(pair_files.read(files), unknown=False, revised=False)
+    assert (found.digest == before) == same

@@ -76,7 +76,7 @@ class Look:
             gsd_m=(stated.gsd_m, stated.gsd_m) if stated.gsd_m else gsd_m,
             intensities=decoded.intensities,
             blurred=labelled.blurred,
-            digest=_digest(contents, unknown=bool((mask == UNKNOWN).any())),
+            digest=_digest(contents, unknown=bool((mask == UNKNOWN).any()), revised=labelled.revised),
         )
 
 
@@ -102,11 +102,13 @@ def place(
     return None, None
 
 
-def _digest(contents: pair_files.Contents, *, unknown: bool) -> str:
+def _digest(contents: pair_files.Contents, *, unknown: bool, revised: bool) -> str:
     digest = hashlib.sha256()
     for path, content in contents.items():
         digest.update(f"{path.name}\0{len(content)}\0".encode())
         digest.update(content)
     if unknown:  # releases that knew no unknown ground made another mask of the same files
         digest.update(b"unknown ground")
+    if revised:  # a dataset that such a release prepared holds the other mask
+        digest.update(b"read by its meaning")
     return digest.hexdigest()

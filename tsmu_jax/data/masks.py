@@ -31,11 +31,13 @@ class Mask(NamedTuple):
       values: u8[h, w] of the values in mask.py.
       orientation: of EXIF, which is applied; 1 where the file is upright.
       blurred: a lossy format had changed its values, and a threshold restored them.
+      revised: earlier releases read another mask of the same file: by a palette's indices, or not turned.
     """
 
     values: np.ndarray
     orientation: int = 1
     blurred: bool = False
+    revised: bool = False
 
 
 def decode(data: bytes, path: str, *, unknown: bool = False) -> np.ndarray:
@@ -68,7 +70,9 @@ def read(data: bytes, path: str, *, unknown: bool = False) -> Mask:
         if image.has_transparency_data:
             _check_transparency(image, path)
         if image.mode in ("P", "PA"):
-            return Mask(_of_palette(image, path, nodata), turned)
+            found = _of_palette(image, path, nodata)
+            by_index = np.asarray(image.getchannel(0)) > 0
+            return Mask(found, turned, revised=turned != 1 or bool((found != by_index).any()))
         values = _grey(image, path, lossy=lossy)
         if signed and values.dtype == np.uint8:
             values = values.view(np.int8)
@@ -77,7 +81,7 @@ def read(data: bytes, path: str, *, unknown: bool = False) -> Mask:
         blurred = lossy and not np.isin(values, (0, 255)).all()
         if blurred:
             values = _sharpened(values, path)
-        return Mask(_by_value(values, path, nodata, unknown=unknown), turned, blurred)
+        return Mask(_by_value(values, path, nodata, unknown=unknown), turned, blurred, revised=turned != 1)
 
     def by_raster(data: bytes, path: str) -> Mask:
         from tsmu_jax.data import rasters  # rasterio takes a quarter of a second to import, and few masks need it

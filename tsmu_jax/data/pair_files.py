@@ -42,10 +42,12 @@ class Labelled(NamedTuple):
     Attributes:
       mask: u8[h, w] of the values in mask.py.
       blurred: masks that a lossy format had changed, see `masks.Mask`.
+      revised: whether earlier releases made another mask of the same files.
     """
 
     mask: np.ndarray
     blurred: tuple[Path, ...] = ()
+    revised: bool = False
 
 
 def read(files: PairFiles) -> dict[Path, bytes]:
@@ -125,7 +127,8 @@ def decode_mask(files: PairFiles, contents: Contents, labels: Sequence[str], dec
         mask = np.where(read[files.unknown].values != BACKGROUND, np.uint8(UNKNOWN), mask)
     if decoded.observed is not None:
         mask = np.where(decoded.observed, mask, np.uint8(UNKNOWN))
-    return Labelled(mask, tuple(path for path, one in read.items() if one.blurred))
+    blurred = tuple(path for path, one in read.items() if one.blurred)
+    return Labelled(mask, blurred, any(one.revised for one in read.values()))
 
 
 def _decoded(files: PairFiles, path: Path, contents: Contents, stated: Stated) -> images.Decoded:
