@@ -13,7 +13,7 @@ from typing import Any
 
 from absl import logging
 
-from tsmu_jax.data import labelme, pair_files, tiles
+from tsmu_jax.data import labelme, links, pair_files, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.index import PairFiles, collect, where
@@ -60,6 +60,7 @@ class FolderSource:
             raise UserError(f"--config.data.on_bad_file={on_bad_file}: known are error, skip")
         self._labels = labelme.check_labels(labels)
         known = known_ecoregions(Path(directory))
+        links.check_folders(Path(directory))
         chosen = chosen_ecoregions(known, ecoregions, where=str(directory))
         tile_of = _tile_sizes(tile, known)
         stated.check(known)

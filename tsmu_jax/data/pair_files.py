@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tsmu_jax.data import images, labelme, masks, signatures
+from tsmu_jax.data import images, labelme, links, masks, signatures
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import PairFiles, where
 from tsmu_jax.data.source import Intensities, Pair
@@ -57,8 +57,7 @@ def read(files: PairFiles) -> dict[Path, bytes]:
         try:
             contents[path] = path.read_bytes()
         except OSError as error:
-            reason = f"cannot be read ({error.strerror}); check its permissions"
-            raise BadFile(_where(files, path), reason) from None
+            raise BadFile(_where(files, path), links.why_unread(path, error)) from None
         signatures.check(contents[path], _where(files, path))
     return contents
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tsmu_jax.data import pair_files, rasters
+from tsmu_jax.data import links, pair_files, rasters
 from tsmu_jax.data.bad_file import BadFile, DeepFile
 from tsmu_jax.data.contract import PLAIN, stated_like
 from tsmu_jax.data.index import PairFiles, collect, where
@@ -52,6 +52,7 @@ def find(directory: Path, *, require_pre: bool) -> tuple[list[PairFiles], list[B
     """
     if not directory.is_dir():
         raise UserError(f"--input={directory}: no such directory")
+    links.check_folders(directory)
     folders = [path.name for path in directory.iterdir() if path.is_dir() and not path.name.startswith(".")]
     found: list[PairFiles] = []
     bad: list[BadFile] = []
