@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -96,8 +97,11 @@ class FolderSource:
     def drawn_labels(self, ecoregion: str) -> dict[str, int]:
         """How many shapes of an ecoregion's LabelMe files have each label, as it is written there."""
         paths = {files.labels for files, _ in self._pieces if files.ecoregion == ecoregion and files.labels}
-        shapes = [shape for path in paths for shape in json.loads(path.read_bytes())["shapes"]]
-        return dict(collections.Counter(str(shape["label"]) for shape in shapes))
+        found: collections.Counter[str] = collections.Counter()
+        for path in paths:
+            with contextlib.suppress(ValueError):  # another encoding
+                found.update(str(shape["label"]) for shape in json.loads(path.read_bytes())["shapes"])
+        return dict(found)
 
     def _decode(self, files: PairFiles) -> Pair:
         return pair_files.decode(files, pair_files.read(files), self._labels, self._stated.of(files.ecoregion))

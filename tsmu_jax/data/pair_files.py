@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tsmu_jax.data import images, labelme, links, masks, signatures
+from tsmu_jax.data import images, labelme, links, masks, outside, signatures
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import PairFiles, where
 from tsmu_jax.data.source import Intensities, Pair
@@ -139,7 +139,10 @@ def _decoded(files: PairFiles, path: Path, contents: Contents, stated: Stated) -
 
 
 def _drawn(files: PairFiles, path: Path, data: bytes, labels: Sequence[str], decoded: Images) -> np.ndarray:
-    """The mask that a LabelMe file draws, if it was drawn on this very image, which LabelMe shows upright."""
+    """The mask that a LabelMe file draws, if it was drawn on this very image.
+
+    LabelMe turns an image by its EXIF orientation before it shows it, so shapes and sizes are those of the turned image.
+    """
     file = _where(files, path)
     annotation = labelme.read(data, path=file, labels=labels)
     if annotation.image_name.casefold() != files.post.name.casefold():
@@ -154,6 +157,7 @@ def _drawn(files: PairFiles, path: Path, data: bytes, labels: Sequence[str], dec
         size = f"{drawn_on[0]} x {drawn_on[1]} px"
         reason = f"drawn on an image of {size}, but {files.post.name} is {_size(decoded.post)}; {remedy}"
         raise BadFile(file, reason)
+    outside.check(annotation.shapes, height, width, file)
     return labelme.rasterise(annotation.shapes, height, width)
 
 
