@@ -141,7 +141,7 @@ def _decoded(files: PairFiles, path: Path, contents: Contents, stated: Stated) -
 def _drawn(files: PairFiles, path: Path, data: bytes, labels: Sequence[str], decoded: Images) -> np.ndarray:
     """The mask that a LabelMe file draws, if it was drawn on this very image.
 
-    LabelMe turns an image by its EXIF orientation before it shows it, so shapes and sizes are those of the turned image.
+    LabelMe turns images by their EXIF orientation before it shows them, so shapes lie on the turned image.
     """
     file = _where(files, path)
     annotation = labelme.read(data, path=file, labels=labels)
