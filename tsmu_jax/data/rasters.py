@@ -144,7 +144,9 @@ def _opened(data: bytes, path: str) -> Iterator[Any]:
                 if dataset.width * dataset.height > images.MOST_PIXELS:
                     raise images.too_large(path)
                 yield dataset
-    except rasterio.errors.RasterioError as error:  # its text names a file in memory
+    except UserError:
+        raise
+    except Exception as error:  # rasterio lets errors of GDAL pass that are none of its own; their text names no file
         raise BadFile(path, "does not decode; replace the file") from error
 
 
