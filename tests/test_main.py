@@ -300,6 +300,17 @@ def test_an_empty_ecoregion(folder: Path, workdir: Path, entry: Entry, capsys: p
     assert not workdir.exists()
 
 
+def test_masks_that_teach_nothing(
+    folder: Path, workdir: Path, entry: Entry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (folder / "etf").glob("*_mask.png"):
+        Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)).save(path)
+    assert entry() == 2
+    line = one_error_line(capsys.readouterr().err)
+    assert line.startswith(f"{folder}: ecoregion 'etf' has no landslide in any of its 2 training pairs, so there is")
+    assert not workdir.exists()
+
+
 def test_an_empty_directory(folder: Path, workdir: Path, entry: Entry, capsys: pytest.CaptureFixture[str]) -> None:
     (folder.parent / "empty").mkdir()
     assert entry(data__dir=str(folder.parent / "empty")) == 2

@@ -1,7 +1,6 @@
 """`python -m tsmu_jax.prepare`: the dataset, its description, and what it refuses."""
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -138,12 +137,12 @@ def test_synthetic_ecoregions(tmp_path: Path, run: Prepare) -> None:
     assert sorted(content["ecoregions"]) == ["etf", "mwcf", "nad", "nwfm"]
 
 
-def test_empty_masks_have_no_landslide_statistics(folder: Path, tmp_path: Path, run: Prepare) -> None:
+def test_masks_that_teach_nothing_are_refused_before_anything_is_written(
+    folder: Path, tmp_path: Path, run: Prepare
+) -> None:
     for path in (folder / "etf").glob("*_mask.png"):
         Image.fromarray(np.zeros((8, 10), np.uint8)).save(path)
-    run(input=folder, data_dir=tmp_path / "out", ecoregions="etf", test_pairs=2)
-    etf = json.loads((tmp_path / "out" / "description.json").read_text())["ecoregions"]["etf"]
-    assert etf["landslide"] == {"mean": None, "std": None, "median": None}
-    assert (etf["empty_masks"], etf["positive_fraction"]) == (8, 0)
-    assert math.isfinite(etf["background"]["mean"])
-    assert "| etf | -, -, - |" in (tmp_path / "out" / "description.md").read_text()
+    with pytest.raises(UserError, match=f"^{folder}: ecoregion 'etf' has no landslide in any of its 5 training pairs"):
+        run(input=folder, data_dir=tmp_path / "out", ecoregions="etf", test_pairs=2)
+    assert not (tmp_path / "out").exists()
+    run(input=folder, data_dir=tmp_path / "out", ecoregions="alps", test_pairs=2)

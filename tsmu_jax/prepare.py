@@ -46,7 +46,14 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _prepare(data_dir: Path) -> None:
-    from tsmu_jax.data import describe, places, prepared, splits, stated  # TFDS and matplotlib: not for `--help`
+    from tsmu_jax.data import (  # TFDS and matplotlib: not for `--help`
+        describe,
+        evidence,
+        places,
+        prepared,
+        splits,
+        stated,
+    )
     from tsmu_jax.data.ecoregions import ECOREGIONS
     from tsmu_jax.data.open import open_source
     from tsmu_jax.reporting.charts import canvas
@@ -76,6 +83,7 @@ def _prepare(data_dir: Path) -> None:
         "seed": _SEED.value,
     }
     split = splits.split(source.infos, ecoregions=splits.names(source.infos), **options)  # may refuse: first
+    evidence.check(source, split, where=_INPUT.value)
     prepared.write(source, data_dir)
     description = describe.describe(prepared.PreparedSource(data_dir, require_pre=False), split, options)
     describe.write(description, data_dir)

@@ -38,7 +38,7 @@ BAD: dict[str, tuple[Break, str]] = {
     ),
     "empty file": (
         lambda f, image, labels: (f / "b_mask.png").write_bytes(b""),
-        "etf/b_mask.png: does not decode",
+        "etf/b_mask.png: is empty; replace the file",
     ),
     "16 bits": (_resave_16_bit, "etf/b_post.png: holds more than 8 bits a channel"),
     "sizes of the images": (

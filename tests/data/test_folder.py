@@ -87,16 +87,14 @@ def test_other_modes_become_rgb(
     np.testing.assert_array_equal(open_folder(tmp_path)[0].post, expected)
 
 
-def test_palette_images_are_looked_up_and_palette_masks_are_not(tmp_path: Path, write_pair: Write) -> None:
+def test_palette_images_are_looked_up(tmp_path: Path, write_pair: Write) -> None:
     write_pair(tmp_path / "etf", "a", pre=False)
     indices = np.arange(48, dtype=np.uint8).reshape(6, 8) % 2
     image = Image.fromarray(indices)
     image.putpalette([10, 20, 30, 200, 0, 0])
     image.save(tmp_path / "etf" / "a_post.png")
-    image.save(tmp_path / "etf" / "a_mask.png")
     pair = open_folder(tmp_path)[0]
     np.testing.assert_array_equal(pair.post, np.array([[10, 20, 30], [200, 0, 0]], np.uint8)[indices])
-    np.testing.assert_array_equal(pair.mask, indices)
 
 
 @pytest.mark.parametrize("values", [(0, 1), (0, 255), (0, 1, 255), (0,), (255,)])

@@ -24,7 +24,12 @@ CORNERS = ("32.46151", "-84.942735", "32.462069", "-84.941552")
         (f"{STEM}_PRE.jpg", names.FileName("12", "pre", CORNERS, "20160513")),
         (f"{STEM}_POST.json", names.FileName("12", "labels", CORNERS, "20160513")),
         (f"{STEM}_POST_mask.png", names.FileName("12", "mask", CORNERS, "20160513")),
-        ("x_mask.jpg", None),  # JPEG changes values
+        ("x_mask.JPG", names.FileName("x", "mask")),
+        ("x_unknown.tif", names.FileName("x", "unknown")),
+        ("x_post.bmp", names.FileName("x", "post")),
+        ("Caf\u00e9_pre.png", names.FileName("Caf\u00e9", "pre")),
+        ("Cafe\u0301_post.png", names.FileName("Caf\u00e9", "post")),
+        ("x_mask.gif", None),
         ("x_pre.json", None),
         ("_post.png", None),
         ("README.md", None),

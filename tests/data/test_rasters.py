@@ -1,5 +1,6 @@
 """Rasters beyond 8-bit RGB, and where they lie."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,20 @@ def test_what_is_not_stated_is_asked_for(tmp_path: Path, stated: Stated, message
     assert str(caught.value) == message
 
 
+def without_strips() -> bytes:
+    """A TIFF whose list of strips has no type, of which GDAL raises an error that is none of rasterio's."""
+    file = io.BytesIO()
+    Image.fromarray(np.ones((HEIGHT, WIDTH), np.float32)).save(file, "TIFF")
+    data = bytearray(file.getvalue())
+    data[data.index(b"\x11\x01\x04\x00") + 3] = 255
+    return bytes(data)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
         (b"II*\0 and no more", "a.tif: does not decode; replace the file"),
+        (without_strips(), "a.tif: does not decode; replace the file"),
         (b"", "a.tif: is empty; replace the file"),
     ],
 )

@@ -19,7 +19,7 @@ from PIL import Image
 
 from tests.runs.circle import configuration
 from tsmu_jax import configuration as configurations
-from tsmu_jax.data import images, labelme, prepared_index, rasters
+from tsmu_jax.data import images, labelme, masks, prepared_index, rasters
 from tsmu_jax.data.stated import Stated
 from tsmu_jax.errors import UserError
 from tsmu_jax.models import archive, saved
@@ -121,7 +121,7 @@ def targets(run: Path, prepared: Path, scratch: Path) -> Iterator[Target]:
     pictures = tuple(_pictures())
     stated = (Stated(), Stated(bands=(1, 2, 3), ranges=((0.0, 1000.0),) * 3))
     yield Target("image", lambda data: images.decode(data, "a.png"), pictures)
-    yield Target("mask", lambda data: images.decode_mask(data, "a.png", unknown=True), pictures)
+    yield Target("mask", lambda data: masks.decode(data, "a.png", unknown=True), pictures)
     yield Target("raster", lambda data: [rasters.decode(data, "a.tif", one) for one in stated], pictures)
     yield Target("georeference", lambda data: rasters.georeference(data, "a.tif"), pictures)
     yield Target("LabelMe", _labels, (_LABELS,), structured=True)

@@ -1,9 +1,12 @@
 """Folders of images and labels, read directly: `<directory>/<ecoregion>/<files>`, see `names.py`."""
 
+import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +14,10 @@ from typing import Any
 
 from absl import logging
 
-from tsmu_jax.data import labelme, pair_files, places, tiles
+from tsmu_jax.data import labelme, links, pair_files, places, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.choose import chosen_ecoregions
-from tsmu_jax.data.index import PairFiles, collect
+from tsmu_jax.data.index import PairFiles, collect, where
 from tsmu_jax.data.look import Look, Looked
 from tsmu_jax.data.progress import reported
 from tsmu_jax.data.source import Pair, PairInfo, Skipped
@@ -59,6 +62,7 @@ class FolderSource:
         self._labels = labelme.check_labels(labels)
         places.check_depth(Path(directory), set(ecoregions or ()))
         known = places.ecoregions(Path(directory))
+        links.check_folders(Path(directory))
         if places.holds_images(Path(directory)):
             logging.warning("%s: images in it, not in a folder of an ecoregion, are ignored", directory)
         chosen = chosen_ecoregions(known, ecoregions, where=str(directory))
@@ -73,6 +77,7 @@ class FolderSource:
         if bad:
             logging.warning("%s: %d bad files are left out, the first: %s", directory, len(bad), bad[0][1])
         _check_not_empty(directory, chosen, checked, bad)
+        _warn_of_blurred(checked)
         pieces = sorted(_pieces(checked), key=lambda piece: (piece[0].ecoregion, piece[0].id))
         self._pieces = [(files, window) for _, files, window in pieces]
         self.infos: tuple[PairInfo, ...] = tuple(info for info, _, _ in pieces)
@@ -91,6 +96,15 @@ class FolderSource:
         part = window.part
         pre, post, mask = self._decoded(files)
         return Pair(None if pre is None else pre[part].copy(), post[part].copy(), mask[part].copy())
+
+    def drawn_labels(self, ecoregion: str) -> dict[str, int]:
+        """How many shapes of an ecoregion's LabelMe files have each label, as it is written there."""
+        paths = {files.labels for files, _ in self._pieces if files.ecoregion == ecoregion and files.labels}
+        found: collections.Counter[str] = collections.Counter()
+        for path in paths:
+            with contextlib.suppress(ValueError):  # another encoding
+                found.update(str(shape["label"]) for shape in json.loads(path.read_bytes())["shapes"])
+        return dict(found)
 
     def _decode(self, files: PairFiles) -> Pair:
         return pair_files.decode(files, pair_files.read(files), self._labels, self._stated.of(files.ecoregion))
@@ -151,6 +165,15 @@ def _check_types(checked: Sequence[Looked]) -> None:
                 f"{other.files.post.name} as {pair_files.words(other.intensities)}; convert one of them, state "
                 "--bands, or make two ecoregions of them"
             )
+
+
+def _warn_of_blurred(checked: Sequence[Looked]) -> None:
+    blurred = [where(pair.files.ecoregion, path) for pair in checked for path in pair.blurred]
+    if blurred:
+        logging.warning(
+            "%s in lossy formats, %s the first: what is brighter than 127 counts as landslide; PNG is exact",
+            counted(len(blurred), "mask"), blurred[0],
+        )  # fmt: skip
 
 
 def _check_not_empty(

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from absl import logging
 
@@ -27,6 +28,7 @@ class Looked:
       footprint: by the files' names, else by their own coordinates.
       gsd_m: metres of ground that a pixel covers down and across, where known.
       intensities: see `PairInfo`.
+      blurred: masks that a lossy format had changed.
       digest: of the names and bytes of the files.
       sketches: of the images, to tell copies.
     """
@@ -39,6 +41,7 @@ class Looked:
     footprint: Footprint | None
     gsd_m: tuple[float, float] | None
     intensities: Intensities | None
+    blurred: tuple[Path, ...]
     digest: str
     sketches: tuple[Sketch, ...]
 
@@ -55,8 +58,9 @@ class Look:
         """Decodes a pair and says what there is. Raises BadFile."""
         contents, stated = pair_files.read(files), self.stated.of(files.ecoregion)
         decoded = pair_files.decode_images(files, contents, stated)
-        mask = pair_files.decode_mask(files, contents, self.labels, decoded)
-        assert mask is not None  # `collect` saw to it
+        labelled = pair_files.decode_mask(files, contents, self.labels, decoded)
+        assert labelled is not None  # `collect` saw to it
+        mask = labelled.mask
         height, width = mask.shape
         windows = tiles.windows(height, width, self.tile_of[files.ecoregion])
         known = tuple(one for one in windows if (mask[one.part] != UNKNOWN).mean() >= LEAST_KNOWN)
@@ -73,7 +77,8 @@ class Look:
             footprint=footprint,
             gsd_m=(stated.gsd_m, stated.gsd_m) if stated.gsd_m else gsd_m,
             intensities=decoded.intensities,
-            digest=_digest(contents, unknown=bool((mask == UNKNOWN).any())),
+            blurred=labelled.blurred,
+            digest=_digest(contents, unknown=bool((mask == UNKNOWN).any()), revised=labelled.revised),
             sketches=copies.sketches((decoded.pre, decoded.post)),
         )
 
@@ -100,11 +105,13 @@ def place(
     return None, None
 
 
-def _digest(contents: pair_files.Contents, *, unknown: bool) -> str:
+def _digest(contents: pair_files.Contents, *, unknown: bool, revised: bool) -> str:
     digest = hashlib.sha256()
     for path, content in contents.items():
         digest.update(f"{path.name}\0{len(content)}\0".encode())
         digest.update(content)
     if unknown:  # releases that knew no unknown ground made another mask of the same files
         digest.update(b"unknown ground")
+    if revised:  # a dataset that such a release prepared holds the other mask
+        digest.update(b"read by its meaning")
     return digest.hexdigest()

@@ -1,14 +1,16 @@
 """Names of files: the pair that a file belongs to, its role, and in the paper's names its place and date.
 
-Two families are known. Ours: `<id>_pre`, `<id>_post` (png, jpg, jpeg, tif, tiff), `<id>_mask.png` and
-LabelMe's `<id>_post.json`; `<id>_unknown.png` marks unknown ground. The paper's:
+Two families are known. Ours: `<id>_pre`, `<id>_post`, `<id>_mask` (png, jpg, jpeg, tif, tiff, bmp) and
+LabelMe's `<id>_post.json`; `<id>_unknown` marks unknown ground. The paper's:
 `GE_<LLlat>_<LLlon>_<URlat>_<URlon>_LS_<id>_US_<yyyymmdd>_{PRE|POST}.jpg`, whose lower-left and upper-right
 corners georeference the image; labels are `<same stem>.json` or `<same stem>_mask.png` of the post-event
-image, unknown ground `<same stem>_unknown.png`. Upper and lower case are alike.
+image, unknown ground `<same stem>_unknown.png`. Upper and lower case are alike, and so are accents that are a
+part of their letter and those that follow it.
 """
 
 import datetime
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -16,19 +18,18 @@ from tsmu_jax.data.source import Footprint
 
 Role = Literal["pre", "post", "mask", "labels", "unknown"]
 
-_IMAGE = r"(?:png|jpe?g|tiff?)"
+_IMAGE = r"(?:png|jpe?g|tiff?|bmp)"
 _OURS = re.compile(
-    rf"(?P<id>.+)_(?:(?P<pre>pre\.{_IMAGE})|(?P<post>post\.{_IMAGE})|(?P<mask>mask\.png)|(?P<labels>post\.json)"
-    r"|(?P<unknown>unknown\.png))",
+    rf"(?P<id>.+)_(?:(?P<pre>pre\.{_IMAGE})|(?P<post>post\.{_IMAGE})|(?P<mask>mask\.{_IMAGE})"
+    rf"|(?P<labels>post\.json)|(?P<unknown>unknown\.{_IMAGE}))",
     re.IGNORECASE,
 )
 _AUTHORS = re.compile(
     r"GE_(?P<corners>[^_]+_[^_]+_[^_]+_[^_]+)_LS_(?P<id>.+)_US_(?P<date>[^_]+)_"
-    rf"(?:(?P<pre>pre\.{_IMAGE})|(?P<post>post\.{_IMAGE})|(?P<mask>post_mask\.png)|(?P<labels>post\.json)"
-    r"|(?P<unknown>post_unknown\.png))",
+    rf"(?:(?P<pre>pre\.{_IMAGE})|(?P<post>post\.{_IMAGE})|(?P<mask>post_mask\.{_IMAGE})"
+    rf"|(?P<labels>post\.json)|(?P<unknown>post_unknown\.{_IMAGE}))",
     re.IGNORECASE,
 )
-_MARKED = re.compile(rf".+_unknown\.{_IMAGE}", re.IGNORECASE)
 _AUTHORS_PREFIX = re.compile(r"GE_.*_LS_", re.IGNORECASE)
 
 
@@ -45,9 +46,9 @@ def parse(name: str) -> FileName | None:
     """Reads one file name (no folder); None where it is none of ours.
 
     Raises:
-      ValueError: the name starts like one of the paper's but does not go on like one, or marks unknown ground in a
-        format that loses values.
+      ValueError: the name starts like one of the paper's but does not go on like one.
     """
+    name = unicodedata.normalize("NFC", name)
     if match := _AUTHORS.fullmatch(name):
         return FileName(match["id"], _role(match), tuple(match["corners"].split("_")), match["date"])
     if _AUTHORS_PREFIX.match(name) and re.search(rf"\.(?:{_IMAGE}|json)$", name, re.IGNORECASE):
@@ -57,8 +58,6 @@ def parse(name: str) -> FileName | None:
         )
     if match := _OURS.fullmatch(name):
         return FileName(match["id"], _role(match))
-    if _MARKED.fullmatch(name):
-        raise ValueError("a mark of unknown ground must be a png; save it as <id>_unknown.png")
     return None
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 
-from tsmu_jax.data import images, prepared_index
+from tsmu_jax.data import images, masks, prepared_index
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.layout import DATASET, is_prepared
@@ -125,7 +125,7 @@ class PreparedSource:
         return Pair(
             pre=images.decode_rgb(row["pre"], f"{where} (pre)") if row["has_pre"] else None,
             post=images.decode_rgb(row["post"], f"{where} (post)"),
-            mask=images.decode_mask(row["mask"], f"{where} (mask)", unknown=True),
+            mask=masks.decode(row["mask"], f"{where} (mask)", unknown=True),
         )
 
 

@@ -14,7 +14,7 @@ from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.geography import degree_m
 from tsmu_jax.data.images import Decoded
 from tsmu_jax.data.source import Footprint, Intensities
-from tsmu_jax.data.stated import CHANNELS, Stated
+from tsmu_jax.data.stated import CHANNELS, Stated, example_bands
 from tsmu_jax.errors import UserError
 from tsmu_jax.words import counted
 
@@ -48,7 +48,8 @@ def decode(data: bytes, path: str, stated: Stated) -> Decoded:
         bands = stated.bands or _only_bands(dataset, path)
         if max(bands) > dataset.count:
             held = counted(dataset.count, "band")
-            raise BadFile(path, f"has {held}, and band {max(bands)} is asked for; state others: --bands=3,2,1")
+            remedy = f"state others: --bands={example_bands(dataset.count)}"
+            raise BadFile(path, f"has {held}, and band {max(bands)} is asked for; {remedy}")
         dtype = str(dataset.dtypes[bands[0] - 1])
         ranges = stated.ranges or ((0.0, 255.0),) * CHANNELS
         _check(dataset, data, path, dtype, stated)
@@ -60,6 +61,25 @@ def decode(data: bytes, path: str, stated: Stated) -> Decoded:
             rgb[..., channel] = _levels(values, low, high)
             missing &= _missing(dataset, band, values, has_alpha)
     return Decoded(rgb, ~missing if missing.any() else None, Intensities(dtype, bands, ranges))
+
+
+def single_band(data: bytes, path: str) -> tuple[np.ndarray, float | None]:
+    """The values [h, w] of a raster with one band, and the value that it names for pixels without data.
+
+    Raises:
+      BadFile: it does not decode, or has several bands.
+    """
+    with _opened(data, path) as dataset:
+        if dataset.count != 1:
+            raise BadFile(path, f"holds {counted(dataset.count, 'band')}; save it with one channel of 0 and 255")
+        _check_coding(dataset, path)
+        return dataset.read(1), dataset.nodata
+
+
+def observed(data: bytes, path: str) -> np.ndarray:
+    """bool[h, w], where a raster has data by the mask that lies in it. Raises BadFile where it does not decode."""
+    with _opened(data, path) as dataset:
+        return np.asarray(dataset.dataset_mask() > 0)
 
 
 def kind(data: bytes) -> tuple[str, int] | None:
@@ -121,8 +141,12 @@ def _opened(data: bytes, path: str) -> Iterator[Any]:
                 warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
                 dataset = file.open()
             with dataset:
+                if dataset.width * dataset.height > images.MOST_PIXELS:
+                    raise images.too_large(path)
                 yield dataset
-    except rasterio.errors.RasterioError as error:  # its text names a file in memory
+    except UserError:
+        raise
+    except Exception as error:  # rasterio lets errors of GDAL pass that are none of its own; their text names no file
         raise BadFile(path, "does not decode; replace the file") from error
 
 
@@ -130,7 +154,8 @@ def _only_bands(dataset: Any, path: str) -> tuple[int, int, int]:
     """Red, green and blue of a file whose bands leave no choice."""
     bands = [number for number in range(1, dataset.count + 1) if number not in _alpha(dataset)]
     if len(bands) not in (1, CHANNELS):
-        raise BadFile(path, f"has {counted(len(bands), 'band')}; say which are red, green and blue: --bands=3,2,1")
+        remedy = f"say which are red, green and blue: --bands={example_bands(dataset.count)}"
+        raise BadFile(path, f"has {counted(len(bands), 'band')}; {remedy}")
     red, green, blue = bands * CHANNELS if len(bands) == 1 else bands
     return red, green, blue
 
@@ -164,8 +189,18 @@ def _check(dataset: Any, data: bytes, path: str, dtype: str, stated: Stated) -> 
             if low < least or high > most:
                 reason = f"holds {dtype}, {least} to {most}, so --range={low:g}:{high:g} is not for it"
                 raise BadFile(path, f"{reason}; name the ecoregion that it is for: --range=NAME={low:g}:{high:g}")
+    _check_coding(dataset, path)
     if images.is_turned(data):
         raise BadFile(path, "is turned by its EXIF orientation; save it upright")
+
+
+def _check_coding(dataset: Any, path: str) -> None:
+    """Raises BadFile where stored values do not mean brightness, or are those of one picture of several."""
+    if dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+        raise BadFile(path, "stores white as its least value; save it with black as 0")
+    if len(dataset.subdatasets) > 1:
+        pictures = counted(len(dataset.subdatasets), "picture")
+        raise BadFile(path, f"holds {pictures}; save the one that is meant as a file of its own")
 
 
 def _levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -187,6 +222,14 @@ def _missing(dataset: Any, band: int, values: np.ndarray, has_alpha: bool) -> np
     missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
     if dataset.nodata is not None:
         missing |= values == dataset.nodata
-    if has_alpha and dataset.nodata is None:  # a file has one or the other
+    elif has_alpha or _has_mask(dataset, band):  # a file has one or the other
         missing |= np.asarray(dataset.read_masks(band)) == 0
     return missing
+
+
+def _has_mask(dataset: Any, band: int) -> bool:
+    """Whether a mask that is no band lies in the file."""
+    from rasterio.enums import MaskFlags
+
+    flags = dataset.mask_flag_enums[band - 1]
+    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags

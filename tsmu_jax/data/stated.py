@@ -52,6 +52,11 @@ class Statements(NamedTuple):
 NOTHING_STATED = Statements()
 
 
+def example_bands(count: int) -> str:
+    """A value of --bands that a file of so many bands can follow."""
+    return {1: "1,1,1", 2: "1,1,2", 3: "1,2,3"}.get(count, "3,2,1")
+
+
 def read(bands: Sequence[str], ranges: Sequence[str], gsd: Sequence[str]) -> Statements:
     """Reads the words of the flags --bands, --range and --gsd: VALUE, or NAME=VALUE for one ecoregion.
 

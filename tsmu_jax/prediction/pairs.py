@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tsmu_jax.data import pair_files, places, rasters
+from tsmu_jax.data import links, pair_files, places, rasters
 from tsmu_jax.data.bad_file import BadFile, DeepFile
 from tsmu_jax.data.contract import PLAIN, stated_like
 from tsmu_jax.data.index import PairFiles, collect, where
@@ -52,6 +52,7 @@ def find(directory: Path, *, require_pre: bool) -> tuple[list[PairFiles], list[B
     """
     if not directory.is_dir():
         raise UserError(f"--input={directory}: no such directory")
+    links.check_folders(directory)
     found: list[PairFiles] = []
     bad: list[BadFile] = []
     for folder in (".", *places.folders(directory)):
@@ -97,9 +98,9 @@ def load(
     observed = decoded.observed
     if observed is not None and not observed.any():
         raise BadFile(where(files.ecoregion, files.post), "has no data anywhere")
-    mask = pair_files.decode_mask(files, contents, labels, decoded)
+    labelled = pair_files.decode_mask(files, contents, labels, decoded)
     covered = (gsd_m, gsd_m) if gsd_m else place(files, contents[files.post], *decoded.post.shape[:2])[1]
-    return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, mask, observed, covered)
+    return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, labelled and labelled.mask, observed, covered)
 
 
 def images_of(files: PairFiles, contents: pair_files.Contents, intensities: Intensities) -> pair_files.Images:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from tsmu_jax import configuration, machine
+from tsmu_jax.data import evidence
 from tsmu_jax.data import open as opening
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.examples import Examples
@@ -129,6 +130,7 @@ def prepare(chosen: Mapping[str, Any], *, opened: dict[str, PairSource] | None =
         min_distance_m=data.min_distance_m,
         seed=config.seed,
     )
+    evidence.check(source, divided, where=data.dir or "synthetic ecoregions")
     if data.new_pairs:
         divided = limited(divided, source.infos, ecoregions=new_ecoregions, pairs=data.new_pairs, seed=config.seed)
     plan = stages(
