@@ -6,12 +6,15 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from logging import CRITICAL, getLogger
+from pathlib import Path
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
 from tsmu_jax import machine, stopping
 from tsmu_jax.errors import UserError
+
+_OURS = str(Path(__file__).parent)
 
 
 def run(main: Callable[[Sequence[str]], None], description: str) -> None:
@@ -50,7 +53,8 @@ def run(main: Callable[[Sequence[str]], None], description: str) -> None:
 @functools.cache  # hooks add up
 def _hush_libraries() -> None:
     """Keeps to one line for one error: libraries narrate each file they write, and report what they also raise."""
-    logging.set_verbosity(logging.FATAL)
+    logging.set_verbosity(logging.WARNING)
+    logging.get_absl_logger().addFilter(lambda record: record.pathname.startswith(_OURS))  # Orbax writes there, too
     getLogger("asyncio").setLevel(CRITICAL)
     report = sys.unraisablehook
 
