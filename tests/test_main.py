@@ -371,7 +371,8 @@ def test_a_phase_of_other_images_is_not_continued(
     assert entry() == 0
     record = workdir / "phases" / "01_initial" / "phase.json"
     record.parent.mkdir(parents=True)
-    record.write_text('{"key": "that of other images"}')
+    whole = {"steps": 1, "tests": {}, "result": {}}
+    record.write_text(json.dumps({"key": "that of other images", **whole}))
     capsys.readouterr()
     assert entry() == 2
     line = one_error_line(capsys.readouterr().err.splitlines()[-1])

@@ -1,8 +1,7 @@
 """Names of files that look alike to people, and not to a program: accents coded otherwise, upper and lower case."""
 
-import collections
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from tsmu_jax.data import names
@@ -15,28 +14,11 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def merged(groups: Mapping[str, Group]) -> tuple[dict[str, Group], dict[str, tuple[Path, str]]]:
-    """Joins groups of files whose ids look the same, where they complete one another.
-
-    Args:
-      groups: files of each pair by role, by id.
-
-    Returns:
-      Groups, and by id those that are left out: a file, and what is wrong with it.
-    """
-    found: dict[str, Group] = {}
-    wrong = {}
-    for same in _by(groups, composed):
-        roles = collections.Counter(role for pair_id in same for role in groups[pair_id])
-        if not roles or max(roles.values()) == 1:
-            whole = same[0] if len(same) == 1 else composed(same[0])
-            found[whole] = {role: file for pair_id in same for role, file in groups[pair_id].items()}
-            continue
-        role = roles.most_common(1)[0][0]
-        first, second = [groups[pair_id][role][0] for pair_id in same if role in groups[pair_id]][:2]
-        reason = f"looks like {ascii(first.name)}, and is {ascii(second.name)}; give one of them another name"
-        wrong[same[0]] = second, reason
-    return found, wrong
+def second(name: str, other: str, role: str) -> str:
+    """Says what is wrong where two files of a pair have one role, and how to tell names that look the same apart."""
+    if name != other and composed(name) == composed(other):
+        return f"looks like {ascii(other)}, and is {ascii(name)}; give one of them another name"
+    return f"has a second {role} file beside {other}; keep one"
 
 
 def in_other_case(pair_id: str, others: Collection[str]) -> str | None:
@@ -48,10 +30,3 @@ def rename(path: Path, pair_id: str, other: Path, other_id: str) -> str:
     """Says how to make a file belong to the pair of another one."""
     better = other_id + path.name[len(pair_id) :] if path.name.startswith(pair_id) else f"<...>{other_id}<...>"
     return f"{other.name} differs by upper and lower case: rename {path.name} to {better}"
-
-
-def _by(ids: Iterable[str], key: Callable[[str], str]) -> list[list[str]]:
-    found: dict[str, list[str]] = {}
-    for one in ids:
-        found.setdefault(key(one), []).append(one)
-    return list(found.values())

@@ -73,7 +73,7 @@ def collect(
             unknown.append(path.name)
         elif name.role in groups[name.id]:
             other = groups[name.id][name.role][0].name
-            bad[name.id] = BadFile(relative, f"pair {name.id} has a second {name.role} file beside {other}; keep one")
+            bad[name.id] = BadFile(relative, f"pair {name.id} {alike.second(path.name, other, name.role)}")
         else:
             groups[name.id][name.role] = (path, name)
     if unknown:
@@ -81,8 +81,7 @@ def collect(
             "%s: %d files are neither <id>_pre/_post/_mask nor GE_... and are ignored, %s the first",
             ecoregion, len(unknown), unknown[0],
         )  # fmt: skip
-    whole, wrong = alike.merged({pair_id: groups[pair_id] for pair_id in sorted(groups.keys() - bad.keys())})
-    bad.update({pair_id: BadFile(where(ecoregion, path), reason) for pair_id, (path, reason) in wrong.items()})
+    whole = {pair_id: group for pair_id, group in groups.items() if pair_id not in bad}
     pairs = []
     for pair_id in sorted(whole):
         try:
