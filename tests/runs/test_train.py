@@ -19,8 +19,10 @@ import tsmu_jax
 from tsmu_jax.data.examples import to_example
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.probabilities import BINS
+from tsmu_jax.learning.fit import PROGRESS
 from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.runs.experiment import prepare
+from tsmu_jax.runs.files import write_record
 from tsmu_jax.train import train_and_evaluate
 
 ROOT = Path(__file__).parents[2]
@@ -214,6 +216,7 @@ def test_a_finished_prefix_is_taken_from_a_run_beside(
     assert_same_model(workdir, beside, "freeze")
     for name in ("01_initial", "02_freeze"):
         own, copy = (json.loads((path / "phases" / name / "phase.json").read_text()) for path in (workdir, beside))
+        assert own.pop("digest") != copy.pop("digest")  # of the record itself
         assert copy == {"trained_in": workdir.name, **own} and "trained_in" not in own
     assert metric_lines(beside) == [line for line in metric_lines(workdir) if line["phase"] != "03_joint_fine_tuning"]
     shutil.rmtree(beside)
@@ -226,7 +229,8 @@ def test_an_interrupted_phase_of_other_data_is_not_continued(run: tuple[Path, di
     shutil.copy(workdir / "config.json", other)
     unfinished = other / "phases" / "01_initial" / "unfinished"
     unfinished.mkdir(parents=True)
-    (unfinished / "latest.json").write_text('{"checkpoint": "step_3", "identity": "that of other data"}')
+    progress = {"checkpoint": "step_3", "identity": "that of other data"}
+    write_record(unfinished / "latest.json", dict.fromkeys(PROGRESS) | progress, {})
     with pytest.raises(UserError, match="trained on other images or by other code"):
         train_and_evaluate(configuration(), other)
     shutil.rmtree(other)
