@@ -1,6 +1,8 @@
 """Two processes that train one model: the parameters of one process with two devices, and no one left behind."""
 
+import functools
 import json
+import os
 import random
 import re
 import signal
@@ -81,14 +83,22 @@ def start(config_file: Path, workdir: Path, *flags: str, slurm: bool = False, se
     return started
 
 
-def end_one(processes: Processes, victim: int, number: signal.Signals, when: Callable[[], bool]) -> list[str]:
+def member(launcher: subprocess.Popen[str]) -> int:
+    """The process that a launcher has started, which trains."""
+    (found,) = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    return int(found)
+
+
+def end_one(
+    processes: Processes, victim: Callable[[], int], number: signal.Signals, when: Callable[[], bool]
+) -> list[str]:
     """Ends a process when something has happened, checks that the other one ends too; the last lines of both."""
     try:
         deadline = time.monotonic() + 600
         while not when():
             assert all(process.poll() is None for process in processes) and time.monotonic() < deadline
             time.sleep(0.02)
-        processes[victim].send_signal(number)
+        os.kill(victim(), number)
         sent = time.monotonic()
         said = [process.communicate(timeout=120)[1] for process in processes]
         assert time.monotonic() - sent < 60
@@ -132,7 +142,9 @@ def test_two_processes_go_on_after_a_signal_and_end_as_one_process_with_two_devi
     two = tmp_path / "two"
     unfinished = RunDirectory(two).phase("01_initial").periodic
     processes = start(config_file, two, *flags, often)
-    last = end_one(processes, 1, signal.SIGTERM, lambda: (interrupted_at(unfinished) or (0,))[0] > 0)  # it trains
+    last = end_one(
+        processes, lambda: processes[1].pid, signal.SIGTERM, lambda: (interrupted_at(unfinished) or (0,))[0] > 0
+    )  # it trains
     assert [process.returncode for process in processes] == [143, 143], last  # both save, whichever gets the signal
     found = interrupted_at(unfinished)
     assert found is not None  # inside of the phase
@@ -157,8 +169,10 @@ def test_two_processes_go_on_after_a_signal_and_end_as_one_process_with_two_devi
 def test_the_loss_of_the_first_process_ends_the_others(config_file: Path, tmp_path: Path) -> None:
     metrics = tmp_path / "runs" / "metrics.jsonl"
     processes = start(config_file, metrics.parent, "--config.epochs.initial=5000")
-    last = end_one(processes, 0, signal.SIGKILL, lambda: metrics.exists() and bool(metrics.read_text()))
-    assert processes[1].returncode == 1
+    training = functools.partial(member, processes[0])
+    last = end_one(processes, training, signal.SIGKILL, lambda: metrics.exists() and bool(metrics.read_text()))
+    assert [process.returncode for process in processes] == [1, 1], last
+    assert last[0] == f"error: process 0 of 2 was ended by SIGKILL; the others end within a minute; {GOES_ON}"
     assert last[1] == f"error: process 1 of 2 {LOST}; {GOES_ON}"
 
 

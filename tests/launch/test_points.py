@@ -111,7 +111,7 @@ def test_images_are_looked_through_once(tmp_path: Path, monkeypatch: pytest.Monk
         ({"optimizer": {"rate": 1e-4}}, "unknown configuration key 'optimizer'; "),
         ({"sweep.seeds": 3}, "unknown configuration key 'sweep.seeds'; "),
         ({"method": "tsmuu"}, "--config.method=tsmuu: did you mean tsmu? known: "),
-        ({"new": "eft"}, "--config.new: no ecoregion 'eft'; did you mean etf?"),
+        ({"new": "eft"}, "--config.new: no ecoregion 'eft'; did you mean 'etf'? (there are etf, mwcf, nad, nwfm)"),
         ({"data.test_pairs": 200}, "ecoregion 'etf' has 200 pairs, none left for training beside 200 test pairs; "),
         ({"data.new_pairs": 137}, "--config.data.new_pairs=137: ecoregion 'mwcf' has 136 training pairs; "),
         ({"rates.joint": -1.0}, "--config.rates.joint=-1.0: must be greater than 0"),
