@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.runs.circle import configuration, write_images
-from tsmu_jax.learning.fit import interrupted_at
+from tsmu_jax.learning.periodic import interrupted_at
 from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.train import train_and_evaluate
 

@@ -225,6 +225,12 @@ class Config:
     checkpoint_minutes: float = setting(
         10.0, "between the periodic checkpoints inside a phase", POSITIVE, Scope.NOTHING
     )
+    keep_state: bool = setting(
+        True,
+        "keep Adam's state after the last phase, so that a run with more epochs goes on from it (constant rates alone)",
+        None,
+        Scope.NOTHING,
+    )
     profile: bool = setting(False, "trace a few steps of each phase into WORKDIR/profile", None, Scope.NOTHING)
     data: Data = Data()
     model: Network = Network()

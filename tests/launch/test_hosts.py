@@ -18,7 +18,7 @@ import pytest
 
 import tsmu_jax
 from tests.launch.conftest import ROOT, TINY, command, environment, run
-from tsmu_jax.learning.fit import interrupted_at
+from tsmu_jax.learning.periodic import interrupted_at
 from tsmu_jax.runs.directory import RunDirectory
 
 PHASES = ("initial", "freeze", "joint_fine_tuning")

@@ -14,8 +14,9 @@ from tsmu_jax import stopping
 from tsmu_jax.batch import RESPONSES
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import processes
-from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
+from tsmu_jax.learning.fit import Fitted, Loop, fit
 from tsmu_jax.learning.parallel import shard
+from tsmu_jax.learning.periodic import interrupted_at
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, start
 

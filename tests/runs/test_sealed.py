@@ -13,7 +13,7 @@ import pytest
 from tsmu_jax import digests
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
-from tsmu_jax.learning.fit import interrupted_at
+from tsmu_jax.learning.periodic import interrupted_at
 from tsmu_jax.learning.state import Model
 from tsmu_jax.runs.directory import PhaseDirectory, RunDirectory
 from tsmu_jax.runs.sealed import Sealed
@@ -142,7 +142,7 @@ def test_a_damaged_periodic_checkpoint_is_named(tmp_path: Path) -> None:
     unfinished = tmp_path / "unfinished"
     checkpoints.save(unfinished / "step_3", {"state": {"x": np.arange(9.0)}})
     progress = dict.fromkeys(("kept", "sums", "seconds", "saturation", "ended"), 0)
-    record = {"checkpoint": "step_3", "identity": "k", **progress}
+    record = {"checkpoint": "step_3", "step": 3, "identity": "k", **progress}
     record = digests.sealed(record, digests.taken(unfinished, "step_3"))
     (unfinished / "latest.json").write_text(json.dumps(record))
     assert interrupted_at(unfinished) == (3, "k")

@@ -19,7 +19,7 @@ import tsmu_jax
 from tsmu_jax.data.examples import to_example
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.probabilities import BINS
-from tsmu_jax.learning.fit import PROGRESS
+from tsmu_jax.learning.periodic import PROGRESS
 from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.runs.experiment import prepare
 from tsmu_jax.runs.files import write_record
@@ -222,6 +222,36 @@ def test_a_finished_prefix_is_taken_from_a_run_beside(
     shutil.rmtree(beside)
 
 
+def test_more_epochs_go_on_where_fewer_ended_and_end_in_the_same_bits(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def config(epochs: int, schedule: str = "constant") -> dict:
+        short = {"epochs.initial": 2, "epochs.freeze": epochs, "optimizer.schedule": schedule, "selection.epochs": 0}
+        small = {"model.depth": 2, "model.width": 0.25, "data.size": 16, "data.draws": 1}
+        return configuration(method="feature_extraction", **short, **small)
+
+    few, more, anew = tmp_path / "few", tmp_path / "more", tmp_path / "elsewhere" / "anew"
+    train_and_evaluate(config(2), few)
+    state = few / "phases" / "02_freeze" / "state"
+    assert state.is_dir() and not list(few.glob("phases/01_initial/state"))
+    kept = {path: path.read_bytes() for path in few.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"epochs\.freeze \(was 2, is 5\); name another one; beside this one"):
+        train_and_evaluate(config(5), few)
+    shutil.copytree(few, anew.parent / "few", ignore=shutil.ignore_patterns("state"))
+    expected = train_and_evaluate(config(5), anew)
+    assert "freeze: goes on" not in capfd.readouterr().err
+    results = train_and_evaluate(config(5), more)
+    assert "freeze: goes on where few ended" in capfd.readouterr().err
+    assert_same_model(more, anew, "freeze")
+    assert metric_lines(more) == metric_lines(anew) and len(metric_lines(more)) == 2 + 5
+    times = ("seconds", "recording_seconds")
+    for one, other in zip(results["phases"], expected["phases"], strict=True):
+        assert {**one, **dict.fromkeys(times)} == {**other, **dict.fromkeys(times)}
+    assert kept == {path: path.read_bytes() for path in few.rglob("*") if path.is_file()}
+    falling = prepare(config(5, "cosine"))
+    assert falling.continued_key(falling.stages[-1]) is None  # the rate of the first epochs knows how many there are
+
+
 def test_an_interrupted_phase_of_other_data_is_not_continued(run: tuple[Path, dict]) -> None:
     workdir, _ = run
     other = workdir.parent / "other"
@@ -229,7 +259,7 @@ def test_an_interrupted_phase_of_other_data_is_not_continued(run: tuple[Path, di
     shutil.copy(workdir / "config.json", other)
     unfinished = other / "phases" / "01_initial" / "unfinished"
     unfinished.mkdir(parents=True)
-    progress = {"checkpoint": "step_3", "identity": "that of other data"}
+    progress = {"checkpoint": "step_3", "step": 3, "identity": "that of other data"}
     write_record(unfinished / "latest.json", dict.fromkeys(PROGRESS) | progress, {})
     with pytest.raises(UserError, match="trained on other images or by other code"):
         train_and_evaluate(configuration(), other)

@@ -1,9 +1,7 @@
 """The training loop of one phase: epochs of steps, validation after each, periodic checkpoints."""
 
 import dataclasses
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tsmu_jax import digests, stopping
+from tsmu_jax import stopping
 from tsmu_jax.errors import UserError
-from tsmu_jax.learning import checkpoints, processes
+from tsmu_jax.learning import checkpoints, periodic, processes
 from tsmu_jax.learning.parallel import place, replicate
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, TrainState
 
-PROGRESS = ("checkpoint", "kept", "identity", "sums", "seconds", "saturation", "ended")  # of a periodic checkpoint
 ASK_STEPS = 20  # between two agreements of several processes on whether to save
 DIVERGED = (
     "{what} of {where} is no number: training has diverged; {kept}lower the phase's --config.rates, or limit the "
@@ -52,6 +49,7 @@ class Loop:
       directory: of the periodic checkpoint.
       key: random key of the steps.
       identity: digest of all that influences the outcome; a periodic checkpoint keeps it.
+      keeps_state: leave the state at the end in `directory`.
       describe: step, counted from 0 -> its name and its images, for messages.
     """
 
@@ -68,6 +66,7 @@ class Loop:
     images_per_epoch: int
     saturation: Saturation
     checkpoint_seconds: float
+    keeps_state: bool = False
     describe: Callable[[int], str] = "step {}".format
 
 
@@ -92,7 +91,7 @@ class _Run:
         self.sums: dict[str, float] = {}  # of the current epoch's scalars
         self.ended = False
         self.seconds_before = 0.0  # of training before an interruption
-        self.saved_step = -1
+        self.saved_step, self.saved_name = -1, ""
         self._restore()
         self.state = replicate(self.state)
         self.done = int(self.state.step)
@@ -180,41 +179,33 @@ class _Run:
 
     def save(self) -> None:
         """Writes the periodic checkpoint; the previous one stays until the new one is complete."""
-        if self.done == self.saved_step:  # writing it again would first remove what is there
+        self._drain()
+        name = f"step_{self.done}{'_not_validated' if self.to_validate else ''}"
+        if name == self.saved_name:  # writing it again would first remove what is there
             self.saved = time.perf_counter()
             return
-        self._drain()
         progress = {
+            "step": self.done,
+            "kept": self.kept is not None,
             "identity": self.loop.identity,
             "sums": self.sums,
             "seconds": self.seconds,
             "saturation": self.loop.saturation.progress(),
             "ended": self.ended,
         }
-        name = f"step_{self.done}"
         tree = jax.device_get(_tree(self.state, self.kept))
         self.finite([tree["state"]["params"], tree["state"]["batch_stats"]])
-        checkpoints.save(self.loop.directory / name, tree)
-        self.saved, self.saved_step = time.perf_counter(), self.done
-        if not processes.first():
-            return
-        marker = self.loop.directory / "latest.json"
-        partial = marker.with_suffix(".partial")
-        record = {"checkpoint": name, "kept": self.kept is not None, **progress}
-        partial.write_text(json.dumps(digests.sealed(record, digests.taken(self.loop.directory, name))))
-        partial.replace(marker)
-        for earlier in self.loop.directory.glob("step_*"):
-            if earlier.name != name:
-                shutil.rmtree(earlier)
+        periodic.save(self.loop.directory, name, tree, progress)
+        self.saved, self.saved_step, self.saved_name = time.perf_counter(), self.done, name
 
     def _restore(self) -> None:
-        progress = processes.agreed(_latest(self.loop.directory))
+        progress = processes.agreed(periodic.latest(self.loop.directory))
         if progress is None:
             return
         like = _tree(self.state, self.model if progress["kept"] else None)
         tree = checkpoints.load(self.loop.directory / progress["checkpoint"], like)
         self.state = TrainState(**tree["state"])
-        self.saved_step = int(self.state.step)
+        self.saved_step, self.saved_name = int(self.state.step), progress["checkpoint"]
         self.kept = place(Model(**tree["kept"])) if progress["kept"] else None
         self.sums, self.seconds_before = progress["sums"], progress["seconds"]
         self.loop.saturation.restore(progress["saturation"])
@@ -228,28 +219,6 @@ def _tree(state: TrainState, kept: Model | None) -> dict[str, Any]:
 
 def _fields(node: Any) -> dict[str, Any]:
     return {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
-
-
-def _latest(directory: Path) -> dict[str, Any] | None:
-    if not (marker := directory / "latest.json").exists():
-        return None
-    try:
-        progress, files = digests.read(marker, required=PROGRESS)
-        if wrong := digests.damage(directory, files):
-            raise ValueError(wrong)
-    except ValueError as error:
-        raise digests.damaged(error, directory, trains="the phase") from error
-    return progress
-
-
-def interrupted_at(directory: Path) -> tuple[int, str] | None:
-    """The step and the identity of a phase's periodic checkpoint, if this process sees one.
-
-    Raises:
-      UserError: it is damaged.
-    """
-    latest = _latest(directory)
-    return None if latest is None else (int(latest["checkpoint"].removeprefix("step_")), latest["identity"])
 
 
 def fit(loop: Loop, state: TrainState) -> Fitted:
@@ -293,7 +262,7 @@ def _trained(run: _Run) -> Fitted:
         loop.on_epoch(run.finish_epoch() | costs)
     jax.block_until_ready(run.state)
     long = time.perf_counter() - run.saved > min(LONG_SECONDS, loop.checkpoint_seconds)
-    if any(processes.highest([long, stopping.requested() or 0])):
+    if any(processes.highest([loop.keeps_state, long, stopping.requested() or 0])):
         run.save()
     model = run.model if run.kept is None else run.kept
     run.finite(jax.device_get([model.params, model.batch_stats]))

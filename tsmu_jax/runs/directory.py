@@ -11,7 +11,7 @@ from tsmu_jax import digests, locks
 from tsmu_jax.configuration import flatten
 from tsmu_jax.declaration import Scope
 from tsmu_jax.errors import UserError
-from tsmu_jax.learning import checkpoints, processes, responses
+from tsmu_jax.learning import checkpoints, periodic, processes, responses
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import PARTS, Tree
 from tsmu_jax.runs.files import PARTIAL, link, replacing, write_json, write_record
@@ -138,19 +138,46 @@ class PhaseDirectory(Sealed):
 
     @property
     def periodic(self) -> Path:
-        """Checkpoints of a phase under way; gone when it is finished."""
+        """The checkpoint of a phase under way."""
         return self.path / "unfinished"
 
+    @property
+    def state(self) -> Path:
+        """The periodic checkpoint at the end, where the record says that it is kept."""
+        return self.path / "state"
+
     def finish(self, model: Model, record: Mapping[str, Any]) -> None:
-        """Saves the phase. The record comes last: it says that all else is there."""
+        """Saves the phase. The record comes last: it says that all else is there.
+
+        Args:
+          record: with the key "continued" the last periodic checkpoint is kept.
+        """
         checkpoints.save(self.checkpoint, {"params": model.params, "batch_stats": model.batch_stats})
         self.seal(record)
         self.tidy()
 
     def tidy(self) -> None:
-        """Removes the periodic checkpoints, which a finished phase no longer needs."""
-        if processes.first():
-            shutil.rmtree(self.periodic, ignore_errors=True)
+        """Removes the periodic checkpoint of a finished phase, or keeps it for a run with more epochs."""
+        if not processes.first():
+            return
+        if (self.record() or {}).get("continued") and self.periodic.exists():
+            self.periodic.replace(self.state)
+        shutil.rmtree(self.periodic, ignore_errors=True)
+
+    def state_of(self, continued: str) -> int:
+        """The steps after which a state is kept for phases with this key; 0 where none is, or it is damaged."""
+        try:
+            if self.state.exists() and (self.record() or {}).get("continued") == continued:
+                return (periodic.interrupted_at(self.state) or (0, ""))[0]
+        except UserError:
+            pass
+        return 0
+
+    def go_on_from(self, other: "PhaseDirectory", key: str) -> None:
+        """Begins this phase with the state at the end of one that is the same, but has fewer epochs."""
+        with replacing(self.periodic) as partial:
+            shutil.copytree(other.state, partial, copy_function=link)
+            periodic.rename(partial, key)
 
     def model(self) -> Model:
         """Reads the finished phase's parameters and statistics. Raises UserError where they are damaged."""
@@ -165,13 +192,13 @@ class PhaseDirectory(Sealed):
         The record names the run that has trained it.
         """
 
-        def periodic(folder: str, names: list[str]) -> list[str]:
-            return [name for name in names if Path(folder, name) == other.periodic]
+        def states(folder: str, names: list[str]) -> list[str]:
+            return [name for name in names if Path(folder, name) in (other.periodic, other.state)]
 
-        record = other.record() or {}
+        record = {key: value for key, value in (other.record() or {}).items() if key != "continued"}
         for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
             with replacing(target) as partial:
-                shutil.copytree(source, partial, ignore=periodic, copy_function=link)
+                shutil.copytree(source, partial, ignore=states, copy_function=link)
                 if target == self.path:
                     files = digests.read(other.path / self.name)[1]
                     write_record(partial / self.name, {"trained_in": other.path.parents[1].name, **record}, files)
@@ -213,7 +240,8 @@ def _refuse_other(path: Path, stored: Mapping[str, Any], config: Config, images:
     refused = [key for key in differing if scopes[key] not in without_effect]
     if refused:
         changes = ", ".join(f"{key} (was {before.get(key)!r}, is {now.get(key)!r})" for key in refused)
-        raise UserError(f"--workdir={path}: holds a run with another configuration: {changes}; name another one")
+        beside = "name another one; beside this one it takes over what is the same"
+        raise UserError(f"--workdir={path}: holds a run with another configuration: {changes}; {beside}")
     if not same_images:
         raise UserError(
             f"--workdir={path}: holds a run on other images, or an update of another model; name another one"

@@ -60,9 +60,35 @@ class Experiment:
 
     @functools.cached_property
     def _stage_keys(self) -> tuple[str, ...]:
-        images = {name: self.data.fingerprint(name) for name in self.data.ecoregions}
-        parent = self.start.key if self.start else ""
-        return keys.phase_keys(self.config, self.stages, images, parent=parent)
+        return keys.phase_keys(self.config, self.stages, self._fingerprints, parent=self._first_parent)
+
+    @property
+    def _first_parent(self) -> str:
+        return self.start.key if self.start else ""
+
+    @functools.cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        return {name: self.data.fingerprint(name) for name in self.data.ecoregions}
+
+    def keeps_state(self, stage: Stage) -> bool:
+        """Whether Adam's state after a stage is kept: after the last one, if more epochs can go on from it."""
+        last = stage.index == len(self.stages)
+        return last and self.config.keep_state and self.continued_key(stage) is not None
+
+    def continued_key(self, stage: Stage) -> str | None:
+        """The key of a stage but for the number of its epochs: where it is equal, more epochs go on from fewer.
+
+        None where the number of epochs decides the first ones too, by the rate's schedule.
+        """
+        if self.config.optimizer.schedule != "constant":
+            return None
+        config = dataclasses.replace(
+            self.config, epochs=dataclasses.replace(self.config.epochs, **{stage.phase.settings: 0})
+        )
+        before = self._stage_keys[: stage.index - 1]
+        parent = before[-1] if before else self._first_parent
+        (key,) = keys.phase_keys(config, [stage], self._fingerprints, parent=parent)
+        return keys.digest([key, self.kept_features(stage) > 0])  # features may be stored at another precision
 
     def autoencoder_key(self, ecoregion: str) -> str:
         """The key of an ecoregion's autoencoder."""

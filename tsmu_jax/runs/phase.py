@@ -11,8 +11,9 @@ from PIL import Image
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.evaluate import Outcome, TestSet, balanced, evaluate, phase_scores, to_original_size
 from tsmu_jax.learning import processes
-from tsmu_jax.learning.fit import Fitted, Loop, fit, interrupted_at
+from tsmu_jax.learning.fit import Fitted, Loop, fit
 from tsmu_jax.learning.parallel import place
+from tsmu_jax.learning.periodic import interrupted_at
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.trace import traced
@@ -158,6 +159,7 @@ def training_loop(
         images_per_epoch=draws.images_per_epoch,
         saturation=Saturation(**dataclasses.asdict(config.early_stopping)),
         checkpoint_seconds=60 * config.checkpoint_minutes,
+        keeps_state=experiment.keeps_state(stage),
         describe=lambda step: _described(experiment, stage, step),
     )
 
@@ -196,8 +198,10 @@ def _trained(experiment: Experiment, stage: Stage, fitted: Fitted, recording_sec
     """The record of a stage's training."""
     params, stats = fitted.model.params, fitted.model.batch_stats
     flops, memory = step_costs(experiment, stage, fitted.model)
+    continued = {"continued": experiment.continued_key(stage)} if experiment.keeps_state(stage) else {}
     return {
         "key": experiment.stage_key(stage),
+        **continued,
         "decoders": {"old": list(stage.old_decoders), "new": list(stage.new_decoders)},
         "steps": fitted.steps,
         "result": {

@@ -14,8 +14,8 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import verdict
 from tsmu_jax.evaluation.intervals import Interval
 from tsmu_jax.learning import checkpoints, processes
-from tsmu_jax.learning.fit import interrupted_at
 from tsmu_jax.learning.parallel import place
+from tsmu_jax.learning.periodic import interrupted_at
 from tsmu_jax.learning.state import Model, add_decoder
 from tsmu_jax.runs import choice, estimate, keys, metrics_log, update
 from tsmu_jax.runs.directory import RunDirectory
@@ -79,6 +79,7 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
             choice.arrive(experiment, run, stage.arrived)
             directory, finished = run.phase(stage.directory), found[stage.index]
             if finished is None:
+                _go_on(experiment, stage, run, log, steps)
                 model, record = run_stage(experiment, stage, model, directory, log, steps)
             else:
                 model, record = _take_over(finished, experiment, stage, run, log, steps, console)
@@ -219,6 +220,24 @@ def _take_over(
         record = assess(experiment, stage, model, directory, record)
         directory.rewrite(record)
     return model, record
+
+
+def _go_on(experiment: Experiment, stage: Stage, run: RunDirectory, log: metrics_log.MetricsLog, steps: int) -> None:
+    """Takes the state of the same phase with fewer epochs from a run beside, unless this one's training has begun."""
+    own, key, found = run.phase(stage.directory), experiment.continued_key(stage), None
+    if processes.first() and key and experiment.config.reuse and not own.periodic.exists():
+        most = experiment.epochs(stage) * experiment.data.draws(stage).steps_per_epoch
+        kept = {str(other.path): other.phase(stage.directory).state_of(key) for other in run.siblings()}
+        fewer = {path: done for path, done in kept.items() if 0 < done < most}
+        found = max(fewer, key=fewer.__getitem__, default=None)
+    if (path := processes.agreed(found)) is None:
+        return
+    other = RunDirectory(Path(path))
+    processes.console().print(f"{stage.phase.name}: goes on where {other.path.name} ended, which has fewer epochs")
+    _copy_metrics(other, stage, log, steps)
+    if processes.first():
+        own.go_on_from(other.phase(stage.directory), experiment.stage_key(stage))
+    processes.meet()  # the others read the copy
 
 
 def _copy_metrics(other: RunDirectory, stage: Stage, log: metrics_log.MetricsLog, steps: int) -> None:
