@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,19 @@ def taken(directory: Path, *parts: str) -> dict[str, tuple[int, str]]:
     return {path.relative_to(directory).as_posix(): _of(path) for path in paths if path.is_file()}
 
 
-def damage(directory: Path, files: Files) -> str | None:
-    """Names the first file that is not as `taken` found it, and what is wrong with it; None where all are."""
+def damage(directory: Path, files: Files, *, largest: float = math.inf) -> str | None:
+    """Names the first file that is not as `taken` found it, and what is wrong with it; None where all are.
+
+    Args:
+      largest: bytes of a file; of larger ones the size alone is looked at.
+    """
     for name, (size, digest) in files.items():
         path = directory / name
         try:
             found = path.stat().st_size
             if found != size:
                 return f"{path}: {found} bytes instead of {size}"
-            if _of(path)[1] != digest:
+            if size <= largest and _of(path)[1] != digest:
                 return f"{path}: has changed since it was written"
         except OSError as error:
             return f"{path}: cannot be read ({error.strerror})"

@@ -162,18 +162,22 @@ def newest(runs: Path) -> str:
 
 
 def outcome(runs: Path) -> dict[str, str]:
+    """What both runs hold: {file or phase: digest}, see `outcome_of`."""
+    return {f"{run}/{name}": found for run in RUNS for name, found in outcome_of(runs / run).items()}
+
+
+def outcome_of(run: Path) -> dict[str, str]:
     """What two equal runs have in common: {file or phase: SHA-256 of its bytes, of its values without times}.
 
     TensorBoard's files, pictures and the closing table, which hold times, and the lock are left out.
     """
     found = {}
-    for run in (runs / name for name in RUNS):
-        for path in sorted(run.rglob("*")):
-            name = str(path.relative_to(runs))
-            if path.name == "checkpoint" and path.is_dir():
-                found[name] = _digest(_plain(checkpoints.load(path)))
-            elif path.is_file() and not _LEFT_OUT & set(path.parts):
-                found[name] = _digest(_content(path))
+    for path in sorted(run.rglob("*")):
+        name = str(path.relative_to(run))
+        if path.name == "checkpoint" and path.is_dir():
+            found[name] = _digest(_plain(checkpoints.load(path)))
+        elif path.is_file() and not _LEFT_OUT & set(path.parts):
+            found[name] = _digest(_content(path))
     return found
 
 

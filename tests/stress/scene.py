@@ -9,12 +9,16 @@ from tsmu_jax.data.folder import FolderSource
 
 def tiny_run(root: Path) -> Path:
     """Trains a tiny TSMU run in `root`, on images that it writes there. Returns its directory."""
+    train(write_images(root / "images", ("etf", "nad")), root / "run")
+    return root / "run"
+
+
+def train(images: Path, run: Path) -> None:
+    """Trains the tiny run, or what is not finished of it."""
     from tsmu_jax.train import train_and_evaluate
 
-    images = write_images(root / "images", ("etf", "nad"))
     changes = {"epochs__initial": 1, "epochs__freeze": 1, "epochs__joint_fine_tuning": 1, "selection__epochs": 1}
-    train_and_evaluate(configuration(images, old="etf", new="nad", **changes), root / "run")
-    return root / "run"
+    train_and_evaluate(configuration(images, old="etf", new="nad", reuse=False, **changes), run)
 
 
 def prepared_dataset(root: Path) -> Path:

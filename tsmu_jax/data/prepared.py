@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 
+from tsmu_jax import digests
 from tsmu_jax.data import images, masks, prepared_index
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
@@ -43,6 +44,8 @@ __all__ = [
 _SPLIT = "pairs"  # which of them are tested on is decided when they are read: see splits.py
 _VERSION = "1.0.0"
 _IMAGES = ("pre", "post", "mask")
+_LARGE = 2**20  # bytes
+_AGAIN = "remove the dataset and prepare it again"
 _BATCH = 16  # rows encoded at once, and held in memory
 
 
@@ -96,11 +99,12 @@ class PreparedSource:
             raise UserError(f"{data_dir}: no prepared dataset; write one with python -m tsmu_jax.prepare")
         index = prepared_index.read(Path(data_dir))
         chosen = chosen_ecoregions(index.entries, ecoregions, where=str(data_dir))
+        self._data_dir = Path(data_dir)
         self._rows: list[tuple[Any, int]] = []  # TFDS data source, position in it
         infos: list[PairInfo] = []
         for name in chosen:
             entries = index.entries[name]
-            rows = _open(Path(data_dir), name, expected=len(entries))
+            rows = _open(Path(data_dir), name, index.files, expected=len(entries))
             for position, entry in enumerate(entries):
                 if require_pre and not entry.has_pre:
                     raise UserError(
@@ -119,8 +123,11 @@ class PreparedSource:
     def __getitem__(self, index: int) -> Pair:
         """Decodes one pair at its original size, the very bits that were written."""
         rows, position = self._rows[index]
-        row = rows[position]
         info = self.infos[index]
+        try:
+            row = rows[position]
+        except Exception as error:  # as in `_open`
+            raise _unreadable(self._data_dir, info.ecoregion, error) from error
         where = f"{info.ecoregion}/{info.id}"
         return Pair(
             pre=images.decode_rgb(row["pre"], f"{where} (pre)") if row["has_pre"] else None,
@@ -250,8 +257,14 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
-def _open(data_dir: Path, name: str, *, expected: int) -> Any:
-    """Random access to the rows of one ecoregion, images left encoded."""
+def _open(data_dir: Path, name: str, files: digests.Files, *, expected: int) -> Any:
+    """Random access to the rows of one ecoregion, images left encoded.
+
+    Of large files the size alone is looked at now: ArrayRecord checks what it reads.
+    """
+    own = {file: each for file, each in files.items() if file.startswith(f"{DATASET}/{name}/")}
+    if wrong := digests.damage(data_dir, own, largest=_LARGE):
+        raise UserError(f"{wrong}; {_AGAIN}")
     decoders = {key: tfds.decode.SkipDecoding() for key in _IMAGES}
     try:
         with _quiet():
@@ -260,7 +273,12 @@ def _open(data_dir: Path, name: str, *, expected: int) -> Any:
         found = len(rows)
         rows[found - 1]  # opens the file, which is lost or cut off if this fails
     except Exception as error:  # TFDS and ArrayRecord raise whatever their libraries do
-        raise UserError(f"{data_dir}: ecoregion {name!r} cannot be read ({error}); prepare it again") from error
+        raise _unreadable(data_dir, name, error) from error
     if found != expected:
-        raise UserError(f"{data_dir}: ecoregion {name!r} has {found} of {expected} pairs; prepare it again")
+        raise UserError(f"{data_dir / DATASET / name}: has {found} of {expected} pairs; {_AGAIN}")
     return rows
+
+
+def _unreadable(data_dir: Path, name: str, error: Exception) -> UserError:
+    said = " ".join(str(error).split())
+    return UserError(f"{data_dir / DATASET / name}: cannot be read ({said}); {_AGAIN}")

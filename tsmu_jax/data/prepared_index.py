@@ -1,12 +1,14 @@
 """The index of a prepared dataset: what is known of every pair without decoding it, and the fingerprints."""
 
 import json
+import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from tsmu_jax import digests
 from tsmu_jax.data.copies import SIDE
-from tsmu_jax.data.layout import index_path
+from tsmu_jax.data.layout import DATASET, index_path
 from tsmu_jax.data.source import Footprint, Intensities, PairInfo, PairSource, Sketch, Skipped
 from tsmu_jax.errors import UserError
 
@@ -25,12 +27,18 @@ class Entry(NamedTuple):
 
 
 class Index(NamedTuple):
-    """What the index holds. Attributes: fingerprints, entries: by ecoregion."""
+    """What the index holds.
+
+    Attributes:
+      fingerprints, entries: by ecoregion.
+      files: sizes and digests of the dataset's other files; {} where an earlier release wrote it.
+    """
 
     schema: int
     fingerprints: dict[str, str]
     entries: dict[str, list[Entry]]
     skipped: tuple[Skipped, ...]
+    files: digests.Files = types.MappingProxyType({})
 
 
 def write(source: PairSource, entries: Mapping[str, Sequence[Mapping[str, Any]]], data_dir: Path) -> None:
@@ -44,7 +52,8 @@ def write(source: PairSource, entries: Mapping[str, Sequence[Mapping[str, Any]]]
         "ecoregions": dict(entries),
         "skipped": [skip._asdict() for skip in source.skipped],
     }
-    index_path(data_dir).write_text(json.dumps(index, indent=1), encoding="utf-8")
+    sealed = digests.sealed(index, digests.taken(data_dir, DATASET))
+    index_path(data_dir).write_text(json.dumps(sealed, indent=1), encoding="utf-8")
 
 
 def read(data_dir: Path) -> Index:
@@ -52,7 +61,7 @@ def read(data_dir: Path) -> Index:
     path = index_path(data_dir)
     again = "remove the dataset and prepare it again"
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index, files = digests.read(path)
         if index["schema"] not in READABLE:
             raise UserError(f"{path}: written by another release; {again}")
         entries = {name: [_entry(name, one) for one in listed] for name, listed in index["ecoregions"].items()}
@@ -60,7 +69,7 @@ def read(data_dir: Path) -> Index:
         skipped = tuple(Skipped(**entry) for entry in index["skipped"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: damaged ({error!r}); {again}") from None
-    return Index(index["schema"], fingerprints, entries, skipped)
+    return Index(index["schema"], fingerprints, entries, skipped, files)
 
 
 def _entry(ecoregion: str, plain: Mapping[str, Any]) -> Entry:
