@@ -151,6 +151,7 @@ def test_a_prepared_dataset_keeps_what_tells_copies(folder: Path, tmp_path: Path
 
     index = tmp_path / "out" / "landslide_pairs" / "index.json"
     content = json.loads(index.read_text())
+    del content["digest"], content["files"]
     for entry in (entry for entries in content["ecoregions"].values() for entry in entries):
         del entry["sketches"]
     index.write_text(json.dumps(content | {"schema": 4}))  # of the release before

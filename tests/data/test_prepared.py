@@ -141,13 +141,24 @@ def array_records(data_dir: Path) -> Path:
     return next((data_dir / "landslide_pairs" / "nad").rglob("*.array_record*"))
 
 
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda d: array_records(d).unlink(), "ecoregion 'nad' cannot be read"),
-        (lambda d: array_records(d).write_bytes(b""), "ecoregion 'nad' cannot be read"),
-        (lambda d: array_records(d).write_bytes(array_records(d).read_bytes()[:100]), "ecoregion 'nad' cannot be read"),
+        (lambda d: array_records(d).unlink(), r"/nad/.*array_record.*: cannot be read"),
+        (lambda d: array_records(d).write_bytes(b""), r"/nad/.*array_record.*: 0 bytes instead of"),
+        (
+            lambda d: array_records(d).write_bytes(array_records(d).read_bytes()[:100]),
+            r"/nad/.*array_record.*: 100 bytes instead of",
+        ),
         (lambda d: (d / "landslide_pairs" / "index.json").write_text("{"), "damaged"),
+        (lambda d: flip(array_records(d)), "has changed since it was written; remove the dataset and prepare it again"),
+        (lambda d: flip(d / "landslide_pairs" / "index.json"), "damaged .*has changed since it was written"),
     ],
 )
 def test_damaged_files_are_named(
@@ -157,6 +168,16 @@ def test_damaged_files_are_named(
     damage(tmp_path)
     with pytest.raises(UserError, match=message):
         PreparedSource(tmp_path, require_pre=False)
+
+
+def test_a_changed_byte_of_a_large_file_is_named_when_it_is_read(
+    tmp_path: Path, source: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared.write(source, tmp_path)
+    flip(array_records(tmp_path))
+    monkeypatch.setattr(prepared, "_LARGE", 0)
+    with pytest.raises(UserError, match=r"/nad: cannot be read \(.*; remove the dataset and prepare it again"):
+        list(PreparedSource(tmp_path, require_pre=False))
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path, source: Listed) -> None:

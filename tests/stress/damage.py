@@ -95,7 +95,8 @@ class Readings:
         except UserError as error:
             said = str(error)
             below = [self._copy / part for part in (Path(case.file), *Path(case.file).parents) if part.name]
-            named = any(str(path) in said for path in below) and "\n" not in said
+            names = {Path(case.file).name, *map(str, below)}  # the file, or a directory that holds it
+            named = any(name in said for name in names) and "\n" not in said
             return "named" if named else f"not named: {said}"
         except Exception as error:
             return "".join(traceback.format_exception(error, limit=-4))
