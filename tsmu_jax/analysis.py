@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tsmu_jax import configuration
+from tsmu_jax import configuration, digests
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.selection import choose
 from tsmu_jax.learning.autoencoders import downsample, reconstruction_errors
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import Network, Tree, forward, make_network
 from tsmu_jax.runs.directory import PhaseDirectory, RunDirectory
+
+_RESTORE = "restore it from a copy, or load_model what the run has saved"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -197,4 +198,7 @@ def _config(path: Path) -> dict[str, Any]:
     config = path / "config.json"
     if not config.exists():
         raise UserError(f"{path}: no run here (it has no config.json)")
-    return json.loads(config.read_text())["config"]
+    found = digests.read_or_refuse(config, remedy=_RESTORE).get("config")
+    if not isinstance(found, dict):
+        raise UserError(f"{config}: holds no configuration of a run; {_RESTORE}")
+    return found

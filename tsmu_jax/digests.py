@@ -45,7 +45,7 @@ def damage(directory: Path, files: Files, *, largest: float = math.inf) -> str |
 
 def sealed(record: Mapping[str, Any], files: Files) -> dict[str, Any]:
     """The record with the digests of the files beside it, and with its own."""
-    whole = json.loads(json.dumps({**record, FILES: files}))
+    whole = json.loads(json.dumps({**record, FILES: files} if files else record))
     return {**whole, DIGEST: _of_record(whole)}
 
 
@@ -72,6 +72,21 @@ def read(path: Path, *, required: Collection[str] = ()) -> tuple[dict[str, Any],
         raise ValueError(f"{path}: lacks {', '.join(missing)}")
     files = record.pop(FILES, {}) if digest is not None else {}
     return record, {name: (int(size), str(found)) for name, (size, found) in files.items()}
+
+
+def read_or_refuse(path: Path, *, remedy: str) -> dict[str, Any]:
+    """Reads a record as `read` does.
+
+    Args:
+      remedy: what to do where it is damaged.
+
+    Raises:
+      UserError: it is damaged; names the file and the remedy.
+    """
+    try:
+        return read(path)[0]
+    except ValueError as error:
+        raise UserError(f"{error}; {remedy}") from error
 
 
 def damaged(what: object, directory: Path, *, trains: str) -> UserError:

@@ -8,11 +8,18 @@ from typing import Any
 
 from tsmu_jax.errors import UserError
 
-GO_ON = "what was finished is kept: make room and run the same command again"
 NO_DEVICE = "{}: this machine has no such device that JAX can use; unset it, or set JAX_PLATFORMS=cpu"
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_SAYS_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+# The system's error numbers: what they mean, and what to do about it.
+_DISK = {
+    errno.ENOSPC: ("there is no room left on its disk", "make room"),
+    errno.EDQUOT: ("there is no room left on its disk", "make room"),
+    errno.EROFS: ("its file system is read-only", "make it writable"),
+    errno.EACCES: ("permission denied", "make it writable"),
+    errno.EPERM: ("permission denied", "make it writable"),
+    errno.EIO: ("its disk reports an error", "look after the disk"),
+    errno.ESTALE: ("its network file system has lost it", "mount it again"),
+}
 _PATH = re.compile(r"[\"'`](/[^\"'`\n]+)[\"'`]")
 _NO_BACKEND = re.compile(r"unable to initialize backend '(\w+)'|unknown backend:? '?(\w+)", re.IGNORECASE)
 _NO_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|out of memory|failed to allocate|unable to allocate", re.IGNORECASE)
@@ -45,10 +52,10 @@ def explained(error: BaseException, *, place: str = "", config: Mapping[str, Any
     """
     for each in _chain(error):
         said = str(each)
-        if (isinstance(each, OSError) and each.errno in _FULL) or _SAYS_FULL.search(said):
+        if problem := _of_the_disk(each):
             named = _PATH.search(said)
             path = getattr(each, "filename", None) or (named[1] if named else place) or "a file"
-            return f"{path}: there is no room left on its disk; {GO_ON}"
+            return f"{path}: {problem}"
         if isinstance(each, UnicodeEncodeError) and "surrogates" in each.reason:
             return f"{each.object[:200]!r}: holds a name that is not UTF-8; rename the file or directory"
     for each in _chain(error):
@@ -58,6 +65,15 @@ def explained(error: BaseException, *, place: str = "", config: Mapping[str, Any
             return NO_DEVICE.format(wanted)
         if isinstance(each, MemoryError) or _NO_MEMORY.search(str(each)):
             return _too_large(config)
+    return None
+
+
+def _of_the_disk(error: BaseException) -> str | None:
+    """What a disk or its file system refuses, by the error's number or, from other libraries, by the system's words."""
+    number, said = getattr(error, "errno", None), str(error).lower()
+    for one, (what, remedy) in _DISK.items():
+        if number == one or (number is None and os.strerror(one).lower() in said):
+            return f"{what}; what was finished is kept: {remedy} and run the same command again"
     return None
 
 

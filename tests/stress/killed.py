@@ -1,4 +1,4 @@
-"""A run and an update of its model in processes that are killed at a moment, and what they must leave in the end.
+"""A run and an update of its model in processes that meet with a fault, and what they must leave in the end.
 
 The first process imports everything once and forks the others before JAX starts: an attempt then costs its work alone.
 """
@@ -13,13 +13,15 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tests.runs.circle import configuration, write_images
+from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
 from tsmu_jax.runs import files
 
@@ -32,12 +34,22 @@ _LEFT_OUT = {"checkpoint", "tensorboard", "figures", "results.md", ".lock"}
 TIMEOUT_SECONDS = 300.0
 
 
+def kill_oneself() -> None:
+    """As the kernel does that has no memory left."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """When a process kills itself or is killed: after some seconds, or before its n-th change of a file."""
+    """When a process meets with its fault: after some seconds, or before its n-th change of a file.
+
+    Attributes:
+      fault: what happens before the change; by default the process kills itself. After `seconds` it is always killed.
+    """
 
     seconds: float | None = None
     change: int | None = None
+    fault: Callable[[], None] = kill_oneself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +57,10 @@ class Attempt:
     """How a process ended.
 
     Attributes:
-      finished: it was not killed.
+      finished: nothing kept it from finishing.
       seconds: that it ran.
       changes: of files that it had made, where it was not killed.
+      refused: the one line with which it ended by itself.
       where: the newest directory that had changed when it was killed, as "second/phases/01_freeze".
     """
 
@@ -55,6 +68,7 @@ class Attempt:
     seconds: float
     changes: int = 0
     where: str = ""
+    refused: str = ""
 
 
 class Scene:
@@ -94,6 +108,8 @@ class Scene:
             said = receiver.recv()
         if isinstance(said, int):
             return Attempt(True, seconds, said)
+        if isinstance(said, tuple):
+            return Attempt(False, seconds, where=newest(self.runs), refused=said[0])
         if said is None and (moment.seconds if timed_out else process.exitcode == -signal.SIGKILL):
             return Attempt(False, seconds, where=newest(self.runs))
         raise RuntimeError(said or f"the process hung or ended with code {process.exitcode} after {seconds:.0f} s")
@@ -108,7 +124,7 @@ def _work(root: Path, moment: Moment, sender: Any) -> None:
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    changes = _counted(root / "runs", moment.change)
+    changes = _counted(root / "runs", moment)
     try:
         from tsmu_jax.train import train_and_evaluate
 
@@ -116,16 +132,17 @@ def _work(root: Path, moment: Moment, sender: Any) -> None:
         train_and_evaluate(configuration(root / "old", old="etf", new="nad", **often), root / "runs" / RUNS[0])
         update = {"start": str(root / "runs" / RUNS[0]), "update__max_forgetting": 0.9}
         train_and_evaluate(configuration(root / "new", **update, **often), root / "runs" / RUNS[1])
-    except BaseException:
-        import traceback
+    except BaseException as error:
+        from tsmu_jax import machine
 
-        sender.send(traceback.format_exc())
-        raise
+        line = str(error) if isinstance(error, UserError) else machine.explained(error, place=str(root / "runs"))
+        sender.send((line,) if line else traceback.format_exc())
+        os._exit(2)  # what is left to be written may not be writable
     sender.send(len(changes))
 
 
-def _counted(directory: Path, last: int | None) -> list[str]:
-    """Notes every change of a file under `directory` from now on; kills this process before the `last` one."""
+def _counted(directory: Path, moment: Moment) -> list[str]:
+    """Notes every change of a file under `directory` from now on, and calls the fault before the one it comes at."""
     changes: list[str] = []
     prefix = str(directory)
 
@@ -133,9 +150,9 @@ def _counted(directory: Path, last: int | None) -> list[str]:
         if not (event in _CHANGING or (event == "open" and _writes(arguments))):
             return
         if any(isinstance(each, str | os.PathLike) and os.fspath(each).startswith(prefix) for each in arguments[:2]):
-            if len(changes) == last:
-                os.kill(os.getpid(), signal.SIGKILL)
             changes.append(event)
+            if len(changes) - 1 == moment.change:
+                moment.fault()
 
     sys.addaudithook(hook)
     return changes

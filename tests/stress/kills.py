@@ -62,6 +62,8 @@ def _killed(scene: Scene, random: np.random.Generator, whole: Attempt, where: co
         else Moment(change=int(random.integers(whole.changes)))
     )
     attempt = scene.attempt(moment)
+    if attempt.refused:
+        raise RuntimeError(attempt.refused)
     if not attempt.finished:
         where[attempt.where or "before the first file"] += 1
     return attempt

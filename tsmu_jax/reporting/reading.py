@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tsmu_jax import digests
 from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics, probabilities
@@ -17,6 +18,7 @@ from tsmu_jax.reporting.runs import Choice, ChoiceScores, PhaseResult, Run, Test
 from tsmu_jax.runs.plan import START_DIRECTORY, Stage, stages, start_stage
 from tsmu_jax.settings import SETTINGS
 
+LEAVE_OUT = "leave its run out"
 DEPTH = 2  # of run directories below a directory that is none
 
 
@@ -85,12 +87,18 @@ def _beneath(path: Path, depth: int) -> Iterator[Path]:
 
 
 def _config(path: Path) -> Mapping[str, Any] | None:
-    """The configuration of a run; None where `config.json` is missing or another program's."""
+    """The configuration of a run; None where `config.json` is missing or another program's.
+
+    Raises:
+      UserError: it is a run's, and damaged.
+    """
+    file = path / "config.json"
     try:
-        config = json.loads((path / "config.json").read_text())["config"]
-        flat = flatten(config)
+        flat = flatten(digests.read(file)[0]["config"])
         return flat if {"method", "old", "new", "seed", "data.size"} <= flat.keys() else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if (path / "phases").is_dir():
+            raise UserError(f"{file}: not what a run writes ({error}); {LEAVE_OUT}") from error
         return None
 
 
@@ -130,16 +138,16 @@ def _plan(
     if not file.exists():
         return ()
     try:
-        route = json.loads(file.read_text())["route"]
+        route = digests.read(file)[0]["route"]
         plan = stages(method, old_ecoregions, new_ecoregions, start=route)
         return (start_stage(plan, old_ecoregions, new_ecoregions, route), *plan)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
+        raise UserError(f"{file}: not what a run writes ({error}); {LEAVE_OUT}") from error
 
 
 def _choice(file: Path) -> Choice | None:
     try:
-        selection = json.loads(file.read_text()).get("selection")
+        selection = digests.read(file)[0].get("selection")
         if not selection:
             return None
         margin, known = selection["margin"], list(next(iter(selection["confusion"].values())))
@@ -151,7 +159,7 @@ def _choice(file: Path) -> Choice | None:
             **{key: margin[key] for key in _MARGIN},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
+        raise UserError(f"{file}: not what a run writes ({error}); {LEAVE_OUT}") from error
 
 
 def _choice_scores(scores: Mapping[str, Any]) -> ChoiceScores:
@@ -182,7 +190,7 @@ def _histogram(counts: Mapping[str, Sequence[float]] | None) -> probabilities.Hi
 def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseResult:
     file = path / "phases" / stage.directory / "phase.json"
     try:
-        record = json.loads(file.read_text())
+        record, _ = digests.read(file)
         result = record["result"]
         tests = {
             name: TestScores(
@@ -207,7 +215,7 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
             **{key: result[key] for key in _COSTS},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file}: not what a run writes ({error!r}); leave its run out") from error
+        raise UserError(f"{file}: not what a run writes ({error}); {LEAVE_OUT}") from error
 
 
 _MARGIN = ("threshold", "review", "accuracy_of_rest", "decoder_accuracy_of_rest")

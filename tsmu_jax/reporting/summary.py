@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tsmu_jax import digests
 from tsmu_jax.data.pair_lists import PairList
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.mask import LANDSLIDE
@@ -61,7 +62,7 @@ def write_figures(
     canvas.save(phase_bars(results), folder / "phases.png")
     canvas.save(learning_curves({workdir.name: metrics_log.read(workdir)}), folder / "learning_curves.png")
     if "selection" in results:
-        chosen = json.loads((workdir / "selection" / "selection.json").read_text())["tests"]
+        chosen = digests.read_or_refuse(workdir / "selection" / "selection.json", remedy="remove it")["tests"]
         canvas.save(selection_figure(results["selection"], chosen), folder / "selection.png")
     write_thumbnails(tests, workdir)
 

@@ -1,6 +1,5 @@
 """Choosing the decoder (section V-E): one autoencoder for each ecoregion that arrives, and what they choose."""
 
-import json
 import time
 import zlib
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tsmu_jax import digests
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.errors import UserError
@@ -24,7 +24,7 @@ from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.models.tsmu import Tree, count
 from tsmu_jax.runs.directory import AutoencoderDirectory, RunDirectory
 from tsmu_jax.runs.experiment import Experiment
-from tsmu_jax.runs.files import write_json
+from tsmu_jax.runs.files import write_record
 from tsmu_jax.runs.keys import digest
 from tsmu_jax.runs.plan import Stage
 from tsmu_jax.runs.progress import PhaseProgress
@@ -128,7 +128,7 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
     threshold, path = experiment.config.selection.margin, run.selection / "selection.json"
     own = [experiment.stage_key(stage), experiment.tests_key(stage), threshold]
     key = digest([*own, *((run.autoencoder(name).record() or {})["key"] for name in candidates)])
-    stored = processes.agreed(json.loads(path.read_text()) if path.exists() else {})
+    stored = processes.agreed(digests.read_or_refuse(path, remedy=f"remove {path}") if path.exists() else {})
     if stored.get("key") != key:
         params = jax.device_put([run.autoencoder(name).params() for name in candidates])
         selected, tests = {}, {}
@@ -143,7 +143,7 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
         result = choice_scores(selected, candidates, threshold=threshold)
         trained = {name: (run.autoencoder(name).record() or {})["result"] for name in candidates}
         stored = {"key": key, "tests": tests, "result": {**result, "autoencoders": trained}}
-        write_json(path, stored)
+        write_record(path, stored, {})
     return stored["result"]
 
 

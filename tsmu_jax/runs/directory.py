@@ -1,7 +1,6 @@
 """A run directory: what is where, whose configuration it holds, which of its phases are finished."""
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints, periodic, processes, responses
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models.tsmu import PARTS, Tree
-from tsmu_jax.runs.files import PARTIAL, link, replacing, write_json, write_record
+from tsmu_jax.runs.files import PARTIAL, link, replacing, write_record
 from tsmu_jax.runs.provenance import provenance
 from tsmu_jax.runs.sealed import Sealed
 from tsmu_jax.settings import SETTINGS, Config
@@ -44,7 +43,7 @@ class RunDirectory:
             run._lock()
             run.check(config, images=images)  # another process may have claimed it before the lock
             if not run.config_path.exists():
-                write_json(run.config_path, provenance(config, images, command))
+                write_record(run.config_path, provenance(config, images, command), {})
         except OSError as error:
             reason = f"cannot be written ({error.strerror}); name another directory"
             raise UserError(f"--workdir={path}: {reason}") from error
@@ -54,18 +53,27 @@ class RunDirectory:
         """Raises UserError, as `claim` does, where a run of this configuration cannot go on; changes nothing."""
         names = [entry.name for entry in self.path.iterdir()] if self.path.exists() else []
         if self.config_path.name in names:
-            _refuse_other(self.path, _stored(self.config_path), config, images)
+            _refuse_other(self.path, self.stored(), config, images)
         elif any(name != locks.NAME and not name.endswith(PARTIAL) for name in names):
-            raise UserError(f"--workdir={self.path}: holds files but no run; name a new or empty directory")
+            lost = f", whose {self.config_path.name} is missing" if "phases" in names else ""
+            raise UserError(f"--workdir={self.path}: holds files but no run{lost}; name a new or empty directory")
 
     def _lock(self) -> None:
         """Keeps other processes out, until this object or the process ends, however it does."""
         self._held = locks.lock(self.path, "--workdir")
 
+    def stored(self) -> Mapping[str, Any]:
+        """Reads `config.json`. Raises UserError where it is damaged, or another program's."""
+        return _stored(self.config_path)
+
     @property
     def config_path(self) -> Path:
         """Resolved configuration, versions, revision and command."""
         return self.path / "config.json"
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Writes what is known of the run so far."""
+        write_record(self.results_path, results, {})
 
     @property
     def results_path(self) -> Path:
@@ -222,12 +230,9 @@ class AutoencoderDirectory(Sealed):
 
 def _stored(path: Path) -> Mapping[str, Any]:
     """Reads a run's `config.json`; another program's file of that name is refused."""
-    try:
-        stored = json.loads(path.read_text())
-        if isinstance(stored["config"], Mapping) and {"created", "versions", "git_revision"} <= stored.keys():
-            return stored
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass
+    stored = digests.read_or_refuse(path, remedy="name a new or empty --workdir")
+    if isinstance(stored.get("config"), Mapping) and {"created", "versions", "git_revision"} <= stored.keys():
+        return stored
     raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir")
 
 

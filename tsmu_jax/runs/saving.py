@@ -1,7 +1,6 @@
 """Saves the model at the end of a run, with all that is needed to apply it and to update it without the data."""
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -138,7 +137,7 @@ def _ecoregions(
 
 def _lineage(experiment: Experiment, run: RunDirectory) -> list[dict[str, Any]]:
     """Where the model comes from: one entry for each run, the oldest first."""
-    start, made = experiment.start, json.loads(run.config_path.read_text())
+    start, made = experiment.start, run.stored()
     entry = {
         "parent": start.saved.digest if start else None,
         "run": run.path.absolute().name,

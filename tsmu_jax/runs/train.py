@@ -86,7 +86,7 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
             steps += record["steps"]
             tested.append((stage.phase.name, record["tests"]))
             results["phases"].append(record["result"])
-            write_json(run.results_path, results)
+            run.write_results(results)
             if not stage.arrived:  # the first ecoregions, at the end of their phase
                 choice.arrive(experiment, run, experiment.old_ecoregions)
     if experiment.start:
@@ -97,13 +97,13 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
         results["update"] = {"parent": experiment.start.saved.digest, **judged, "drift": moved}
     differences = verdict.changes(tested, experiment.old_ecoregions, experiment.new_ecoregions)
     results["verdict"] = {name: _by_name(interval) for name, interval in differences.items()}
-    write_json(run.results_path, results)
+    run.write_results(results)
     selection = choice.evaluate_choice(experiment, run, experiment.stages[-1], model)
     if selection is not None:
         results["selection"] = selection
     accepted = results.get("update", {}).get("accepted", True)
     results["model"] = save_model(experiment, run, model, record, accepted=accepted).name
-    write_json(run.results_path, results)
+    run.write_results(results)
     return Finished(experiment, run, results, verdict.sentence(differences))
 
 

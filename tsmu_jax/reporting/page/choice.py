@@ -1,10 +1,10 @@
 """The choice of the decoder (section V-E): who was taken for whom, how clearly, and at what price."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tsmu_jax import digests
 from tsmu_jax.errors import UserError
 from tsmu_jax.reporting.charts import selection
 from tsmu_jax.reporting.charts.heat_map import heat_map
@@ -12,6 +12,7 @@ from tsmu_jax.reporting.choice_table import TITLES
 from tsmu_jax.reporting.comparison import Comparison, setting_of
 from tsmu_jax.reporting.page import parts
 from tsmu_jax.reporting.page.parts import Chart
+from tsmu_jax.reporting.reading import LEAVE_OUT
 from tsmu_jax.reporting.runs import Choice
 from tsmu_jax.reporting.table import Cell, Column, Table
 
@@ -41,7 +42,7 @@ def choices(comparison: Comparison) -> list[Chosen]:
 def _images(file: Path) -> _Images:
     """All test images; none of runs that kept no more than counts."""
     try:
-        tests: _Images = json.loads(file.read_text())["tests"] if file.exists() else {}
+        tests: _Images = digests.read_or_refuse(file, remedy=LEAVE_OUT)["tests"] if file.exists() else {}
         for one in tests.values():
             if not len(one["id"]) == len(one["chosen"]) == len([float(margin) for margin in one["margin"]]):
                 raise ValueError("lists of different lengths")

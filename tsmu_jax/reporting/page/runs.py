@@ -1,12 +1,13 @@
 """Each run: what it is, how well it ends, what it cost, and its configuration."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from tsmu_jax import digests
 from tsmu_jax.reporting.comparison import Comparison, setting_of
 from tsmu_jax.reporting.costs import update_costs
 from tsmu_jax.reporting.page import parts
+from tsmu_jax.reporting.reading import LEAVE_OUT
 from tsmu_jax.reporting.runs import Run
 from tsmu_jax.reporting.table import number
 
@@ -67,7 +68,7 @@ def _result(run: Run) -> Facts:
 
 
 def _origin(run: Run) -> Facts:
-    origin: Mapping[str, Any] = json.loads((run.path / "config.json").read_text())
+    origin: Mapping[str, Any] = digests.read_or_refuse(run.path / "config.json", remedy=LEAVE_OUT)
     facts = {key.replace("_", " "): str(origin[key]) for key in _PROVENANCE if origin.get(key)}
     versions = origin.get("versions") or {}
     facts["versions"] = ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -1,0 +1,132 @@
+"""Trains on a disk that is full, that turns read-only, and in directories that may not be written any more.
+
+    sudo python -m tests.stress.room
+
+A tiny run and an update of its model write to a tmpfs that is too small. Whenever they end, it grows a little and the
+same commands go on. Then the tmpfs turns read-only before random changes of files, and a user without rights loses the
+directories. Each time the program must say so in one line; in the end all must be equal, to the byte, to runs that met
+with nothing. The exit code is 1 where it is not. Only root may mount a tmpfs.
+"""
+
+import argparse
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tests.stress.killed import Attempt, Moment, Scene, leftovers, outcome
+
+NOBODY = 65534
+STEP_KIB = 128
+
+
+def _mount(*words: str, at: Path) -> None:
+    subprocess.run(["mount", *words, str(at)], check=True, capture_output=True)
+
+
+def turn_read_only(runs: Path) -> None:
+    """Only if no file is open for writing; the next change of a file tries again."""
+    subprocess.run(["mount", "-o", "remount,ro", str(runs)], check=False, capture_output=True)
+
+
+def lose_directories(runs: Path) -> None:
+    """Takes the right to write from all directories, and from this process the right to do so anyway."""
+    for folder in (runs, *(path for path in runs.rglob("*") if path.is_dir())):
+        folder.chmod(0o555)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def give_back(runs: Path) -> None:
+    """Undoes both."""
+    _mount("-o", "remount,rw", at=runs)
+    for folder in (runs, *(path for path in runs.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)
+
+
+def fill(scene: Scene, expected: dict[str, str], *, say: Callable[[str], None] = print) -> int:
+    """Lets the runs' disk grow by STEP_KIB whenever it is full. Returns how often it was."""
+    size, full, limit = STEP_KIB, 0, 2**20
+    _mount("-t", "tmpfs", "-o", f"size={size}k", "tmpfs", at=scene.runs)
+    while not (attempt := scene.attempt()).finished:
+        assert "there is no room left on its disk" in attempt.refused and size < limit, attempt.refused
+        full, size = full + 1, size + STEP_KIB
+        say(f"{size:6d} KiB; {attempt.where or 'at the start'}: {_short(attempt)}")
+        _mount("-o", f"remount,size={size}k", at=scene.runs)
+    _compare(scene, expected)
+    _mount("-o", f"remount,size={limit}k", at=scene.runs)
+    return full
+
+
+def refuse(
+    scene: Scene, expected: dict[str, str], fault: Callable[[Path], None], words: str, *, times: int, seed: int
+) -> int:
+    """Lets the disk refuse at random changes of files. Returns how often a run ended by it."""
+    random, refused = np.random.default_rng(seed), 0
+    while refused < times:
+        for path in scene.runs.iterdir():
+            shutil.rmtree(path)
+        changes = scene.attempt().changes
+        for path in scene.runs.iterdir():
+            shutil.rmtree(path)
+        finished = False
+        while not finished:
+            moment = Moment(change=int(random.integers(changes)), fault=functools.partial(fault, scene.runs))
+            attempt = scene.attempt(moment if refused < times else None)
+            give_back(scene.runs)
+            finished = attempt.finished
+            if not finished:
+                assert words in attempt.refused, attempt.refused
+                refused += 1
+                print(f"{refused}/{times} {attempt.where or 'at the start'}: {_short(attempt)}", flush=True)
+        _compare(scene, expected)
+    return refused
+
+
+def _short(attempt: Attempt) -> str:
+    return attempt.refused if len(attempt.refused) < 200 else f"{attempt.refused[:200]}..."
+
+
+def _compare(scene: Scene, expected: dict[str, str]) -> None:
+    found = outcome(scene.runs)
+    differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    assert not differing, f"these differ: {', '.join(differing)}"
+    assert not leftovers(scene.runs), f"left behind: {', '.join(leftovers(scene.runs))}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=15, help="that a disk turns read-only, and rights are lost")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if os.geteuid():
+        print("only root may mount a tmpfs", file=sys.stderr)
+        return 2
+    root = Path(tempfile.mkdtemp(prefix="tsmu-room-"))
+    root.chmod(0o755)
+    scene = Scene(root)
+    scene.attempt()
+    expected = outcome(scene.runs)
+    scene.clear()
+    scene.runs.mkdir()
+    try:
+        print(f"{fill(scene, expected)} times full, equal to the byte")
+        for fault, words in ((turn_read_only, "is read-only"), (lose_directories, "permission denied")):
+            times = refuse(scene, expected, fault, words, times=options.times, seed=options.seed)
+            print(f"{times} times {words}, equal to the byte")
+    except (AssertionError, RuntimeError) as error:
+        print(f"{error}\nThe files are in {root}.", file=sys.stderr)
+        return 1
+    finally:
+        subprocess.run(["umount", "-l", str(scene.runs)], check=False)
+    shutil.rmtree(root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
