@@ -34,7 +34,22 @@ def caused(outer: Exception, inner: Exception) -> Exception:
 )
 def test_a_full_disk_is_named_by_a_path(error: Exception, path: str) -> None:
     said = machine.explained(error, place="--workdir=/runs/mine", config=CONFIG)
-    assert said == f"{path}: there is no room left on its disk; {machine.GO_ON}"
+    kept = "what was finished is kept: make room and run the same command again"
+    assert said == f"{path}: there is no room left on its disk; {kept}"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.EROFS, os.strerror(errno.EROFS), "/runs/a"), "/runs/a: its file system is read-only"),
+        (OSError(errno.EACCES, os.strerror(errno.EACCES), "/runs/a"), "/runs/a: permission denied"),
+        (ValueError("PERMISSION_DENIED: 'open(\"/runs/b\")': Permission denied [13]"), "/runs/b: permission denied"),
+        (OSError(errno.EIO, os.strerror(errno.EIO), "/runs/a"), "/runs/a: its disk reports an error"),
+    ],
+)
+def test_what_a_disk_refuses_is_named_with_its_path(error: Exception, words: str) -> None:
+    said = machine.explained(error, place="--workdir=/runs/mine", config=CONFIG) or ""
+    assert said.startswith(f"{words}; what was finished is kept: ") and said.endswith(" and run the same command again")
 
 
 @pytest.mark.parametrize(

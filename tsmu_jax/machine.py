@@ -54,8 +54,9 @@ def explained(error: BaseException, *, place: str = "", config: Mapping[str, Any
         said = str(each)
         if problem := _of_the_disk(each):
             named = _PATH.search(said)
-            path = getattr(each, "filename", None) or (named[1] if named else place) or "a file"
-            return f"{path}: {problem}"
+            path = getattr(each, "filename", None) or (named[1] if named else place)
+            if path:
+                return f"{path}: {problem}"
         if isinstance(each, UnicodeEncodeError) and "surrogates" in each.reason:
             return f"{each.object[:200]!r}: holds a name that is not UTF-8; rename the file or directory"
     for each in _chain(error):

@@ -90,17 +90,19 @@ class Readings:
         return {name: self._read(case, name, reader) for name, reader in case.subject.readers.items()}
 
     def _read(self, case: Case, name: str, reader: Callable[[Path], Any]) -> str:
+        below = [self._copy / part for part in (Path(case.file), *Path(case.file).parents) if part.name]
+        names = {Path(case.file).name, *map(str, below)}  # the file, or a directory that holds it
         try:
-            found = _digest(reader(self._copy))
+            found = reader(self._copy)
         except UserError as error:
-            said = str(error)
-            below = [self._copy / part for part in (Path(case.file), *Path(case.file).parents) if part.name]
-            names = {Path(case.file).name, *map(str, below)}  # the file, or a directory that holds it
-            named = any(name in said for name in names) and "\n" not in said
-            return "named" if named else f"not named: {said}"
+            named = any(name in str(error) for name in names) and "\n" not in str(error)
+            return "named" if named else f"not named: {error}"
         except Exception as error:
             return "".join(traceback.format_exception(error, limit=-4))
-        return "the same" if found == self._whole[case.subject.name, name] else "another result"
+        if _digest(found) == self._whole[case.subject.name, name]:
+            return "the same"
+        warned = not isinstance(found, bytes) and str(self._copy / case.file) in json.dumps(found, default=str)
+        return "named" if warned else "another result"
 
     def _renew(self, subject: Subject) -> None:
         shutil.rmtree(self._copy, ignore_errors=True)
@@ -176,9 +178,10 @@ def _phases(directory: Path) -> Any:
 
 def _again(root: Path, directory: Path) -> Any:
     from tests.stress.killed import outcome_of
-    from tests.stress.scene import train
+    from tests.stress.scene import tiny
+    from tsmu_jax.runs.train import train
 
-    train(root / "images", directory)
+    train(tiny(root / "images"), directory)
     return outcome_of(directory)
 
 

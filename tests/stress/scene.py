@@ -1,6 +1,7 @@
 """What is spoilt: a finished tiny run with its model, and a small prepared data set."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.runs.circle import configuration, write_images
 from tsmu_jax.data import prepared
@@ -9,16 +10,16 @@ from tsmu_jax.data.folder import FolderSource
 
 def tiny_run(root: Path) -> Path:
     """Trains a tiny TSMU run in `root`, on images that it writes there. Returns its directory."""
-    train(write_images(root / "images", ("etf", "nad")), root / "run")
+    from tsmu_jax.train import train_and_evaluate
+
+    train_and_evaluate(tiny(write_images(root / "images", ("etf", "nad"))), root / "run")
     return root / "run"
 
 
-def train(images: Path, run: Path) -> None:
-    """Trains the tiny run, or what is not finished of it."""
-    from tsmu_jax.train import train_and_evaluate
-
+def tiny(images: Path) -> dict[str, Any]:
+    """The configuration of the tiny run."""
     changes = {"epochs__initial": 1, "epochs__freeze": 1, "epochs__joint_fine_tuning": 1, "selection__epochs": 1}
-    train_and_evaluate(configuration(images, old="etf", new="nad", reuse=False, **changes), run)
+    return configuration(images, old="etf", new="nad", reuse=False, **changes)
 
 
 def prepared_dataset(root: Path) -> Path:

@@ -15,6 +15,7 @@ from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.selection import WAYS
 from tsmu_jax.methods import METHODS
 from tsmu_jax.reporting.runs import Choice, ChoiceScores, PhaseResult, Run, TestScores
+from tsmu_jax.runs import metrics_log
 from tsmu_jax.runs.plan import START_DIRECTORY, Stage, stages, start_stage
 from tsmu_jax.settings import SETTINGS
 
@@ -53,6 +54,9 @@ def find_runs(workdirs: Sequence[Path]) -> Found:
         if isinstance(run, LeftOut):
             left_out.append(run)
             continue
+        if lost := [phase.directory for phase in run.phases if phase.lines_lost]:
+            reason = f"the lines of {', '.join(lost)} are missing or have changed, so no curves show them"
+            left_out.append(LeftOut(path / metrics_log.FILE, reason))
         same = runs.setdefault(_identity(run), run)
         if same is not run:
             left_out.append(LeftOut(path, f"repeats {same.path}: nothing that concerns its method is different"))
@@ -122,7 +126,7 @@ def _read(path: Path) -> Run | LeftOut:
     results = path / "results.json"
     if len(finished) < len(plan) or not plan or not results.exists():
         return LeftOut(path, f"unfinished: {len(finished)} of {len(plan)} phases; its own command goes on with it")
-    log = _log(path / "metrics.jsonl")
+    log = _log(path / metrics_log.FILE)
     diverged = [stage.phase.name for stage in plan if _diverged(log.get(stage.directory, []))]
     if diverged:
         return LeftOut(path, f"{diverged[0]} has diverged: its loss is no number; train it with a lower rate")
@@ -191,7 +195,7 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
     file = path / "phases" / stage.directory / "phase.json"
     try:
         record, _ = digests.read(file)
-        result = record["result"]
+        result, lost = record["result"], record.get("log") not in (None, metrics_log.digest(log, stage.directory))
         tests = {
             name: TestScores(
                 tuple(test["id"]),
@@ -209,7 +213,8 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
             steps=record["steps"],
             recording_seconds=result.get("recording_seconds", 0.0),
             trained_in=record.get("trained_in"),
-            log=tuple(log),
+            log=() if lost else tuple(log),
+            lines_lost=lost,
             flops=result.get("flops"),
             peak_memory_bytes=result.get("peak_memory_bytes"),
             **{key: result[key] for key in _COSTS},

@@ -46,6 +46,7 @@ class PhaseResult:
       recording_seconds: the latter alone, under the name that `phase.json` has for it.
       trained_in: name of the run that has trained it, of a copy; None where this run has.
       log: its lines of `metrics.jsonl`, one an epoch.
+      lines_lost: these are missing, or not as they were written.
       flops: of all training steps; None in runs that did not count them.
       peak_memory_bytes: of a training step, on each device; None likewise.
     """
@@ -66,6 +67,7 @@ class PhaseResult:
     peak_memory_bytes: int | None
     trained_in: str | None
     log: tuple[Mapping[str, Any], ...]
+    lines_lost: bool = False
 
     @property
     def images_per_second(self) -> float | None:

@@ -1,10 +1,11 @@
 """`metrics.jsonl`, one JSON object a line, and the same scalars as TensorBoard events."""
 
+import hashlib
 import json
 import math
 import numbers
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -73,6 +74,10 @@ class MetricsLog:
             self._writer.add_scalar(name, value, global_step)
         self._writer.flush()  # a resumed run does not write again what precedes its checkpoint
 
+    def digest(self, phase: str) -> str:
+        """Digest of a phase's lines so far."""
+        return digest(read(self._path.parent), phase)
+
     def truncate(self, phase: str, after_step: int) -> None:
         """Goes back to a checkpoint: drops the lines of `phase` after `after_step`, and of later phases under way.
 
@@ -117,6 +122,12 @@ class MetricsLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def digest(lines: Iterable[Mapping[str, Any]], phase: str) -> str:
+    """Digest of the values in a phase's lines; what is null is left away, as a run does that copies the lines."""
+    own = [{key: value for key, value in line.items() if value is not None} for line in lines if line["phase"] == phase]
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
 
 def read(workdir: Path) -> list[Line]:

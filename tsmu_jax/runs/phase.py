@@ -79,7 +79,7 @@ def run_stage(
             fitted = fit(dataclasses.replace(loop, step=step), begin(experiment, stage, model))
         if fitted.chosen_epoch != fitted.epochs:
             progress.close(f"kept epoch {fitted.chosen_epoch}")
-    record = _trained(experiment, stage, fitted, feed.recording_seconds)
+    record = _trained(experiment, stage, fitted, feed.recording_seconds) | {"log": log.digest(stage.directory)}
     record = assess(experiment, stage, fitted.model, directory, record, validation=feed.validation)
     directory.finish(fitted.model, record)
     return fitted.model, record
