@@ -1,0 +1,85 @@
+"""Updates the tiny run's model again and again in one process, which must not grow.
+
+    python -m tests.stress.endurance --minutes=60
+
+After each update it counts memory, threads and open files. The exit code is 1 where the second half of the updates
+holds more of them than the first half, after a few to warm up: more than 1 MiB of memory an update, or one thread or
+file more.
+"""
+
+import argparse
+import gc
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+WARM = 5  # updates
+MIB_AN_UPDATE = 1.0
+
+
+class Held(NamedTuple):
+    """What this process holds. Attributes: memory, MiB; threads; files."""
+
+    memory: float
+    threads: int
+    files: int
+
+
+def held() -> Held:
+    """Counts after what is garbage is gone."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    memory = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return Held(memory, len(list(Path("/proc/self/task").iterdir())), len(list(Path("/proc/self/fd").iterdir())))
+
+
+def growth(series: list[Held]) -> list[str]:
+    """What has grown, one line each."""
+    settled, wrong = series[WARM:], []
+    half = len(settled) // 2
+    slope = float(np.polyfit(range(len(settled)), [each.memory for each in settled], 1)[0])
+    if slope > MIB_AN_UPDATE:
+        wrong.append(f"memory grows by {slope:.2f} MiB an update")
+    for name in ("threads", "files"):
+        first, second = (np.median([getattr(each, name) for each in part]) for part in (settled[:half], settled[half:]))
+        if second > first:
+            wrong.append(f"{name} grow from {first:.0f} to {second:.0f}")
+    return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    options = parser.parse_args()
+    os.environ |= {"JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
+    from tests.runs.circle import configuration, write_images
+    from tests.stress.scene import tiny_run
+    from tsmu_jax.train import train_and_evaluate
+
+    series: list[Held] = []
+    with tempfile.TemporaryDirectory(prefix="tsmu-endurance-") as directory:
+        root = Path(directory)
+        run, images = tiny_run(root), write_images(root / "new", ("mwcf",))
+        short = {"epochs__freeze": 1, "epochs__joint_fine_tuning": 1, "selection__epochs": 1}
+        config = configuration(images, start=str(run), update__max_forgetting=0.9, reuse=False, **short)
+        end = time.monotonic() + 60 * options.minutes
+        while time.monotonic() < end or len(series) < WARM + 4:
+            train_and_evaluate(config, root / "update")
+            shutil.rmtree(root / "update")
+            series.append(held())
+            memory, threads, files = series[-1]
+            print(f"{len(series)}: {memory:.0f} MiB, {threads} threads, {files} files", flush=True)
+    wrong = growth(series)
+    print("\n".join(wrong) or f"{len(series)} updates; nothing grows ({threading.active_count()} Python threads)")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
