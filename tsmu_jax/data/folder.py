@@ -190,17 +190,18 @@ def _check_not_empty(
 def _pieces(checked: Sequence[Looked]) -> list[tuple[PairInfo, PairFiles, tiles.Window]]:
     pieces = []
     for pair in checked:
-        files, height, width = pair.files, pair.height, pair.width
-        for window in pair.tiles:
+        files = pair.files
+        for number, window in enumerate(pair.tiles):
             info = PairInfo(
                 id=files.id if pair.whole else f"{files.id}_r{window.row}c{window.col}",
                 ecoregion=files.ecoregion,
                 scene=files.id,
-                footprint=pair.footprint and tiles.window_footprint(pair.footprint, window, height, width),
+                footprint=pair.place.footprints[number] if pair.place.footprints else None,
+                outline=pair.place.outlines[number] if pair.place.outlines else None,
                 pre_date=files.pre_date,
                 post_date=files.post_date,
                 size=(window.height, window.width),
-                gsd_m=pair.gsd_m,
+                gsd_m=pair.place.gsd_m,
                 intensities=pair.intensities,
                 sketches=pair.sketches,
             )

@@ -99,7 +99,7 @@ def load(
     if observed is not None and not observed.any():
         raise BadFile(where(files.ecoregion, files.post), "has no data anywhere")
     labelled = pair_files.decode_mask(files, contents, labels, decoded)
-    covered = (gsd_m, gsd_m) if gsd_m else place(files, contents[files.post], *decoded.post.shape[:2])[1]
+    covered = (gsd_m, gsd_m) if gsd_m else place(files, contents[files.post], (), *decoded.post.shape[:2]).gsd_m
     return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, labelled and labelled.mask, observed, covered)
 
 
