@@ -108,6 +108,11 @@ def test_an_image_without_known_ground_is_bad(folder: Path) -> None:
     picture(folder / "etf" / "1_unknown.png", np.ones(SHAPE, np.uint8))
     with pytest.raises(UserError, match=r"etf/1_post.png: all of its ground is unknown"):
         FolderSource(folder, require_pre=False)
+    unknown = np.ones(SHAPE, np.uint8)
+    unknown[0, 0] = 0  # one of 192 pixels
+    picture(folder / "etf" / "1_unknown.png", unknown)
+    with pytest.raises(UserError, match=r"etf/1_post.png: more than 99% of its ground is unknown"):
+        FolderSource(folder, require_pre=False)
 
 
 def test_a_mark_of_another_size_is_bad(folder: Path) -> None:

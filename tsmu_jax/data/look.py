@@ -76,7 +76,8 @@ class Look:
         known = tuple(one for one in windows if (mask[one.part] != UNKNOWN).mean() >= LEAST_KNOWN)
         if not known:
             file = where(files.ecoregion, files.post)
-            raise BadFile(file, "all of its ground is unknown, transparent or without data; leave the pair out")
+            which = "all" if (mask == UNKNOWN).all() else f"more than {1 - LEAST_KNOWN:.0%}"
+            raise BadFile(file, f"{which} of its ground is unknown, transparent or without data; leave the pair out")
         found = place(files, contents[files.post], known, height, width)
         return Looked(
             files=files,

@@ -136,7 +136,8 @@ def _finished(output: Output, predictor: Predictor, pair: LoadedPair, choice: Ch
     if pair.mask is not None:
         counts = metrics.count(mask[None], pair.mask[None])
         scores = {name: int(values[0]) for name, values in counts._asdict().items()}
-        scores["iou"] = round(float(metrics.scores(counts).iou[0]), 6)
+        if metrics.is_known(pair.mask[None])[0]:
+            scores["iou"] = round(float(metrics.scores(counts).iou[0]), 6)
     unsure = choice.margin is not None and choice.margin < predictor.model.description["margin"]
     return Row(
         image=pair.name,
