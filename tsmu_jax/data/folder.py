@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import logging
 
-from tsmu_jax.data import labelme, links, pair_files, places, tiles
+from tsmu_jax.data import labelme, links, masks, pair_files, places, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.index import PairFiles, collect, where
@@ -77,7 +77,7 @@ class FolderSource:
         if bad:
             logging.warning("%s: %d bad files are left out, the first: %s", directory, len(bad), bad[0][1])
         _check_not_empty(directory, chosen, checked, bad)
-        _warn_of_blurred(checked)
+        masks.warn_of_blurred([where(pair.files.ecoregion, path) for pair in checked for path in pair.blurred])
         pieces = sorted(_pieces(checked), key=lambda piece: (piece[0].ecoregion, piece[0].id))
         self._pieces = [(files, window) for _, files, window in pieces]
         self.infos: tuple[PairInfo, ...] = tuple(info for info, _, _ in pieces)
@@ -165,15 +165,6 @@ def _check_types(checked: Sequence[Looked]) -> None:
                 f"{other.files.post.name} as {pair_files.words(other.intensities)}; convert one of them, state "
                 "--bands, or make two ecoregions of them"
             )
-
-
-def _warn_of_blurred(checked: Sequence[Looked]) -> None:
-    blurred = [where(pair.files.ecoregion, path) for pair in checked for path in pair.blurred]
-    if blurred:
-        logging.warning(
-            "%s in lossy formats, %s the first: what is brighter than 127 counts as landslide; PNG is exact",
-            counted(len(blurred), "mask"), blurred[0],
-        )  # fmt: skip
 
 
 def _check_not_empty(
