@@ -334,6 +334,35 @@ def test_ground_without_data_is_not_observed(model: SavedModel, images: Path, tm
     assert rows["second/1"]["error"] == "second/1_post.png: has no data anywhere"
 
 
+def test_a_mask_without_known_ground_gives_no_score(
+    model: SavedModel, images: Path, tmp_path: Path, run: Predict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.full((20, 24), 255, np.uint8)).save(images / "first" / "0_unknown.png")
+    assert run(model=model.path, input=images, output=tmp_path / "out", decoder="a")
+    rows = table(tmp_path / "out")
+    assert (rows["first/0"]["tp"], rows["first/0"]["iou"]) == ("0", "")
+    mean = np.mean([float(rows[f"first/{number}"]["iou"]) for number in (2, 4, 6)])
+    expected = f"mean IoU {mean:.3f} of 3 with masks, 1 mask without known ground and so without IoU"
+    assert expected in capsys.readouterr().out
+
+
+def test_masks_in_lossy_formats_are_warned_of(
+    model: SavedModel, images: Path, tmp_path: Path, run: Predict, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in (0, 4):
+        path = images / "first" / f"{number}_mask.png"
+        squares = np.kron(np.eye(2, dtype=np.uint8), np.full((10, 12), 255, np.uint8))
+        Image.fromarray(squares).save(path.with_suffix(".jpg"), quality=60)
+        path.unlink()
+    assert run(model=model.path, input=images, output=tmp_path / "out", decoder="a")
+    assert table(tmp_path / "out")["first/0"]["iou"]
+    (line,) = [message for message in caplog.messages if "lossy" in message]
+    assert line.startswith("2 masks in lossy formats, first/0_mask.jpg the first: what is brighter than 127 counts")
+    caplog.clear()
+    assert run(model=model.path, input=images, output=tmp_path / "out", decoder="a")
+    assert not caplog.messages  # nothing is scored again
+
+
 @pytest.mark.parametrize(
     ("pixels", "expected"),
     [((16, 16), (64, 64)), ((36, 11), (64, 64)), ((37, 16), (112, 48)), ((1600, 10), (5120, 32)), ((5, 5), (16, 16))],

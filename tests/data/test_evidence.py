@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tsmu_jax.data import evidence, prepared
+from tsmu_jax.data.examples import Examples
 from tsmu_jax.data.folder import FolderSource
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.splits import Split
@@ -91,3 +92,32 @@ def test_the_labels_that_were_drawn_are_named_and_the_remedy_works(
     content["shapes"][0]["label"] = "scar"
     path.write_text(json.dumps(content))
     check(FolderSource(tmp_path, require_pre=False, labels=["landslide", "scar"]), train=(1, 2), test=())
+
+
+def sparse(folder: Path, write_image: Write, known: dict[str, int]) -> Examples:
+    """Single-date pairs of `etf` at 4 x 4 px, of 40 x 40 px each, whose known ground is one column."""
+    for name, column in known.items():
+        write_image(folder / "etf" / f"{name}_post.png", size=(40, 40))
+        write_image(folder / "etf" / f"{name}_mask.png", np.zeros((40, 40), np.uint8))
+        write_image(
+            folder / "etf" / f"{name}_unknown.png", np.uint8(255) * (np.arange(40) != column)[None].repeat(40, 0)
+        )
+    return Examples(FolderSource(folder, require_pre=False), size=4, channels=3)
+
+
+def test_a_test_pair_that_loses_its_known_ground_has_no_score(
+    tmp_path: Path, write_image: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Resizing to a tenth keeps column 5 of each ten, and drops column 0."""
+    examples = sparse(tmp_path, write_image, {"1": 5, "2": 0, "3": 0})
+    split = Split({"etf": ()}, {"etf": ()}, {"etf": (0, 1, 2)})
+    found, left_out = evidence.scored(examples, split, where="DIR")
+    assert (found.test, left_out) == ({"etf": (0,)}, {"etf": (1, 2)})
+    assert "DIR: 2 test pairs without known ground at 4 x 4 px, not scored: etf/2 the first" in caplog.text
+    none = (
+        "^DIR: ecoregion 'etf' has 1 test pair, and none of them keeps known ground at 4 x 4 px; .*larger --config.data"
+    )
+    with pytest.raises(UserError, match=none):
+        evidence.scored(examples, Split({"etf": ()}, {"etf": ()}, {"etf": (1,)}), where="DIR")
+    larger = Examples(examples.source, size=40, channels=3)
+    assert evidence.scored(larger, split, where="DIR") == (split, {})  # the remedy works

@@ -132,6 +132,47 @@ def test_pixels_without_data(data: Callable[[], bytes]) -> None:
     np.testing.assert_array_equal(found.observed, cut())
 
 
+COLOURS = [(9 * index, 255 - 7 * index, 3) for index in range(16)]
+NOTHING = 7  # the index of pixels without data, of a colour like others
+INDICES = np.where(cut(), np.arange(SHAPE[1]) % 5, NOTHING).astype(np.uint8)
+
+
+def coloured(driver: str, **options: Any) -> bytes:
+    """A palette image as GDAL writes it."""
+    shape = {"driver": driver, "count": 1, "height": SHAPE[0], "width": SHAPE[1], "dtype": "uint8", "nodata": NOTHING}
+    with rasterio.MemoryFile() as file:
+        with file.open(**shape, **options) as dataset:
+            dataset.write_colormap(1, {index: (*colour, 255) for index, colour in enumerate(COLOURS)})
+            dataset.write(INDICES, 1)
+        return bytes(file.read())
+
+
+def palette_png(**options: Any) -> bytes:
+    image = Image.fromarray(INDICES)
+    image.putpalette([value for colour in COLOURS for value in colour])
+    return saved(image, "PNG", **options)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda: coloured("GTiff"),
+        lambda: coloured("GTiff", nbits=4),
+        lambda: coloured("GTiff", compress="lzw", tiled=True, blockxsize=16, blockysize=16),
+        lambda: coloured("PNG"),
+        lambda: palette_png(transparency=NOTHING),
+        lambda: palette_png(transparency=bytes([200] * NOTHING + [0])),
+        lambda: palette_png(transparency=NOTHING, bits=4),
+    ],
+    ids=["GeoTIFF", "4 bits", "tiled", "GDAL's PNG", "PNG", "PNG, others half transparent", "PNG of 4 bits"],
+)
+def test_an_index_of_a_palette_marks_pixels_without_data(data: Callable[[], bytes]) -> None:
+    found = images.decode(data(), "a.tif")
+    assert found.observed is not None
+    np.testing.assert_array_equal(found.observed, cut())
+    np.testing.assert_array_equal(found.rgb, np.array(COLOURS)[INDICES])
+
+
 def test_a_mask_in_the_file_counts_beside_stated_bands() -> None:
     data = raster(BANDS, lambda dataset: dataset.write_mask(cut()))
     found = rasters.decode(data, "a.tif", Stated((3, 2, 1)))

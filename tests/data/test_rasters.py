@@ -2,14 +2,13 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 from PIL import Image
 
+from tests.data.geotiffs import HEIGHT, NO_PLACE, WIDTH, pair, values, write_raster
 from tsmu_jax.data import images, rasters
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.folder import FolderSource
@@ -18,29 +17,6 @@ from tsmu_jax.data.prepared import PreparedSource, write
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.data.stated import Stated, Statements, read
 from tsmu_jax.errors import UserError
-
-HEIGHT, WIDTH = 6, 8
-NO_PLACE = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")  # of writing; reading is quiet
-
-
-def write_raster(path: Path, values: np.ndarray, **options: Any) -> bytes:
-    """Args: values: [bands, h, w]."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count, height, width = values.shape
-    profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": values.dtype} | options
-    with rasterio.open(path, "w", **profile) as file:
-        file.write(values)
-    return path.read_bytes()
-
-
-def values(dtype: str, bands: int = 5) -> np.ndarray:
-    return np.random.default_rng(0).integers(1, 4000 if dtype != "uint8" else 256, (bands, HEIGHT, WIDTH)).astype(dtype)
-
-
-def pair(directory: Path, stored: np.ndarray, name: str = "1", **options: Any) -> None:
-    for date in ("pre", "post"):
-        write_raster(directory / f"{name}_{date}.tif", stored, **options)
-    Image.fromarray(np.eye(HEIGHT, WIDTH, dtype=np.uint8)).save(directory / f"{name}_mask.png")
 
 
 @NO_PLACE
@@ -158,49 +134,6 @@ def test_images_that_libraries_read_differently_are_refused(tmp_path: Path) -> N
     for name, message in (("turned.jpg", "EXIF orientation; save it upright"), ("palette.png", "save it as RGB")):
         with pytest.raises(BadFile, match=message):
             rasters.decode((tmp_path / name).read_bytes(), name, Stated(ranges=((0.0, 200.0),) * 3))
-
-
-@pytest.mark.parametrize(
-    ("crs", "origin", "pixel"),
-    [
-        ("EPSG:32633", (500_000, 5_200_000), 0.5),  # metres
-        ("EPSG:3857", (1_669_792, 5_935_000), 0.5 / np.cos(np.deg2rad(46.95))),  # stretched metres
-        ("EPSG:4326", (15.0, 46.95), 0.5 / 111_180),  # degrees
-        ("EPSG:2263", (1_000_000, 200_000), 0.5 / 0.3048),  # feet
-    ],
-)
-def test_metres_a_pixel_whatever_the_unit(tmp_path: Path, crs: str, origin: tuple[float, float], pixel: float) -> None:
-    data = write_raster(
-        tmp_path / "a.tif", values("uint8", 3), crs=crs, transform=Affine(pixel, 0, origin[0], 0, -pixel, origin[1])
-    )
-    found = rasters.georeference(data, "a.tif")
-    assert found is not None
-    down, across = found.gsd_m
-    assert down == pytest.approx(0.5, rel=0.005)
-    assert across == pytest.approx(0.5 * (np.cos(np.deg2rad(46.95)) if crs == "EPSG:4326" else 1), rel=0.005)
-    height = (found.footprint.lat_max - found.footprint.lat_min) * 111_180
-    assert height == pytest.approx(0.5 * HEIGHT, rel=0.05)
-
-
-def test_an_image_across_180_degrees(tmp_path: Path) -> None:
-    place = Affine(10.0, 0, 833_980 - 40, 0, -10.0, 10_000)  # zone 1 begins there
-    data = write_raster(tmp_path / "a.tif", values("uint8", 3), crs="EPSG:32660", transform=place)
-    found = rasters.georeference(data, "a.tif")
-    assert found is not None
-    assert found.gsd_m == pytest.approx((10.0, 10.0), rel=0.01)
-    assert found.footprint.lon_max - found.footprint.lon_min == pytest.approx(WIDTH * 10 / 111_320, rel=0.02)
-
-
-def test_coordinates_that_cannot_be_used_count_as_none(tmp_path: Path) -> None:
-    local = 'LOCAL_CS["somewhere",UNIT["metre",1]]'
-    pair(tmp_path / "etf", values("uint8", 3), crs=local, transform=Affine(1.0, 0, 0, 0, -1.0, 9.0))
-    info = FolderSource(tmp_path, require_pre=True).infos[0]
-    assert info.gsd_m is None and info.footprint is None
-
-
-@NO_PLACE
-def test_a_raster_without_coordinates_has_no_place(tmp_path: Path) -> None:
-    assert rasters.georeference(write_raster(tmp_path / "a.tif", values("uint8", 3)), "a.tif") is None
 
 
 def test_a_folder_of_geotiffs(tmp_path: Path) -> None:

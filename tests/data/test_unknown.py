@@ -86,6 +86,15 @@ def test_ground_without_data_is_unknown(folder: Path) -> None:
     np.testing.assert_array_equal(mask_of(folder), expected(rows(0, 3)))
 
 
+@pytest.mark.parametrize(("suffix", "marked"), [("png", {"transparency": 3}), ("tif", {"tiffinfo": {42113: "3"}})])
+def test_an_index_of_a_palette_marks_it(folder: Path, suffix: str, marked: dict[str, Any]) -> None:
+    (folder / "etf" / "1_post.png").unlink()
+    image = Image.fromarray(np.where(rows(4, 9), 3, np.arange(SHAPE[1]) % 3).astype(np.uint8))
+    image.putpalette([0, 0, 0, 90, 80, 70, 20, 200, 30, 20, 200, 30])  # the last colour is another one's, too
+    image.save(folder / "etf" / f"1_post.{suffix}", **marked)
+    np.testing.assert_array_equal(mask_of(folder), expected(rows(4, 9)))
+
+
 def test_tiles_without_known_ground_are_left_out(folder: Path) -> None:
     unknown = np.zeros(SHAPE, bool)
     unknown[4:8, 4:12] = True  # the tiles in the middle
@@ -98,6 +107,11 @@ def test_tiles_without_known_ground_are_left_out(folder: Path) -> None:
 def test_an_image_without_known_ground_is_bad(folder: Path) -> None:
     picture(folder / "etf" / "1_unknown.png", np.ones(SHAPE, np.uint8))
     with pytest.raises(UserError, match=r"etf/1_post.png: all of its ground is unknown"):
+        FolderSource(folder, require_pre=False)
+    unknown = np.ones(SHAPE, np.uint8)
+    unknown[0, 0] = 0  # one of 192 pixels
+    picture(folder / "etf" / "1_unknown.png", unknown)
+    with pytest.raises(UserError, match=r"etf/1_post.png: more than 99% of its ground is unknown"):
         FolderSource(folder, require_pre=False)
 
 

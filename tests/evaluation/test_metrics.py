@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tsmu_jax.evaluation.metrics import Counts, concatenate, count, micro_iou, scores, summary
+from tsmu_jax.evaluation.metrics import Counts, concatenate, count, is_known, micro_iou, scores, summary
 from tsmu_jax.mask import UNKNOWN
 
 
@@ -45,6 +45,12 @@ def test_unknown_ground_is_in_no_count(prediction, mask) -> None:
     counts = count(prediction, np.where(unknown, np.uint8(UNKNOWN), mask))
     expected = [by_hand(p[~u][None], m[~u][None]) for p, m, u in zip(prediction, mask, unknown, strict=True)]
     assert list(zip(*(field.tolist() for field in counts), strict=True)) == expected
+
+
+def test_an_image_is_known_by_any_pixel() -> None:
+    mask = np.full((3, 2, 2), UNKNOWN, np.uint8)
+    mask[1, 0, 1], mask[2] = 0, 1
+    assert is_known(mask).tolist() == [False, True, True]
 
 
 def test_scores_are_equations_1_to_4(prediction, mask) -> None:

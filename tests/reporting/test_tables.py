@@ -79,7 +79,12 @@ def test_notes_count_empty_images_and_name_skipped_files() -> None:
     assert found[-1] == "  and 2 more." and len(found) == 8
     assert "Bad files skipped: 7." in printed(results_table(run), 140)
     assert "- Bad files skipped: 7." in results_markdown(run)
-    assert notes(results(skipped=[])) == []
+    assert notes(results(skipped=[], unscored={})) == []
+
+
+def test_notes_count_test_images_without_a_score() -> None:
+    expected = "Test images without known ground at the network's size, not scored: etf 2, nad 1."
+    assert notes(results(unscored={"etf": ["3", "5"], "nad": ["1"]})) == [expected]
 
 
 def test_notes_tell_how_the_decoder_was_chosen() -> None:

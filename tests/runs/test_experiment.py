@@ -2,18 +2,25 @@
 
 import runpy
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import config_dict
+from PIL import Image
 
+from tests.runs.circle import configuration, write_images
 from tsmu_jax.learning import costs
 from tsmu_jax.learning.state import init_model
+from tsmu_jax.mask import UNKNOWN
+from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.runs.experiment import ecoregions_of, prepare
 from tsmu_jax.runs.stage_step import begin, enter, objective, optimizer, step_costs
+from tsmu_jax.runs.start import Start
+from tsmu_jax.runs.train import results_before
 
 get_config = runpy.run_path(str(Path(__file__).parents[2] / "configs" / "tsmu.py"))["get_config"]
 
@@ -204,3 +211,29 @@ def test_the_costs_of_a_step_are_asked_of_shapes(monkeypatch: pytest.MonkeyPatch
             assert isinstance(shape, jax.ShapeDtypeStruct)
             assert (shape.shape, shape.dtype) == (array.shape, array.dtype)
     assert len(asked) == 2
+
+
+def test_test_pairs_without_known_ground_at_the_networks_size_are_left_out_and_named(tmp_path: Path) -> None:
+    """Of 32 px to 16, the first column is lost."""
+    config = configuration(write_images(tmp_path, ("etf", "nad")), old="etf", new="nad")
+    before = prepare(config).data
+    lost, *others = before.tests["nad"].ids
+    unknown = np.full((32, 32), 255, np.uint8)
+    unknown[:, 0] = 0
+    Image.fromarray(unknown).save(tmp_path / "nad" / f"{lost}_unknown.png")
+    experiment = prepare(config)
+    assert list(experiment.data.tests["nad"].ids) == list(experiment.data.test_pairs["nad"].ids) == others
+    assert experiment.data.tests["nad"].masks.shape == (len(others), 16, 16)
+    assert experiment.data.tests["etf"].ids == before.tests["etf"].ids
+    assert results_before(experiment)["unscored"] == {"nad": [lost]}
+
+
+def test_pairs_of_an_old_exam_without_known_ground_are_left_out() -> None:
+    masks = np.zeros((2, 4, 4), np.uint8)
+    masks[0] = UNKNOWN
+    exams = {"a": (np.zeros((2, 4, 4, 3), np.uint8), masks), "b": (np.zeros((1, 4, 4, 3), np.uint8), masks[:1])}
+    described = {"ecoregions": {"a": {"tests": ["1", "2"]}, "b": {"tests": ["3"]}}}
+    saved = SimpleNamespace(ecoregions=("a", "b"), exam=exams.get, description=described)
+    found = Start(cast(SavedModel, saved)).exam
+    assert {name: test.ids for name, test in found.items()} == {"a": ("2",)}
+    np.testing.assert_array_equal(found["a"].masks, masks[1:])

@@ -19,7 +19,7 @@ from PIL import Image
 
 from tests.runs.circle import configuration
 from tsmu_jax import configuration as configurations
-from tsmu_jax.data import images, labelme, masks, prepared_index, rasters
+from tsmu_jax.data import images, labelme, masks, prepared_index, rasters, tiles
 from tsmu_jax.data.stated import Stated
 from tsmu_jax.errors import UserError
 from tsmu_jax.models import archive, saved
@@ -123,7 +123,7 @@ def targets(run: Path, prepared: Path, scratch: Path) -> Iterator[Target]:
     yield Target("image", lambda data: images.decode(data, "a.png"), pictures)
     yield Target("mask", lambda data: masks.decode(data, "a.png", unknown=True), pictures)
     yield Target("raster", lambda data: [rasters.decode(data, "a.tif", one) for one in stated], pictures)
-    yield Target("georeference", lambda data: rasters.georeference(data, "a.tif"), pictures)
+    yield Target("georeference", lambda data: rasters.georeference(data, "a.tif", tiles.windows(8, 8, 4)), pictures)
     yield Target("LabelMe", _labels, (_LABELS,), structured=True)
     flat = configuration(prepared, old="etf", new="nad")
     yield Target("configuration", _configured, (json.dumps(flat).encode(),), structured=True)

@@ -1,15 +1,17 @@
 """Whether the masks of an ecoregion say anything that can be learnt or scored."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from absl import logging
 
+from tsmu_jax.data.examples import Examples
 from tsmu_jax.data.folder import FolderSource
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.splits import Split
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
-from tsmu_jax.mask import BACKGROUND, LANDSLIDE
+from tsmu_jax.mask import BACKGROUND, LANDSLIDE, UNKNOWN
 from tsmu_jax.words import counted
 
 
@@ -29,6 +31,35 @@ def check(source: PairSource, split: Split, *, where: str) -> None:
         raise UserError(f"{where}: {found}, so there is nothing to learn; {_remedy(source, name)}")
     for _, found in _one_sided(source, split.test, "test"):
         logging.warning("%s: %s, so its scores say little", where, found)
+
+
+def scored(examples: Examples, split: Split, *, where: str) -> tuple[Split, dict[str, tuple[int, ...]]]:
+    """Leaves out test pairs of which no known ground remains at the network's size: nothing can be said of them.
+
+    Args: where: the data, named in messages.
+
+    Returns:
+      The split with the other test pairs, and by ecoregion those left out, which a warning names.
+
+    Raises:
+      UserError: an ecoregion has no other test pairs.
+    """
+    if isinstance(examples.source, SyntheticSource):  # all of its ground is known
+        return split, {}
+    kept, left_out = {}, {}
+    for name, indices in split.test.items():
+        lost = tuple(index for index in indices if (examples[index].mask == UNKNOWN).all())
+        kept[name] = tuple(index for index in indices if index not in lost)
+        size = f"known ground at {examples.size} x {examples.size} px"
+        if not kept[name]:
+            found = f"ecoregion {name!r} has {counted(len(lost), 'test pair')}, and none of them keeps"
+            raise UserError(f"{where}: {found} {size}; mark less of it as unknown, or use a larger --config.data.size")
+        if lost:
+            left_out[name] = lost
+            first = f"{name}/{examples.source.infos[lost[0]].id}"
+            number = counted(len(lost), "test pair")
+            logging.warning("%s: %s without %s, not scored: %s the first", where, number, size, first)
+    return dataclasses.replace(split, test=kept), left_out
 
 
 def _one_sided(source: PairSource, part: Mapping[str, Sequence[int]], what: str) -> Iterator[tuple[str, str]]:

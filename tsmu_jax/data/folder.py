@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import logging
 
-from tsmu_jax.data import labelme, links, pair_files, places, tiles
+from tsmu_jax.data import labelme, links, masks, pair_files, places, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.index import PairFiles, collect, where
@@ -77,7 +77,7 @@ class FolderSource:
         if bad:
             logging.warning("%s: %d bad files are left out, the first: %s", directory, len(bad), bad[0][1])
         _check_not_empty(directory, chosen, checked, bad)
-        _warn_of_blurred(checked)
+        masks.warn_of_blurred([where(pair.files.ecoregion, path) for pair in checked for path in pair.blurred])
         pieces = sorted(_pieces(checked), key=lambda piece: (piece[0].ecoregion, piece[0].id))
         self._pieces = [(files, window) for _, files, window in pieces]
         self.infos: tuple[PairInfo, ...] = tuple(info for info, _, _ in pieces)
@@ -167,15 +167,6 @@ def _check_types(checked: Sequence[Looked]) -> None:
             )
 
 
-def _warn_of_blurred(checked: Sequence[Looked]) -> None:
-    blurred = [where(pair.files.ecoregion, path) for pair in checked for path in pair.blurred]
-    if blurred:
-        logging.warning(
-            "%s in lossy formats, %s the first: what is brighter than 127 counts as landslide; PNG is exact",
-            counted(len(blurred), "mask"), blurred[0],
-        )  # fmt: skip
-
-
 def _check_not_empty(
     directory: str | os.PathLike[str],
     ecoregions: Sequence[str],
@@ -190,17 +181,18 @@ def _check_not_empty(
 def _pieces(checked: Sequence[Looked]) -> list[tuple[PairInfo, PairFiles, tiles.Window]]:
     pieces = []
     for pair in checked:
-        files, height, width = pair.files, pair.height, pair.width
-        for window in pair.tiles:
+        files = pair.files
+        for number, window in enumerate(pair.tiles):
             info = PairInfo(
                 id=files.id if pair.whole else f"{files.id}_r{window.row}c{window.col}",
                 ecoregion=files.ecoregion,
                 scene=files.id,
-                footprint=pair.footprint and tiles.window_footprint(pair.footprint, window, height, width),
+                footprint=pair.place.footprints[number] if pair.place.footprints else None,
+                outline=pair.place.outlines[number] if pair.place.outlines else None,
                 pre_date=files.pre_date,
                 post_date=files.post_date,
                 size=(window.height, window.width),
-                gsd_m=pair.gsd_m,
+                gsd_m=pair.place.gsd_m,
                 intensities=pair.intensities,
                 sketches=pair.sketches,
             )

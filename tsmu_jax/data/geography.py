@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from tsmu_jax.data.source import Footprint
+from tsmu_jax.data.source import Footprint, Outline
 
 _EARTH_RADIUS_M = 6_371_008.8
 _EQUATOR_M, _ECCENTRICITY_2 = 6_378_137.0, 0.00669437999014  # of the WGS84 ellipsoid
@@ -28,6 +28,18 @@ def gsd_m(footprint: Footprint, height: int, width: int) -> tuple[float, float]:
     across_m, along_m = degree_m((footprint.lat_min + footprint.lat_max) / 2)
     down = (footprint.lat_max - footprint.lat_min) * along_m / height
     return down, (footprint.lon_max - footprint.lon_min) * across_m / width
+
+
+def box(outline: Outline) -> Footprint:
+    """The bounding box of an outline."""
+    longitudes, latitudes = zip(*outline, strict=True)
+    return Footprint(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
+
+
+def corners(footprint: Footprint) -> Outline:
+    """The outline of a box."""
+    west, south, east, north = footprint
+    return (west, north), (east, north), (east, south), (west, south)
 
 
 def boxes(footprints: Sequence[Footprint | None]) -> np.ndarray:
@@ -68,6 +80,18 @@ def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.maximum(width, 0) * np.maximum(height, 0) / smaller
 
 
+def shared(a: Outline, b: Outline) -> float:
+    """Common area of two convex outlines over the smaller one's, in [0, 1]: `overlaps` of what no box can tell."""
+    x, y = a[0]  # differences keep the digits that the areas of small outlines need
+    first, second = ([((one - x + 180) % 360 - 180, other - y) for one, other in each] for each in (a, b))
+    smaller = min(abs(_signed_area(first)), abs(_signed_area(second)))
+    if _signed_area(second) < 0:
+        second.reverse()
+    for start, end in zip(second, second[1:] + second[:1], strict=True):
+        first = _left_of(start, end, first)
+    return abs(_signed_area(first)) / smaller
+
+
 def components(footprints: np.ndarray, distance_m: float) -> np.ndarray:
     """Connected components of boxes that overlap or lie within `distance_m` of one another.
 
@@ -91,6 +115,31 @@ def components(footprints: np.ndarray, distance_m: float) -> np.ndarray:
 
 def _gap(low_a: np.ndarray, high_a: np.ndarray, low_b: np.ndarray, high_b: np.ndarray) -> np.ndarray:
     return np.maximum(0.0, np.maximum(low_a - high_b, low_b - high_a))
+
+
+_Points = list[tuple[float, float]]
+
+
+def _signed_area(points: _Points) -> float:
+    """Above 0 where the corners run counterclockwise."""
+    return sum(x * v - u * y for (x, y), (u, v) in zip(points, points[1:] + points[:1], strict=True)) / 2
+
+
+def _left_of(start: tuple[float, float], end: tuple[float, float], points: _Points) -> _Points:
+    """The part of a convex outline to the left of the line from `start` to `end`."""
+
+    def side(x: float, y: float) -> float:
+        return (end[0] - start[0]) * (y - start[1]) - (end[1] - start[1]) * (x - start[0])
+
+    kept: _Points = []
+    for one, other in zip(points, points[1:] + points[:1], strict=True):
+        here, there = side(*one), side(*other)
+        if here >= 0:
+            kept.append(one)
+        if (here < 0) != (there < 0):
+            part = here / (here - there)
+            kept.append((one[0] + part * (other[0] - one[0]), one[1] + part * (other[1] - one[1])))
+    return kept
 
 
 def _area(box: np.ndarray) -> np.ndarray:

@@ -62,9 +62,11 @@ def decode(data: bytes, path: str) -> Decoded:
         if masked and turned != 1:
             raise BadFile(path, "is turned by its EXIF orientation and has a mask of its own; save it upright")
         image = upright(image)
-        rgb, observed = np.array(image.convert("RGB")), np.ones((image.height, image.width), bool)
-        if image.has_transparency_data:
-            alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+        observed, transparent = np.ones((image.height, image.width), bool), image.has_transparency_data
+        colours = image.convert("RGBA") if transparent else image  # Pillow warns where a palette loses its transparency
+        rgb = np.array(colours.convert("RGB"))
+        if transparent:
+            alpha = np.asarray(colours.getchannel("A"))
             if not tiff or is_cut_out(alpha):
                 observed &= alpha > 0
             elif image.mode == "LA":

@@ -10,6 +10,7 @@ from tsmu_jax.data.source import PairInfo
 from tsmu_jax.data.splits import Split
 
 _MUCH = 0.25  # of the smaller footprint
+_ANY = 0.001  # likewise; neighbours that only touch share what their coordinates are rounded by
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +68,26 @@ def _neighbours(
     boxes = geography.boxes([info.footprint for info in infos])
     numbers = {name: number for number, name in enumerate({(info.ecoregion, info.scene) for info in infos})}
     scene = np.array([numbers[info.ecoregion, info.scene] for info in infos], np.int64)
+    outlined = np.array([info.outline is not None for info in infos])
     those, others = (indices[~np.isnan(boxes[indices, 0])] for indices in (those, others))
     counts = np.zeros(4, np.int64)
     for start in range(0, len(those), chunk):  # bounds the memory of the all-against-all tables
         part = those[start : start + chunk]
         foreign = scene[part][:, None] != scene[others][None]
         overlap = geography.overlaps(boxes[part], boxes[others])
+        slanted = outlined[part][:, None] | outlined[others][None]
+        for row, column in np.argwhere(foreign & slanted & (overlap > _ANY)):
+            overlap[row, column] = _overlap(infos[part[row]], infos[others[column]], overlap[row, column])
         equal = (boxes[part][:, None] == boxes[others][None]).all(-1)
         near = geography.distances_m(boxes[part], boxes[others]) <= distance_m
-        counts += [(table & foreign).any(1).sum() for table in (equal, overlap > _MUCH, overlap > 0, near)]
+        counts += [(table & foreign).any(1).sum() for table in (equal, overlap > _MUCH, overlap > _ANY, near)]
     return Neighbours(len(those), *(int(count) for count in counts))
+
+
+def _overlap(one: PairInfo, other: PairInfo, of_boxes: float) -> float:
+    """The share of the smaller pair's ground that both show, by outlines where their boxes are larger than they."""
+    if one.outline == other.outline:
+        return of_boxes
+    first, second = (each.outline or (each.footprint and geography.corners(each.footprint)) for each in (one, other))
+    assert first and second  # their boxes overlap
+    return geography.shared(first, second)

@@ -4,17 +4,32 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from absl import logging
 
 from tsmu_jax.data import copies, geography, images, pair_files, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import PairFiles, where
-from tsmu_jax.data.source import Footprint, Intensities, Sketch
+from tsmu_jax.data.source import Footprint, Intensities, Outline, Sketch
 from tsmu_jax.data.stated import Statements
 from tsmu_jax.mask import UNKNOWN
 
 LEAST_KNOWN = 0.01  # share of a tile or an image; of less, resizing may leave nothing
+
+
+class Place(NamedTuple):
+    """Where tiles of an image lie, as far as known.
+
+    Attributes:
+      footprints: of each tile.
+      outlines: likewise, where coordinates in the file give them.
+      gsd_m: metres of ground that a pixel covers down and across.
+    """
+
+    footprints: tuple[Footprint, ...] | None = None
+    outlines: tuple[Outline, ...] | None = None
+    gsd_m: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +37,9 @@ class Looked:
     """The files of a pair, and what a look at them found.
 
     Attributes:
-      height, width: in pixels.
       tiles: windows of which at least LEAST_KNOWN is known ground.
       whole: whether the images are not cut into tiles.
-      footprint: by the files' names, else by their own coordinates.
-      gsd_m: metres of ground that a pixel covers down and across, where known.
+      place: of `tiles`.
       intensities: see `PairInfo`.
       blurred: masks that a lossy format had changed.
       digest: of the names and bytes of the files.
@@ -34,12 +47,9 @@ class Looked:
     """
 
     files: PairFiles
-    height: int
-    width: int
     tiles: tuple[tiles.Window, ...]
     whole: bool
-    footprint: Footprint | None
-    gsd_m: tuple[float, float] | None
+    place: Place
     intensities: Intensities | None
     blurred: tuple[Path, ...]
     digest: str
@@ -66,16 +76,14 @@ class Look:
         known = tuple(one for one in windows if (mask[one.part] != UNKNOWN).mean() >= LEAST_KNOWN)
         if not known:
             file = where(files.ecoregion, files.post)
-            raise BadFile(file, "all of its ground is unknown, transparent or without data; leave the pair out")
-        footprint, gsd_m = place(files, contents[files.post], height, width)
+            which = "all" if (mask == UNKNOWN).all() else f"more than {1 - LEAST_KNOWN:.0%}"
+            raise BadFile(file, f"{which} of its ground is unknown, transparent or without data; leave the pair out")
+        found = place(files, contents[files.post], known, height, width)
         return Looked(
             files=files,
-            height=height,
-            width=width,
             tiles=known,
             whole=len(windows) == 1,
-            footprint=footprint,
-            gsd_m=(stated.gsd_m, stated.gsd_m) if stated.gsd_m else gsd_m,
+            place=found._replace(gsd_m=(stated.gsd_m, stated.gsd_m)) if stated.gsd_m else found,
             intensities=decoded.intensities,
             blurred=labelled.blurred,
             digest=_digest(contents, unknown=bool((mask == UNKNOWN).any()), revised=labelled.revised),
@@ -83,26 +91,25 @@ class Look:
         )
 
 
-def place(
-    files: PairFiles, post: bytes, height: int, width: int
-) -> tuple[Footprint | None, tuple[float, float] | None]:
-    """Footprint and metres a pixel of a pair. The names of its files count more than coordinates in them.
+def place(files: PairFiles, post: bytes, windows: Sequence[tiles.Window], height: int, width: int) -> Place:
+    """Where windows of a pair lie. The names of its files count more than coordinates in them.
 
     Coordinates that cannot be used count as none, with a warning.
 
     Args: post: bytes of the post-event image of `height` x `width` pixels.
     """
-    if files.footprint:
-        return files.footprint, geography.gsd_m(files.footprint, height, width)
+    if box := files.footprint:
+        footprints = tuple(tiles.window_footprint(box, window, height, width) for window in windows)
+        return Place(footprints, gsd_m=geography.gsd_m(box, height, width))
     if images.is_georeferenced(post):
         from tsmu_jax.data import rasters  # rasterio takes a quarter of a second to import, and few images need it
 
         try:
-            if found := rasters.georeference(post, where(files.ecoregion, files.post)):
-                return found.footprint, found.gsd_m
+            if found := rasters.georeference(post, where(files.ecoregion, files.post), windows):
+                return Place(tuple(map(geography.box, found.outlines)), found.outlines, found.gsd_m)
         except BadFile as error:
             logging.warning("%s; it counts as without any", error)
-    return None, None
+    return Place()
 
 
 def _digest(contents: pair_files.Contents, *, unknown: bool, revised: bool) -> str:

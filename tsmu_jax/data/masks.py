@@ -4,14 +4,17 @@ Black is background. White is landslide, and so are the values 1 and 255, the cu
 merged from two tools hold both. What could mean either is an error that says what to do.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from absl import logging
 from PIL import Image
 
 from tsmu_jax.data import images
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.mask import BACKGROUND, LANDSLIDE, UNKNOWN
+from tsmu_jax.words import counted
 
 _TRUE, _DEEP_TRUE = (1, 255), (1, 255, 65535)  # of 8 bits, and of more
 _LOSSY = {"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"}
@@ -90,6 +93,15 @@ def read(data: bytes, path: str, *, unknown: bool = False) -> Mask:
         return Mask(_by_value(values, path, nodata, unknown=unknown))
 
     return images.read_with(data, path, convert, _check, by_raster)
+
+
+def warn_of_blurred(paths: Sequence[str]) -> None:
+    """Warns of masks that a lossy format had changed, and names the first of them."""
+    if paths:
+        logging.warning(
+            "%s in lossy formats, %s the first: what is brighter than 127 counts as landslide; PNG is exact",
+            counted(len(paths), "mask"), paths[0],
+        )  # fmt: skip
 
 
 def _check(image: Image.Image, path: str) -> None:

@@ -12,9 +12,9 @@ from tsmu_jax.data.layout import DATASET, index_path
 from tsmu_jax.data.source import Footprint, Intensities, PairInfo, PairSource, Sketch, Skipped
 from tsmu_jax.errors import UserError
 
-SCHEMA = 5
-# 2 lacks the sizes of the images, 3 what a pixel covers and how its values were mapped, 4 what tells copies
-READABLE = (2, 3, 4, SCHEMA)
+SCHEMA = 6
+# 2 lacks the sizes of the images, 3 what a pixel covers and how its values were mapped, 4 what tells copies, 5 outlines
+READABLE = (2, 3, 4, 5, SCHEMA)
 _METRES = 4  # the first schema with metres a pixel
 Number = TypeVar("Number", int, float)
 
@@ -74,11 +74,12 @@ def read(data_dir: Path) -> Index:
 
 def _entry(ecoregion: str, plain: Mapping[str, Any]) -> Entry:
     """Raises KeyError, TypeError or ValueError where the entry is damaged."""
-    known = {name: plain.get(name) for name in ("footprint", "size", "gsd_m", "intensities", "sketches")}
-    footprint, size, gsd_m, intensities, sketches = known.values()
+    known = {name: plain.get(name) for name in ("footprint", "outline", "size", "gsd_m", "intensities", "sketches")}
+    footprint, outline, size, gsd_m, intensities, sketches = known.values()
     info = PairInfo(
         ecoregion=ecoregion,
         footprint=footprint and Footprint(*map(float, footprint)),
+        outline=outline and tuple(_two(float, corner) for corner in outline),
         size=size and _two(int, size),
         gsd_m=gsd_m and _two(float, gsd_m),
         intensities=intensities and Intensities.of_plain(intensities),
@@ -96,8 +97,8 @@ def _sketch(values: Sequence[str]) -> Sketch:
 
 
 def _two(kind: Callable[[Any], Number], values: Sequence[Any]) -> tuple[Number, Number]:
-    down, across = map(kind, values)
-    return down, across
+    first, second = map(kind, values)
+    return first, second
 
 
 def describes(index: Index, source: PairSource) -> bool:

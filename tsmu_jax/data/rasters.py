@@ -4,7 +4,7 @@ import contextlib
 import math
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from tsmu_jax.data import images
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.geography import degree_m
 from tsmu_jax.data.images import Decoded
-from tsmu_jax.data.source import Footprint, Intensities
+from tsmu_jax.data.source import Intensities, Outline
 from tsmu_jax.data.stated import CHANNELS, Stated, example_bands
+from tsmu_jax.data.tiles import Window
 from tsmu_jax.errors import UserError
 from tsmu_jax.words import counted
 
@@ -27,10 +28,11 @@ class Georeference(NamedTuple):
 
     Attributes:
       gsd_m: metres of ground that a pixel covers down and across.
+      outlines: of each window asked for; longitudes count on beyond 180 degrees.
     """
 
     gsd_m: tuple[float, float]
-    footprint: Footprint
+    outlines: tuple[Outline, ...]
 
 
 def decode(data: bytes, path: str, stated: Stated) -> Decoded:
@@ -91,11 +93,13 @@ def kind(data: bytes) -> tuple[str, int] | None:
         return None
 
 
-def georeference(data: bytes, path: str) -> Georeference | None:
-    """Where a raster lies, by its own coordinates; None where it has none.
+def georeference(data: bytes, path: str, windows: Sequence[Window]) -> Georeference | None:
+    """Where a raster and windows of it lie, by its own coordinates; None where it has none.
 
-    A pixel's size is measured at the middle of the image, so the unit of the coordinates and the scale of the
-    projection do not matter.
+    Rows may run in any direction. A pixel's size is measured at the middle of the image, so the unit of the
+    coordinates and the scale of the projection do not matter.
+
+    Args: windows: in pixels of the raster.
 
     Raises:
       BadFile: it does not open, or its coordinates lie outside of the globe.
@@ -105,10 +109,12 @@ def georeference(data: bytes, path: str) -> Georeference | None:
     with _opened(data, path) as dataset:
         if dataset.crs is None or dataset.transform.is_identity:
             return None
+        if not dataset.transform.determinant:
+            raise BadFile(path, "its pixels cover no ground by its coordinates; mend its georeference")
         height, width = dataset.height, dataset.width
         middle = (width / 2, height / 2)
         points = [middle, (middle[0], middle[1] + _STEP_PX), (middle[0] + _STEP_PX, middle[1])]
-        points += [(0, 0), (width, 0), (0, height), (width, height)]
+        points += [corner for window in windows for corner in window.corners]
         try:
             a, b, c, d, e, f = dataset.transform[:6]
             xs, ys = [a * x + b * y + c for x, y in points], [d * x + e * y + f for x, y in points]
@@ -121,8 +127,8 @@ def georeference(data: bytes, path: str) -> Georeference | None:
     # Measured from the middle: an image may lie across 180 degrees.
     east = [(longitude - longitudes[0] + 180) % 360 - 180 for longitude in longitudes]
     down, across = (math.hypot(east[i] * across_m, (latitudes[i] - latitudes[0]) * along_m) / _STEP_PX for i in (1, 2))
-    west, far_east = longitudes[0] + min(east[3:]), longitudes[0] + max(east[3:])
-    return Georeference((down, across), Footprint(west, min(latitudes[3:]), far_east, max(latitudes[3:])))
+    corners = [(longitudes[0] + one, latitude) for one, latitude in zip(east, latitudes, strict=True)][3:]
+    return Georeference((down, across), tuple(tuple(corners[at : at + 4]) for at in range(0, len(corners), 4)))
 
 
 @contextlib.contextmanager

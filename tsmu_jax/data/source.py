@@ -18,6 +18,9 @@ class Footprint(NamedTuple):
     lat_max: float
 
 
+Outline = tuple[tuple[float, float], ...]  # corners of a convex shape, longitude and latitude in degrees, in turn
+
+
 @dataclasses.dataclass(frozen=True)
 class Intensities:
     """The mapping of the values that a file stores to intensities in [0, 1].
@@ -60,6 +63,7 @@ class PairInfo:
     gsd_m: tuple[float, float] | None = None  # metres of ground that a pixel covers down and across, where known
     intensities: Intensities | None = None  # None for 8-bit RGB divided by 255
     sketches: tuple[Sketch, ...] | None = None  # of the scene's whole images; None where nobody looked
+    outline: Outline | None = None  # within the footprint; None where the ground fills it, or nobody knows
 
 
 class Pair(NamedTuple):

@@ -21,6 +21,12 @@ class Window(NamedTuple):
         """Cuts the window out of an array [h, w, ...]."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
+    @property
+    def corners(self) -> tuple[tuple[int, int], ...]:
+        """(x, y) of the four corners, in turn, in pixels of the scene."""
+        right, bottom = self.x + self.width, self.y + self.height
+        return (self.x, self.y), (right, self.y), (right, bottom), (self.x, bottom)
+
 
 def windows(height: int, width: int, tile: int | None) -> list[Window]:
     """Covers a scene with tile x tile windows, row by row.

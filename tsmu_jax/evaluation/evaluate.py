@@ -22,6 +22,12 @@ class TestSet:
     masks: np.ndarray  # u8[n, s, s] of the values in mask.py
     ids: tuple[str, ...] = ()  # of the pairs; none of augmented copies
 
+    def scored(self) -> "TestSet":
+        """The set without pairs of which no pixel is known; one with ids."""
+        known = metrics.is_known(self.masks)
+        ids = tuple(name for name, kept in zip(self.ids, known, strict=True) if kept)
+        return TestSet(self.images[known], self.masks[known], ids)
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:

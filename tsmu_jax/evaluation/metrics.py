@@ -27,12 +27,20 @@ class Counts(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """f64[n] each, in [0, 1]; an image whose mask and prediction are both empty counts as 1."""
+    """f64[n] each, in [0, 1]; an image whose mask and prediction are both empty counts as 1.
+
+    An image without known ground has no score, which its counts do not tell: leave it out before, by `is_known`.
+    """
 
     iou: np.ndarray
     precision: np.ndarray
     recall: np.ndarray
     f1: np.ndarray
+
+
+def is_known(mask: np.ndarray) -> np.ndarray:
+    """bool[n], whether any pixel of an image is known ground. Args: mask: [n, h, w] of the values in mask.py."""
+    return np.asarray((mask != UNKNOWN).any((1, 2)))
 
 
 def count(prediction: np.ndarray, mask: np.ndarray) -> Counts:

@@ -39,7 +39,8 @@ class Row:
       observed_share: of the image's pixels, those where the post-event image has data; in [0, 1].
       look: "yes" where a person should look at the image, else "no".
       network_height, network_width: the size at which the network saw the image.
-      tp, fp, fn, iou: pixels against the mask and their IoU, where there is a mask.
+      tp, fp, fn: pixels against the mask, where there is a mask.
+      iou: likewise; empty where the mask says of no pixel what it is.
       error: why there is no prediction.
       digest: SHA-256 of the image's files.
     """

@@ -29,6 +29,7 @@ class LoadedPair:
       mask: u8[h, w] of the values in mask.py; None where there is neither a mask nor labels.
       observed: bool[h, w], where the post-event image has data; None if everywhere.
       gsd_m: metres of ground that a pixel covers down and across, where known.
+      blurred: names of masks that a lossy format had changed.
     """
 
     name: str
@@ -38,6 +39,7 @@ class LoadedPair:
     mask: np.ndarray | None
     observed: np.ndarray | None = None
     gsd_m: tuple[float, float] | None = None
+    blurred: tuple[str, ...] = ()
 
 
 def find(directory: Path, *, require_pre: bool) -> tuple[list[PairFiles], list[BadFile]]:
@@ -99,8 +101,10 @@ def load(
     if observed is not None and not observed.any():
         raise BadFile(where(files.ecoregion, files.post), "has no data anywhere")
     labelled = pair_files.decode_mask(files, contents, labels, decoded)
-    covered = (gsd_m, gsd_m) if gsd_m else place(files, contents[files.post], *decoded.post.shape[:2])[1]
-    return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, labelled and labelled.mask, observed, covered)
+    covered = (gsd_m, gsd_m) if gsd_m else place(files, contents[files.post], (), *decoded.post.shape[:2]).gsd_m
+    mask, blurred = (labelled.mask, labelled.blurred) if labelled else (None, ())
+    lossy = tuple(where(files.ecoregion, path) for path in blurred)
+    return LoadedPair(name_of(files), digest, decoded.pre, decoded.post, mask, observed, covered, lossy)
 
 
 def images_of(files: PairFiles, contents: pair_files.Contents, intensities: Intensities) -> pair_files.Images:

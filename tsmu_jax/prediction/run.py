@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from tsmu_jax.data import pair_files
+from tsmu_jax.data import masks, pair_files
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import PairFiles
 from tsmu_jax.data.progress import reported
@@ -50,6 +50,8 @@ def predict(
     for error in bad:
         output.add(Row(error.path, error=error.reason))
 
+    blurred: list[str] = []
+
     def read(files: PairFiles) -> Read:
         name, digest = pairs.name_of(files), ""
         try:
@@ -58,6 +60,7 @@ def predict(
             if output.is_done(name, digest):
                 return None
             pair = pairs.load(files, contents, labels, predictor.intensities, digest=digest, gsd_m=gsd_m)
+            blurred.extend(pair.blurred)
             return pair, predictor.prepared(pair)
         except BadFile as error:
             return Row(name, error=str(error), digest=digest)
@@ -75,6 +78,7 @@ def predict(
         for row in _ahead(writers, finish, answered, 2 * batch):
             output.add(row)
     output.finish()
+    masks.warn_of_blurred(sorted(blurred))
 
 
 def _answers(predictor: Predictor, loaded: Iterator[Read], batch: int) -> Iterator[Row | Answered]:
@@ -136,7 +140,8 @@ def _finished(output: Output, predictor: Predictor, pair: LoadedPair, choice: Ch
     if pair.mask is not None:
         counts = metrics.count(mask[None], pair.mask[None])
         scores = {name: int(values[0]) for name, values in counts._asdict().items()}
-        scores["iou"] = round(float(metrics.scores(counts).iou[0]), 6)
+        if metrics.is_known(pair.mask[None])[0]:
+            scores["iou"] = round(float(metrics.scores(counts).iou[0]), 6)
     unsure = choice.margin is not None and choice.margin < predictor.model.description["margin"]
     return Row(
         image=pair.name,

@@ -25,6 +25,8 @@ def text(output: Output) -> str:
         own = [row for row in good if row.decoder == decoder]
         scored = [row.iou for row in own if row.iou is not None]
         iou = f", mean IoU {np.mean(scored):.3f} of {len(scored)} with masks" if scored else ""
+        unscored = sum(row.tp is not None and row.iou is None for row in own)
+        iou += f", {counted(unscored, 'mask')} without known ground and so without IoU" if unscored else ""
         share = np.mean([row.landslide_share for row in own])
         lines.append(f"  decoder {decoder}: {counted(len(own), 'image')}, {100 * share:.1f} % landslide{iou}")
     if bad:

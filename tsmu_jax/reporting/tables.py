@@ -92,13 +92,17 @@ def results_markdown(results: Mapping[str, object]) -> str:
 
 
 def notes(results: Mapping[str, object]) -> list[str]:
-    """Notes for the reader of the table: images empty in truth and prediction, decoders chosen, files skipped."""
+    """Notes for the reader of the table: images empty in truth and prediction, unscored images, decoders, bad files."""
     lines = []
     empty = {name: _last(results, name, "empty") for name in ecoregions(results)}
     empty = {name: count for name, count in empty.items() if count > 0}
     if empty:
         counts = ", ".join(f"{name} {count:.0f}" for name, count in empty.items())
         lines.append(f"Images empty in truth and prediction, counted as IoU 1, after the last phase: {counts}.")
+    unscored = results.get("unscored")
+    if isinstance(unscored, Mapping) and unscored:
+        counts = ", ".join(f"{name} {len(ids)}" for name, ids in unscored.items())
+        lines.append(f"Test images without known ground at the network's size, not scored: {counts}.")
     lines += _selection(results)
     skipped = results.get("skipped")
     if isinstance(skipped, Sequence) and not isinstance(skipped, str) and skipped:

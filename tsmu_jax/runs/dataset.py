@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -28,7 +28,9 @@ class Dataset:
 
     Attributes:
       ecoregions: those whose pairs are there, in the order of their arrival.
+      split: without test pairs that cannot be scored.
       exam: test sets of ecoregions that a saved model brings along, whose other pairs are not there.
+      unscored: by ecoregion, test pairs without known ground at the network's size.
     """
 
     config: Config
@@ -37,6 +39,7 @@ class Dataset:
     split: Split
     examples: Examples
     exam: Mapping[str, TestSet] = dataclasses.field(default_factory=dict)
+    unscored: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def tests(self) -> dict[str, TestSet]:

@@ -169,12 +169,13 @@ def prepare(chosen: Mapping[str, Any], *, opened: dict[str, PairSource] | None =
     )
     network = make_network(**network_of(config), axis_name=AXIS, rematerialise=config.model.rematerialise)
     examples = Examples(source, size=data.size, channels=data.channels, cache_gib=data.cache_gib)
+    divided, unscored = evidence.scored(examples, divided, where=data.dir or "synthetic ecoregions")
     answer = Answerer(network, batch_size=config.batch_size)
     kind = resolved_kind(source.infos, data.split)
     resolved = dataclasses.replace(
         config, old=",".join(old_ecoregions), new=",".join(new_ecoregions), data=dataclasses.replace(data, split=kind)
     )
-    dataset = Dataset(resolved, trained_on, source, divided, examples, exam=start.exam if start else {})
+    dataset = Dataset(resolved, trained_on, source, divided, examples, start.exam if start else {}, unscored)
     kept = {name: outlines[name] for name in trained_on}
     return Experiment(resolved, old_ecoregions, new_ecoregions, plan, dataset, network, answer, kept, start)
 

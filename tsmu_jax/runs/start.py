@@ -40,10 +40,14 @@ class Start:
 
     @property
     def exam(self) -> dict[str, TestSet]:
-        """The test set of each ecoregion; none where the model was saved without an exam."""
+        """The test set of each ecoregion; none where the model was saved without an exam.
+
+        Earlier releases kept pairs without known ground, which have no score.
+        """
         kept = {name: self.saved.exam(name) for name in self.ecoregions}
         known = self.saved.description["ecoregions"]
-        return {name: TestSet(*pairs, tuple(known[name]["tests"])) for name, pairs in kept.items() if pairs}
+        sets = {name: TestSet(*pairs, tuple(known[name]["tests"])).scored() for name, pairs in kept.items() if pairs}
+        return {name: test for name, test in sets.items() if test.ids}
 
     def configured(self, config: Config) -> Config:
         """The configuration with what the model decides: the network's structure, its input, the autoencoders' form.

@@ -59,7 +59,7 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
     console = processes.console()
     experiment = prepare(config)
     run = _claim(experiment, workdir, command or command_line())
-    results = _without_phases(experiment)
+    results = results_before(experiment)
     write_json(run.path / "skipped.json", results["skipped"])
     found = _found(experiment, run)
     waiting = [stage for stage in experiment.stages if found[stage.index] is None]
@@ -126,15 +126,17 @@ def _claim(experiment: Experiment, workdir: Path, command: str) -> RunDirectory:
     return run
 
 
-def _without_phases(experiment: Experiment) -> dict[str, Any]:
-    """Returns the contents of `results.json` before any phase."""
+def results_before(experiment: Experiment) -> dict[str, Any]:
+    """The contents of `results.json` before any phase."""
+    data = experiment.data
     return {
         "schema": 1,
         "method": experiment.config.method,
         "old": list(experiment.old_ecoregions),
         "new": list(experiment.new_ecoregions),
         "seed": experiment.config.seed,
-        "skipped": [entry._asdict() for entry in experiment.data.source.skipped],
+        "skipped": [entry._asdict() for entry in data.source.skipped],
+        "unscored": {name: [data.source.infos[pair].id for pair in pairs] for name, pairs in data.unscored.items()},
         "phases": [],
     }
 
