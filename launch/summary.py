@@ -1,6 +1,5 @@
 """The outcome of a sweep: a table on the terminal and `sweep.json` beside the points' run directories."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from launch.jobs import Outcome
 from launch.points import SWEEP, Point, directory_name
+from tsmu_jax import untrusted
 from tsmu_jax.reporting.results import GROUPS, number, phases
 from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.runs.files import write_json
@@ -51,7 +51,7 @@ def table(points: Sequence[Point], failed: Mapping[int, Outcome], directory: Pat
         if state != "finished":
             shown.add_row(Text(point.name), state)
             continue
-        results = json.loads(RunDirectory(directory / point.name).results_path.read_text())
+        results = untrusted.read_or_refuse(RunDirectory(directory / point.name).results_path, "remove its run")
         changed = [number(results, "verdict", name, "difference") for name in CHANGES]
         changes.setdefault(_group(point), []).append(changed)
         shown.add_row(Text(point.name), state, *_scores(results), *map(_signed, changed))

@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 
+from tsmu_jax import untrusted
 from tsmu_jax.data import images, masks, prepared_index
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
@@ -119,9 +120,12 @@ class PreparedSource:
     def __getitem__(self, index: int) -> Pair:
         """Decodes one pair at its original size, the very bits that were written."""
         rows, position = self._rows[index]
-        row = rows[position]
         info = self.infos[index]
         where = f"{info.ecoregion}/{info.id}"
+        try:
+            row = rows[position]
+        except Exception as error:  # TFDS and ArrayRecord raise whatever their libraries do
+            raise UserError(f"{where}: its row of the dataset cannot be read ({error}); prepare it again") from error
         return Pair(
             pre=images.decode_rgb(row["pre"], f"{where} (pre)") if row["has_pre"] else None,
             post=images.decode_rgb(row["post"], f"{where} (post)"),
@@ -253,9 +257,14 @@ def _quiet() -> Iterator[None]:
 def _open(data_dir: Path, name: str, *, expected: int) -> Any:
     """Random access to the rows of one ecoregion, images left encoded."""
     decoders = {key: tfds.decode.SkipDecoding() for key in _IMAGES}
+    folder = data_dir / DATASET / name / _VERSION
+    untrusted.refuse_links(data_dir / DATASET / name)
     try:
-        with _quiet():
-            builder = tfds.builder_from_directory(data_dir / DATASET / name / _VERSION)
+        with _quiet():  # the columns are those of this file: TFDS imports whatever a stored description names
+            builder = LandslidePairs(config=tfds.core.BuilderConfig(name=name), data_dir=data_dir)
+        for path in builder.info.splits[_SPLIT].filepaths:
+            if Path(path).parent != folder or not untrusted.is_name(Path(path).name):
+                raise ValueError(f"it names {path}, which is not in its directory")
         rows = builder.as_data_source(split=_SPLIT, decoders=decoders)
         found = len(rows)
         rows[found - 1]  # opens the file, which is lost or cut off if this fails

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -235,6 +236,8 @@ def _latest(directory: Path) -> dict[str, Any] | None:
         return None
     try:
         progress, files = digests.read(marker, required=PROGRESS)
+        if not re.fullmatch(r"step_[0-9]{1,18}", str(progress["checkpoint"])):
+            raise ValueError(f"{marker}: {progress['checkpoint']!r:.100} is no checkpoint")
         if wrong := digests.damage(directory, files):
             raise ValueError(wrong)
     except ValueError as error:

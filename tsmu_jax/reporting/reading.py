@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tsmu_jax import untrusted
 from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics, probabilities
@@ -38,7 +39,7 @@ def find_runs(workdirs: Sequence[Path]) -> Found:
     """Reads the finished runs in run directories, or up to two levels below directories of runs.
 
     Raises:
-      UserError: a directory is missing, holds no run, or no run at all is finished.
+      UserError: a directory is missing, holds no run, or no run at all is finished; or one is not what a run writes.
     """
     paths: dict[Path, Path] = {}
     for workdir in workdirs:
@@ -47,6 +48,7 @@ def find_runs(workdirs: Sequence[Path]) -> Found:
     runs: dict[Any, Run] = {}
     left_out = []
     for path in paths.values():
+        untrusted.refuse_links(path)
         run = _read(path)
         if isinstance(run, LeftOut):
             left_out.append(run)
@@ -87,7 +89,7 @@ def _beneath(path: Path, depth: int) -> Iterator[Path]:
 def _config(path: Path) -> Mapping[str, Any] | None:
     """The configuration of a run; None where `config.json` is missing or another program's."""
     try:
-        config = json.loads((path / "config.json").read_text())["config"]
+        config = untrusted.read(path / "config.json")["config"]
         flat = flatten(config)
         return flat if {"method", "old", "new", "seed", "data.size"} <= flat.keys() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -130,7 +132,7 @@ def _plan(
     if not file.exists():
         return ()
     try:
-        route = json.loads(file.read_text())["route"]
+        route = untrusted.read(file)["route"]
         plan = stages(method, old_ecoregions, new_ecoregions, start=route)
         return (start_stage(plan, old_ecoregions, new_ecoregions, route), *plan)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -139,7 +141,7 @@ def _plan(
 
 def _choice(file: Path) -> Choice | None:
     try:
-        selection = json.loads(file.read_text()).get("selection")
+        selection = untrusted.read(file).get("selection")
         if not selection:
             return None
         margin, known = selection["margin"], list(next(iter(selection["confusion"].values())))
@@ -164,7 +166,7 @@ def _log(file: Path) -> dict[str, list[Mapping[str, Any]]]:
     log: dict[str, list[Mapping[str, Any]]] = {}
     for encoded in file.read_bytes().splitlines() if file.exists() else []:
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            line = json.loads(encoded)
+            line = untrusted.parse(encoded)
             log.setdefault(line["phase"], []).append(line)
     return log
 
@@ -182,16 +184,17 @@ def _histogram(counts: Mapping[str, Sequence[float]] | None) -> probabilities.Hi
 def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseResult:
     file = path / "phases" / stage.directory / "phase.json"
     try:
-        record = json.loads(file.read_text())
+        record = untrusted.read(file)
         result = record["result"]
         tests = {
             name: TestScores(
-                tuple(test["id"]),
+                untrusted.names(test["id"], "a test image"),
                 metrics.Counts.from_record(test),
                 _histogram(test.get("probabilities")),
             )
             for name, test in record["tests"].items()
         }
+        untrusted.names(tests, "an ecoregion")
         return PhaseResult(
             directory=stage.directory,
             name=stage.phase.name,

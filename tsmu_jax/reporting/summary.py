@@ -1,6 +1,5 @@
 """The pictures at the end of a run."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tsmu_jax import untrusted
 from tsmu_jax.data.pair_lists import PairList
 from tsmu_jax.evaluation import metrics
 from tsmu_jax.mask import LANDSLIDE
@@ -18,6 +18,8 @@ from tsmu_jax.reporting.charts.selection import selection_figure
 from tsmu_jax.reporting.panels import PanelRow, overview, panels
 from tsmu_jax.reporting.thumbnails import write_thumbnails
 from tsmu_jax.runs import metrics_log
+
+_AGAIN = "remove it and run the same command again"
 
 
 def write_figures(
@@ -61,7 +63,7 @@ def write_figures(
     canvas.save(phase_bars(results), folder / "phases.png")
     canvas.save(learning_curves({workdir.name: metrics_log.read(workdir)}), folder / "learning_curves.png")
     if "selection" in results:
-        chosen = json.loads((workdir / "selection" / "selection.json").read_text())["tests"]
+        chosen = untrusted.read_or_refuse(workdir / "selection" / "selection.json", _AGAIN)["tests"]
         canvas.save(selection_figure(results["selection"], chosen), folder / "selection.png")
     write_thumbnails(tests, workdir)
 
@@ -74,7 +76,7 @@ def _rows(pairs: PairList, workdir: Path, phase: str, ecoregion: str, chosen: Se
         path = workdir / "predictions" / phase / ecoregion / f"{name}.png"
         if not path.exists():  # cleaned up since
             continue
-        prediction = np.asarray(Image.open(path)) > 0
+        prediction = np.asarray(Image.open(path, formats=("PNG",))) > 0
         iou = float(_iou(tests)[position])
         title = f"{ecoregion}\n{name}"
         rows.append(PanelRow(title, pair.pre, pair.post, pair.mask, prediction.astype(np.uint8), iou))
@@ -83,7 +85,7 @@ def _rows(pairs: PairList, workdir: Path, phase: str, ecoregion: str, chosen: Se
 
 def _tests(workdir: Path, phase: str, ecoregion: str) -> dict[str, Any]:
     """The counted test images of an ecoregion after a phase."""
-    record: dict[str, Any] = json.loads((workdir / "phases" / phase / "phase.json").read_text())
+    record: dict[str, Any] = untrusted.read_or_refuse(workdir / "phases" / phase / "phase.json", _AGAIN)
     return record["tests"][ecoregion]
 
 

@@ -3,8 +3,10 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 
+from tsmu_jax import cells
 from tsmu_jax.evaluation.intervals import Interval, Spread
 from tsmu_jax.reporting.table import Cell, Column, Table, ranking, text
 
@@ -18,6 +20,9 @@ _LATEX = {
     "λ": r"$\lambda$",
     "→": r"$\to$",
 }
+
+_ESCAPED = {"<": "&lt;", "&": "&amp;"}
+_MARKDOWN = re.compile(r"[\\*|`<]|&(?=#?\w+;)|\](?=[(\[:])")
 
 
 def markdown(table: Table, *, level: int = 2) -> str:
@@ -40,17 +45,23 @@ def markdown_row(cells: Sequence[str]) -> str:
 
 
 def escaped_markdown(words: str) -> str:
-    """Underscores within words are safe in Markdown; bars in tables, stars and tags are not."""
-    return " ".join(words.split()).replace("*", "\\*").replace("|", "\\|").replace("<", "&lt;")
+    """Underscores within words are safe in Markdown; bars in tables, stars, tags, links and entities are not.
+
+    Brackets alone are: only what follows the second one makes a link of them.
+    """
+    return _MARKDOWN.sub(lambda found: _ESCAPED.get(found[0], f"\\{found[0]}"), " ".join(words.split()))
 
 
 def comma_separated(table: Table) -> str:
-    """Numbers in full; means and differences take several columns each. Nothing where a cell is empty."""
+    """Numbers in full; means and differences take several columns each. Nothing where a cell is empty.
+
+    Texts are written so that spreadsheet programs take none of them for a formula, see `cells.py`.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     parts = [_parts([row[index] for row in table.rows]) for index in range(len(table.columns))]
     columns = list(zip(table.columns, parts, strict=True))
-    writer.writerow([column.name + part for column, names in columns for part in names])
+    writer.writerow([cells.safe(column.name + part) for column, names in columns for part in names])
     for row in table.rows:
         writer.writerow([value for cell, names in zip(row, parts, strict=True) for value in _values(cell, len(names))])
     return file.getvalue()
@@ -88,7 +99,7 @@ def _values(cell: Cell, length: int) -> list[str | int | float]:
     elif isinstance(cell, Spread):
         values = _known(cell.mean, cell.std)
     else:
-        values = [cell] if isinstance(cell, str) else _known(math.nan if cell is None else cell)
+        values = [cells.safe(cell)] if isinstance(cell, str) else _known(math.nan if cell is None else cell)
     return values + [""] * (length - len(values))
 
 

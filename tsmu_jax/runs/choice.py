@@ -1,6 +1,5 @@
 """Choosing the decoder (section V-E): one autoencoder for each ecoregion that arrives, and what they choose."""
 
-import json
 import time
 import zlib
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tsmu_jax import untrusted
 from tsmu_jax.batch import FLIPS
 from tsmu_jax.data.draws import Draws
 from tsmu_jax.errors import UserError
@@ -128,7 +128,7 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
     threshold, path = experiment.config.selection.margin, run.selection / "selection.json"
     own = [experiment.stage_key(stage), experiment.tests_key(stage), threshold]
     key = digest([*own, *((run.autoencoder(name).record() or {})["key"] for name in candidates)])
-    stored = processes.agreed(json.loads(path.read_text()) if path.exists() else {})
+    stored = processes.agreed(_stored(path))
     if stored.get("key") != key:
         params = jax.device_put([run.autoencoder(name).params() for name in candidates])
         selected, tests = {}, {}
@@ -145,6 +145,15 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
         stored = {"key": key, "tests": tests, "result": {**result, "autoencoders": trained}}
         write_json(path, stored)
     return stored["result"]
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """What an earlier process computed; nothing where it cannot be read, so that it is computed again."""
+    try:
+        stored = untrusted.read(path)
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) and isinstance(stored.get("result"), dict) else {}
 
 
 def _select(

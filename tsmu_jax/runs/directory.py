@@ -1,13 +1,12 @@
 """A run directory: what is where, whose configuration it holds, which of its phases are finished."""
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tsmu_jax import digests, locks
+from tsmu_jax import digests, locks, untrusted
 from tsmu_jax.configuration import flatten
 from tsmu_jax.declaration import Scope
 from tsmu_jax.errors import UserError
@@ -54,6 +53,7 @@ class RunDirectory:
         """Raises UserError, as `claim` does, where a run of this configuration cannot go on; changes nothing."""
         names = [entry.name for entry in self.path.iterdir()] if self.path.exists() else []
         if self.config_path.name in names:
+            untrusted.refuse_links(self.path)  # the run will be written to
             _refuse_other(self.path, _stored(self.config_path), config, images)
         elif any(name != locks.NAME and not name.endswith(PARTIAL) for name in names):
             raise UserError(f"--workdir={self.path}: holds files but no run; name a new or empty directory")
@@ -196,10 +196,10 @@ class AutoencoderDirectory(Sealed):
 def _stored(path: Path) -> Mapping[str, Any]:
     """Reads a run's `config.json`; another program's file of that name is refused."""
     try:
-        stored = json.loads(path.read_text())
+        stored = untrusted.read(path)
         if isinstance(stored["config"], Mapping) and {"created", "versions", "git_revision"} <= stored.keys():
             return stored
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass
     raise UserError(f"{path}: holds no configuration of a run; name a new or empty --workdir")
 

@@ -1,7 +1,6 @@
 """Saves the model at the end of a run, with all that is needed to apply it and to update it without the data."""
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from tsmu_jax import untrusted
 from tsmu_jax.data.contract import contract_of
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.calibration import fit_temperature
@@ -138,7 +138,8 @@ def _ecoregions(
 
 def _lineage(experiment: Experiment, run: RunDirectory) -> list[dict[str, Any]]:
     """Where the model comes from: one entry for each run, the oldest first."""
-    start, made = experiment.start, json.loads(run.config_path.read_text())
+    start = experiment.start
+    made = untrusted.read_or_refuse(run.config_path, "name a new --workdir")
     entry = {
         "parent": start.saved.digest if start else None,
         "run": run.path.absolute().name,

@@ -1,10 +1,10 @@
 """The choice of the decoder (section V-E): who was taken for whom, how clearly, and at what price."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
 from tsmu_jax.reporting.charts import selection
 from tsmu_jax.reporting.charts.heat_map import heat_map
@@ -41,7 +41,7 @@ def choices(comparison: Comparison) -> list[Chosen]:
 def _images(file: Path) -> _Images:
     """All test images; none of runs that kept no more than counts."""
     try:
-        tests: _Images = json.loads(file.read_text())["tests"] if file.exists() else {}
+        tests: _Images = untrusted.read(file)["tests"] if file.exists() else {}
         for one in tests.values():
             if not len(one["id"]) == len(one["chosen"]) == len([float(margin) for margin in one["margin"]]):
                 raise ValueError("lists of different lengths")

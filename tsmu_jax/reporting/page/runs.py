@@ -1,9 +1,9 @@
 """Each run: what it is, how well it ends, what it cost, and its configuration."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from tsmu_jax import untrusted
 from tsmu_jax.reporting.comparison import Comparison, setting_of
 from tsmu_jax.reporting.costs import update_costs
 from tsmu_jax.reporting.page import parts
@@ -67,10 +67,11 @@ def _result(run: Run) -> Facts:
 
 
 def _origin(run: Run) -> Facts:
-    origin: Mapping[str, Any] = json.loads((run.path / "config.json").read_text())
+    origin: Mapping[str, Any] = untrusted.read_or_refuse(run.path / "config.json", "leave its run out")
     facts = {key.replace("_", " "): str(origin[key]) for key in _PROVENANCE if origin.get(key)}
-    versions = origin.get("versions") or {}
-    facts["versions"] = ", ".join(f"{name} {version}" for name, version in versions.items())
+    versions = origin.get("versions")
+    if isinstance(versions, Mapping):
+        facts["versions"] = ", ".join(f"{name} {version}" for name, version in versions.items())
     return {"directory": str(run.path), **{key: words for key, words in facts.items() if words}}
 
 
