@@ -1,9 +1,12 @@
 """Images, labels and prepared sets that somebody made to do harm: each is one bad file, and nothing else happens."""
 
 import base64
+import contextlib
 import io
 import json
+import shutil
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +17,11 @@ import pytest
 import rasterio
 from PIL import EpsImagePlugin, Image
 
+from tests.stress.scene import prepared_dataset
 from tsmu_jax.data import images, labelme, rasters
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.folder import FolderSource
+from tsmu_jax.data.layout import index_path
 from tsmu_jax.data.stated import Stated
 from tsmu_jax.errors import UserError
 
@@ -107,3 +112,75 @@ def test_masks_of_labelme_that_fill_the_memory(monkeypatch: pytest.MonkeyPatch) 
     assert len(read(2).shapes) == 2
     with pytest.raises(BadFile, match="a: its masks hold more than 0 million pixels; draw polygons instead"):
         read(3)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared set of one ecoregion."""
+    return prepared_dataset(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def dataset(made: Path, tmp_path: Path) -> Path:
+    """A copy of a prepared set, and the directory of an ecoregion in it."""
+    shutil.copytree(made, tmp_path / "set")
+    return tmp_path / "set"
+
+
+def version(dataset: Path) -> Path:
+    return index_path(dataset).parent / "etf" / "1.0.0"
+
+
+def opened(dataset: Path) -> Any:
+    from tsmu_jax.data.prepared import PreparedSource
+
+    return PreparedSource(dataset, ecoregions=["etf"], require_pre=True)[0]
+
+
+@pytest.mark.parametrize("form", ["pythonClassName", "type"])
+def test_a_prepared_set_imports_nothing(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    expected = opened(dataset)
+    (tmp_path / "hostile_module.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = "hostile_module.Feature"
+    (version(dataset) / "features.json").write_text(json.dumps({form: name, "content": {}, "python_class_name": name}))
+    np.testing.assert_array_equal(opened(dataset).post, expected.post)  # its own columns are not asked for
+    assert not (tmp_path / "ran").exists()
+    import tensorflow_datasets as tfds
+
+    with contextlib.suppress(Exception):
+        tfds.builder_from_directory(version(dataset))
+    assert (tmp_path / "ran").exists()  # TFDS would have
+    sys.modules.pop("hostile_module", None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"splits": [{"filepathTemplate": "../../x-{SHARD_X_OF_Y}", "name": "pairs", "shardLengths": ["2"]}]},
+        {"splits": [{"filepathTemplate": "/tmp/x-{SHARD_X_OF_Y}", "name": "pairs", "shardLengths": ["2"]}]},
+        {"splits": [{"name": "pairs", "shardLengths": [str(2**62)]}]},
+        {"splits": [{"name": "pairs", "shardLengths": ["-1"]}]},
+        {"splits": []},
+        {"fileFormat": "tfrecord"},
+        {"fileFormat": "../x"},
+        {"name": "../../../etc/x"},
+        {"version": "../1"},
+    ],
+)
+def test_a_description_that_leads_elsewhere(dataset: Path, changes: dict[str, Any]) -> None:
+    file = version(dataset) / "dataset_info.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    try:
+        opened(dataset)  # TFDS takes what its code says, not the file, for some of these
+    except UserError as error:
+        assert "ecoregion 'etf' " in str(error) and "prepare it again" in str(error)
+
+
+def test_a_prepared_set_with_a_link_out(dataset: Path, tmp_path: Path) -> None:
+    version(dataset).rename(tmp_path / "elsewhere")
+    version(dataset).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"etf/1.0.0: a link that leads out of"):
+        opened(dataset)

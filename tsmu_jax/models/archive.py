@@ -99,7 +99,7 @@ def read_arrays(directory: Path, name: str, *, under: str = "") -> dict[str, np.
         with safetensors.safe_open(path, framework="numpy") as file:
             return {key: file.get_tensor(key) for key in file.keys() if key.startswith(under)}  # noqa: SIM118
     except Exception as error:  # SafetensorError is no kind of ValueError, and NumPy lacks some types
-        raise UserError(f"{path}: holds no arrays ({error}); copy the directory again") from error
+        raise UserError(f"{path}: holds no arrays ({str(error):.200}); copy the directory again") from error
 
 
 def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:

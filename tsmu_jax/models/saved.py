@@ -239,8 +239,10 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
         params, stats = ({part: trees[kind].get(part, {}) for part in PARTS} for kind in ("params", "batch_stats"))
         model = SavedModel(directory, description, params, stats)
         _check(model)
+    except UserError:
+        raise
     except Exception as error:  # nobody can list what nonsense raises in the libraries that read it
-        reason = f"not what tsmu_jax saves ({type(error).__name__}: {error}); save the model again"
+        reason = f"not what tsmu_jax saves ({type(error).__name__}: {str(error):.200}); save the model again"
         raise UserError(f"{directory / MANIFEST}: {reason}") from error
     return model
 
