@@ -236,9 +236,8 @@ def _latest(directory: Path) -> dict[str, Any] | None:
         return None
     try:
         progress, files = digests.read(marker, required=PROGRESS)
-        if not re.fullmatch(r"step_[0-9]{1,18}", str(progress["checkpoint"])):
-            raise ValueError(f"{marker}: {progress['checkpoint']!r:.100} is no checkpoint")
-        if wrong := digests.damage(directory, files):
+        named = re.fullmatch(r"step_[0-9]{1,18}", str(progress["checkpoint"]))  # and no path that leads elsewhere
+        if wrong := digests.damage(directory, files) if named else f"{marker}: names no checkpoint":
             raise ValueError(wrong)
     except ValueError as error:
         raise digests.damaged(error, directory, trains="the phase") from error
@@ -246,11 +245,7 @@ def _latest(directory: Path) -> dict[str, Any] | None:
 
 
 def interrupted_at(directory: Path) -> tuple[int, str] | None:
-    """The step and the identity of a phase's periodic checkpoint, if this process sees one.
-
-    Raises:
-      UserError: it is damaged.
-    """
+    """The step and the identity of a phase's periodic checkpoint, if any. Raises UserError where it is damaged."""
     latest = _latest(directory)
     return None if latest is None else (int(latest["checkpoint"].removeprefix("step_")), latest["identity"])
 
