@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import re
 import shutil
 import struct
 import sys
@@ -20,8 +21,10 @@ from PIL import EpsImagePlugin, Image
 from tests.stress.scene import prepared_dataset
 from tsmu_jax.data import images, labelme, rasters
 from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.describe import as_markdown, describe
 from tsmu_jax.data.folder import FolderSource
 from tsmu_jax.data.layout import index_path
+from tsmu_jax.data.splits import Split
 from tsmu_jax.data.stated import Stated
 from tsmu_jax.errors import UserError
 
@@ -137,15 +140,17 @@ def opened(dataset: Path) -> Any:
     return PreparedSource(dataset, ecoregions=["etf"], require_pre=True)[0]
 
 
-@pytest.mark.parametrize("form", ["pythonClassName", "type"])
+FEATURE = "hostile_module.Feature"
+
+
+@pytest.mark.parametrize("columns", [{"pythonClassName": FEATURE}, {"type": FEATURE, "content": {}}])
 def test_a_prepared_set_imports_nothing(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: dict[str, Any]
 ) -> None:
     expected = opened(dataset)
     (tmp_path / "hostile_module.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
     monkeypatch.syspath_prepend(str(tmp_path))
-    name = "hostile_module.Feature"
-    (version(dataset) / "features.json").write_text(json.dumps({form: name, "content": {}, "python_class_name": name}))
+    (version(dataset) / "features.json").write_text(json.dumps(columns))
     np.testing.assert_array_equal(opened(dataset).post, expected.post)  # its own columns are not asked for
     assert not (tmp_path / "ran").exists()
     import tensorflow_datasets as tfds
@@ -184,3 +189,15 @@ def test_a_prepared_set_with_a_link_out(dataset: Path, tmp_path: Path) -> None:
     version(dataset).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match=r"etf/1.0.0: a link that leads out of"):
         opened(dataset)
+
+
+def test_a_description_holds_names_as_text(tmp_path: Path, write_pair: Write) -> None:
+    for name in ("[x](javascript:1)", "![y](z)", "<svg onload=1>"):
+        write_pair(tmp_path / "<b>|etf", name)
+    (tmp_path / "<b>|etf" / "<i>_post.png").write_bytes(b"")
+    source = FolderSource(tmp_path, require_pre=False, on_bad_file="skip")
+    (name,) = source.fingerprints
+    divided = Split(train={name: (0,)}, validation={name: ()}, test={name: (1, 2)})
+    text = as_markdown(describe(source, divided, {}))
+    assert not re.search(r"<\w", text) and not re.search(r"[^\\]\]\(", text)
+    assert text.count("| &lt;b>\\|etf | ") == 3 and "- &lt;b>\\|etf/&lt;i>_post.png: " in text

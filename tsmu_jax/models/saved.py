@@ -129,7 +129,7 @@ class SavedModel:
         arrays = archive.read_arrays(self.path, EXAM, under=f"{ecoregion}/")
         if not arrays:
             return None
-        names = self.description["ecoregions"][ecoregion]["tests"]
+        names = self.description["ecoregions"][ecoregion].get("tests", ())
         shape = (len(names), self.side, self.side)
         expected = {f"{ecoregion}/images": (*shape, self.network.channels), f"{ecoregion}/masks": shape}
         if {name: each.shape for name, each in arrays.items() if each.dtype == np.uint8} != expected:

@@ -13,7 +13,8 @@ from tsmu_jax.reporting.comparison import Comparison
 from tsmu_jax.reporting.lineage import lineage_table
 from tsmu_jax.reporting.reading import LeftOut
 from tsmu_jax.reporting.table import Table
-from tsmu_jax.reporting.writers import comma_separated, escaped_markdown, latex, markdown
+from tsmu_jax.reporting.writers import comma_separated, latex, markdown
+from tsmu_jax.words import escaped_markdown
 
 MANIFEST = "report.json"  # names the files of a report; nothing else is replaced
 

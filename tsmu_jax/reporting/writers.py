@@ -3,12 +3,12 @@
 import csv
 import io
 import math
-import re
 from collections.abc import Sequence
 
 from tsmu_jax import cells
 from tsmu_jax.evaluation.intervals import Interval, Spread
 from tsmu_jax.reporting.table import Cell, Column, Table, ranking, text
+from tsmu_jax.words import escaped_markdown
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -20,9 +20,6 @@ _LATEX = {
     "λ": r"$\lambda$",
     "→": r"$\to$",
 }
-
-_ESCAPED = {"<": "&lt;", "&": "&amp;"}
-_MARKDOWN = re.compile(r"[\\*|`<]|&(?=#?\w+;)|\](?=[(\[:])")
 
 
 def markdown(table: Table, *, level: int = 2) -> str:
@@ -42,14 +39,6 @@ def markdown(table: Table, *, level: int = 2) -> str:
 def markdown_row(cells: Sequence[str]) -> str:
     """One line of a pipe table."""
     return "| " + " | ".join(escaped_markdown(cell) for cell in cells) + " |"
-
-
-def escaped_markdown(words: str) -> str:
-    """Underscores within words are safe in Markdown; bars in tables, stars, tags, links and entities are not.
-
-    Brackets alone are: only what follows the second one makes a link of them.
-    """
-    return _MARKDOWN.sub(lambda found: _ESCAPED.get(found[0], f"\\{found[0]}"), " ".join(words.split()))
 
 
 def comma_separated(table: Table) -> str:

@@ -17,7 +17,9 @@ from tsmu_jax.reporting.documents import all_tables, documents
 from tsmu_jax.reporting.page.document import page
 from tsmu_jax.reporting.reading import LeftOut, find_runs
 from tsmu_jax.reporting.table import Column, Table
-from tsmu_jax.reporting.writers import comma_separated, escaped_markdown, markdown
+from tsmu_jax.reporting.tables import results_markdown
+from tsmu_jax.reporting.writers import comma_separated, markdown
+from tsmu_jax.words import escaped_markdown
 
 RUN = "window.ran=1"
 ECOREGIONS = (
@@ -181,3 +183,17 @@ def test_texts_in_csv_are_no_formulas_and_numbers_stay_numbers() -> None:
         "a=b,1,,,,",
     ]
     assert "| @x |" in markdown(table)
+
+
+def test_the_closing_table_holds_names_as_text() -> None:
+    scores = {name: {"decoder": "old", "iou": 0.5, "empty": 0} for name in ECOREGIONS}
+    results = {
+        "method": ELSEWHERE,
+        "old": list(ECOREGIONS[:-1]),
+        "new": list(ECOREGIONS[-1:]),
+        "phases": [{"name": "initial", "ecoregions": scores}],
+        "skipped": [{"ecoregion": ECOREGIONS[0], "path": "[x](javascript:1)", "reason": ELSEWHERE}],
+    }
+    text = results_markdown(results)
+    assert not re.search(r"<\w|</|\]\(", text.replace("\\]", ""))
+    assert "&lt;script>" in text and "[x\\](javascript:1)" in text
