@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from launch import points, slurm
@@ -267,3 +268,14 @@ def test_an_index_names_no_folder_or_file_elsewhere(tmp_path: Path, place: str, 
     index_path(tmp_path).write_text(json.dumps(index))
     with pytest.raises(UserError, match=r"index.json: damaged .* is no name of a"):
         prepared_index.read(tmp_path)
+
+
+@pytest.mark.parametrize("image", ["../x", "etf/../../x", "/x", "etf/..", ""])
+def test_no_image_is_written_out_of_the_output(tmp_path: Path, image: str) -> None:
+    pixels = np.ones((2, 2), bool)
+    with Output(tmp_path / "out", {"model": "m"}) as output:
+        with pytest.raises(ValueError, match="is no name of an image"):
+            output.write_images(image, np.ones((2, 2)), pixels, pixels)
+        output.write_images("etf/...", np.ones((2, 2)), pixels, pixels)
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+    assert {path.name for path in (tmp_path / "out" / "etf").iterdir()} == {"..._mask.png", "..._probability.png"}

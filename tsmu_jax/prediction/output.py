@@ -109,7 +109,12 @@ class Output:
         return row is not None and not row.error and row.digest == digest
 
     def write_images(self, image: str, probability: np.ndarray, mask: np.ndarray, observed: np.ndarray) -> None:
-        """Writes both files of an image. Args: probability: f[h, w] in [0, 1]; mask, observed: bool[h, w]."""
+        """Writes both files of an image. Args: probability: f[h, w] in [0, 1]; mask, observed: bool[h, w].
+
+        Raises:
+          ValueError: the image's name leads out of the directory.
+        """
+        untrusted.names(image.split("/"), "an image")
         (self.path / image).parent.mkdir(parents=True, exist_ok=True)
         levels = np.where(observed, np.round(FULL * probability), NOT_OBSERVED).astype(np.uint8)
         for role, values in (("mask", 255 * mask.astype(np.uint8)), ("probability", levels)):

@@ -169,6 +169,7 @@ class PhaseDirectory(Sealed):
             return [name for name in names if Path(folder, name) == other.periodic]
 
         record = other.record() or {}
+        untrusted.refuse_links(other.predictions)
         for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
             with replacing(target) as partial:
                 shutil.copytree(source, partial, ignore=periodic, copy_function=link)
