@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import hashlib
-import json
 import re
 import runpy
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
+from tsmu_jax import untrusted
 from tsmu_jax.configuration import flatten, short
 from tsmu_jax.data.source import PairSource, fingerprint
 from tsmu_jax.errors import UserError
@@ -115,7 +115,7 @@ def check(base: Mapping[str, Any], overrides: Iterable[Overrides], directory: Pa
 def _is_sweep(directory: Path) -> bool:
     """Whether a sweep wrote there before."""
     try:
-        return "points" in json.loads((directory / SWEEP).read_text())
+        return "points" in untrusted.read(directory / SWEEP)
     except (OSError, ValueError, TypeError):
         return False
 

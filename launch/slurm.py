@@ -1,7 +1,6 @@
 """Runs the points of a sweep on a SLURM cluster: one job array for each wave, each wave after the one before it."""
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from launch.order import waves
 from launch.points import Point
 from launch.progress import SweepProgress
 from launch.run import Run
+from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
 from tsmu_jax.runs.files import write_json
 
@@ -82,7 +82,7 @@ def run_on_slurm(
 def _queued(points: Sequence[Point], unfinished: Sequence[int], directory: Path, folder: Path) -> dict[int, Any]:
     """The jobs of an earlier call that have not ended, by point."""
     path = directory / JOBS / _QUEUE
-    ids = json.loads(path.read_text()) if path.exists() else {}
+    ids = untrusted.read_or_refuse(path, "remove it, and the jobs are queued anew") if path.exists() else {}
     jobs: dict[int, Any] = {
         index: submitit.SlurmJob(folder, ids[points[index].name]) for index in unfinished if points[index].name in ids
     }

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tsmu_jax import configuration, digests
+from tsmu_jax import configuration, digests, untrusted
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.selection import choose
 from tsmu_jax.learning.autoencoders import downsample, reconstruction_errors
@@ -165,7 +165,9 @@ def load_selector(workdir: str | os.PathLike[str]) -> Selector:
       UserError: there is no such run, or it has no autoencoders.
     """
     run, config = RunDirectory(Path(workdir)), _config(Path(workdir))
-    known = (*configuration.names(config["old"]), *configuration.names(config["new"]))
+    known = [name for part in ("old", "new") for name in configuration.names(str(config.get(part, "")))]
+    if wrong := [name for name in known if not untrusted.is_name(name)]:
+        raise UserError(f"{run.path / 'config.json'}: {wrong[0]!r} is no name of an ecoregion; copy the run again")
     trained = {name: run.autoencoder(name).params() for name in known if run.autoencoder(name).record()}
     if not trained:
         raise UserError(f"{run.path}: no autoencoders here; train with --config.selection.epochs above 0")
@@ -198,6 +200,7 @@ def _config(path: Path) -> dict[str, Any]:
     config = path / "config.json"
     if not config.exists():
         raise UserError(f"{path}: no run here (it has no config.json)")
+    untrusted.refuse_links(path)
     found = digests.read_or_refuse(config, remedy=_RESTORE).get("config")
     if not isinstance(found, dict):
         raise UserError(f"{config}: holds no configuration of a run; {_RESTORE}")

@@ -67,6 +67,7 @@ def _hush_libraries() -> None:
 
 def _refuse(reason: str) -> NoReturn:
     line = " ".join(reason.split()).encode("utf-8", "backslashreplace").decode()
+    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)  # a name may move the cursor
     print(f"error: {line}", file=sys.stderr)
     sys.exit(2)
 

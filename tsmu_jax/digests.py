@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
 
 FILES, DIGEST = "files", "digest"  # what `sealed` adds to a record
@@ -59,8 +60,8 @@ def read(path: Path, *, required: Collection[str] = ()) -> tuple[dict[str, Any],
       ValueError: it is no JSON, lacks one of the keys, or has changed; names the file and what is wrong.
     """
     try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        whole = untrusted.read(path)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read ({error})") from error
     if not isinstance(whole, dict):
         raise ValueError(f"{path}: holds no record")
@@ -71,7 +72,10 @@ def read(path: Path, *, required: Collection[str] = ()) -> tuple[dict[str, Any],
     if missing:
         raise ValueError(f"{path}: lacks {', '.join(missing)}")
     files = record.pop(FILES, {}) if digest is not None else {}
-    return record, {name: (int(size), str(found)) for name, (size, found) in files.items()}
+    try:
+        return record, {_inside(name): (int(size), str(found)) for name, (size, found) in files.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: lists its files otherwise than it is written ({error})") from error
 
 
 def read_or_refuse(path: Path, *, remedy: str) -> dict[str, Any]:
@@ -98,6 +102,13 @@ def damaged(what: object, directory: Path, *, trains: str) -> UserError:
       trains: what the same command makes anew then, as "the phase".
     """
     return UserError(f"{what}; remove {directory} and run the same command again: it trains {trains} anew")
+
+
+def _inside(name: str) -> str:
+    """A path below the directory. Raises ValueError for any other."""
+    if not all(untrusted.is_name(part) for part in name.split("/")):
+        raise ValueError(f"{name!r:.100} is not in its directory")
+    return name
 
 
 def _of(path: Path) -> tuple[int, str]:

@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
     from tsmu_jax.reporting.reading import find_runs
 
     workdirs = [Path(value) for value in _WORKDIR.value]
-    output = Path(_OUTPUT.value) if _OUTPUT.value else workdirs[0] / "report"
+    output = Path(_OUTPUT.value) if _OUTPUT.value else documents.default_output(workdirs[0])
     documents.refuse_foreign(output)
     found = find_runs(workdirs)
     comparison = compare(found.runs, _chosen(_REFERENCE.value))

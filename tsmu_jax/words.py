@@ -1,8 +1,12 @@
 """Words of messages."""
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable
+
+_ESCAPED = {"<": "&lt;", "&": "&amp;"}
+_MARKDOWN = re.compile(r"[\\*|`<]|&(?=#?\w+;)|\](?=[(\[:])")
 
 
 def counted(number: int, noun: str) -> str:
@@ -25,6 +29,14 @@ def guess(word: str, known: Iterable[str]) -> str:
     if unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", word):
         return f"{near!r} looks the same, its accents are coded otherwise: rename that folder to {word!r}"
     return f"did you mean {near!r}?"
+
+
+def escaped_markdown(words: str) -> str:
+    """Underscores within words are safe in Markdown; bars in tables, stars, tags, links and entities are not.
+
+    Brackets alone are: only what follows the second one makes a link of them.
+    """
+    return _MARKDOWN.sub(lambda found: _ESCAPED.get(found[0], f"\\{found[0]}"), " ".join(words.split()))
 
 
 def _folded(word: str) -> str:

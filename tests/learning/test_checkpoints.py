@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import tensorstore
 
+from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
 from tsmu_jax.learning.optimizer import make_optimizer
 
@@ -80,3 +82,33 @@ def test_any_path_and_any_name_of_a_decoder(tmp_path: Path, model, name: str) ->
     assert_same_bits(checkpoints.load(tmp_path / name / "phases" / "checkpoint"), model)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert [path.name for path in (tmp_path / name / "phases").iterdir()] == ["checkpoint"]
+
+
+def test_a_checkpoint_reads_nothing_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "phase" / "checkpoint"
+    checkpoints.save(path, {"shared": {"x": np.ones(3, np.float32)}})
+    description = path / "state" / "_METADATA"
+    whole = description.read_text()
+    for name in ("../../x", "/etc", ".."):
+        description.write_text(whole.replace('"key": "shared"', f'"key": "{name}"'))
+        with pytest.raises(UserError, match=f"^{path}: holds a damaged checkpoint; remove {path.parent}"):
+            checkpoints.load(path)
+    description.write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(UserError, match="holds a damaged checkpoint"):
+        checkpoints.load(path)
+    description.write_text(whole)
+    (path / "state" / "d").rename(tmp_path / "elsewhere")
+    (path / "state" / "d").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"state/d: a link that leads out of"):
+        checkpoints.load(path)
+
+
+def test_a_checkpoint_that_claims_petabytes(tmp_path: Path) -> None:
+    path = tmp_path / "phase" / "checkpoint"
+    checkpoints.save(path, {"shared": {"x": np.ones(3, np.float32)}})
+    store = {"driver": "ocdbt", "base": f"file://{path}/state/", "path": "shared.x/"}
+    huge = {"driver": "zarr3", "kvstore": store, "metadata": {"shape": [2**50], "data_type": "float32"}}
+    tensorstore.open(huge, create=True, delete_existing=True).result()
+    with pytest.raises(UserError, match=f"^{path}: holds a damaged checkpoint; remove {path.parent}") as caught:
+        checkpoints.load(path)
+    assert "claims 4194304 GiB of arrays" in str(caught.value.__cause__)

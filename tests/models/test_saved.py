@@ -32,7 +32,8 @@ def model() -> tuple[dict[str, Any], dict[str, Any]]:
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory, model: Any) -> Path:
     path = tmp_path_factory.mktemp("run") / "model"
-    description = {"network": NETWORK, "side": 8, "decoders": DECODERS, "ecoregions": {"a": {}, "b": {}, "c": {}}}
+    regions = {"a": {}, "b": {"tests": ["0", "1"]}, "c": {}}
+    description = {"network": NETWORK, "side": 8, "decoders": DECODERS, "ecoregions": regions}
     encoder = {"encode": {"kernel": np.ones((2, 3), np.float32)}}
     exam = {"b": (np.full((2, 8, 8, 3), 7, np.uint8), np.ones((2, 8, 8), np.uint8))}
     saved.save(path, description, *model, autoencoders={"c": encoder, "a": encoder}, exam=exam)

@@ -78,11 +78,11 @@ def test_a_report_that_was_cut_off_is_taken_up(
     written = []
     whole = Path.write_text
 
-    def cut_off(self: Path, text: str) -> int:
+    def cut_off(self: Path, text: str, **options: str) -> int:
         written.append(self.name)
         if len(written) == 4:
             raise KeyboardInterrupt
-        return whole(self, text)
+        return whole(self, text, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_text", cut_off)

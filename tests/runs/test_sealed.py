@@ -112,6 +112,8 @@ def test_records_of_earlier_releases_open_without_digests(run: RunDirectory) -> 
         phase.model()
 
 
+# TensorStore's threads report to an event loop that Orbax has closed when it gave up; `cli` hides the same.
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("damage", [cut, empty, Path.unlink])
 def test_without_digests_orbax_finds_damage_and_ends_in_one_line(run: RunDirectory, damage: Damage) -> None:
     phase = run.phase("01_initial")
@@ -154,3 +156,12 @@ def test_a_damaged_periodic_checkpoint_is_named(tmp_path: Path) -> None:
             with pytest.raises(UserError, match=words):
                 interrupted_at(unfinished)
             path.write_bytes(content)
+
+
+def test_a_phase_with_a_link_out_is_not_taken_over(run: RunDirectory, tmp_path: Path) -> None:
+    phase = run.phase("01_initial")
+    (tmp_path / "secret").write_text("x")
+    (phase.path / "notes").symlink_to(tmp_path / "secret")
+    assert "a link that leads out of" in str(phase.damage())
+    with pytest.raises(UserError, match=r"01_initial/notes: a link that leads out of .*; remove .*/01_initial and run"):
+        phase.check()

@@ -15,6 +15,7 @@ from tsmu_jax.data.progress import reported
 from tsmu_jax.data.source import Pair, PairSource, Skipped, fingerprint
 from tsmu_jax.data.splits import Split, names
 from tsmu_jax.data.statistics import EcoregionStatistics, PixelStatistics, pixel_statistics
+from tsmu_jax.words import escaped_markdown
 
 LEAKAGE_DISTANCE_M = 2000.0
 _MANY = 20  # skipped files named in the text; the JSON file has them all
@@ -139,7 +140,7 @@ def _contents(description: Description) -> str:
         metres = " to ".join(dict.fromkeys(f"{value:.3g}" for value in gsd)) if gsd else "not known"
         unknown = f"{statistics.unknown_fraction:.2%}" if statistics.unknown_fraction else "-"
         masks = f"{statistics.positive_fraction:.2%} | {unknown} | {statistics.empty_masks}"
-        rows.append(f"| {name} | {counts} | {shown} | {metres} | {masks} |")
+        rows.append(f"| {escaped_markdown(name)} | {counts} | {shown} | {metres} | {masks} |")
     head = (
         "| ecoregion | pairs | images | with pre-event image | size (px) | metres a pixel | landslide pixels "
         "| unknown ground | empty masks |"
@@ -150,7 +151,7 @@ def _contents(description: Description) -> str:
 def _table_i(description: Description) -> str:
     rows = []
     for name, statistics in description.statistics.items():
-        rows.append(f"| {name} | {_shown(statistics.landslide)} | {_shown(statistics.background)} |")
+        rows.append(f"| {escaped_markdown(name)} | {_shown(statistics.landslide)} | {_shown(statistics.background)} |")
         if paper := ECOREGIONS.get(name):
             rows.append(f"| {name} in the paper | {_shown(paper.landslide)} | {_shown(paper.background)} |")
     title = "## Pixel intensities of post-event images (Table I; histograms: pixel_histograms.png)\n"
@@ -162,8 +163,8 @@ def _split(description: Description) -> str:
     options = ", ".join(f"{key} {value}" for key, value in description.split_options.items())
     head = "| ecoregion | training | validation | test | test pairs |"
     rows = (
-        f"| {name} | {description.train[name]} | {len(description.validation_ids[name])} | {len(tests)} "
-        f"| {', '.join(tests)} |"
+        f"| {escaped_markdown(name)} | {description.train[name]} | {len(description.validation_ids[name])} "
+        f"| {len(tests)} | {escaped_markdown(', '.join(tests))} |"
         for name, tests in description.test_ids.items()
     )
     return "\n".join((f"## Split ({options})\n", head, "|---" * 5 + "|", *rows))
@@ -193,7 +194,7 @@ def _copies(description: Description) -> list[str]:
     if not description.copies:
         return ["- No image is a copy of another one."]
     title = f"- Copies of one picture, each group on one side of the split ({len(description.copies)}):"
-    lines = [f"  - {group}" for group in description.copies[:_MANY]]
+    lines = [f"  - {escaped_markdown(str(group))}" for group in description.copies[:_MANY]]
     if more := len(description.copies) - len(lines):
         lines.append(f"  - and {more} more (description.json)")
     return [title, *lines]
@@ -202,7 +203,7 @@ def _copies(description: Description) -> list[str]:
 def _skipped(description: Description) -> str:
     if not description.skipped:
         return "## Skipped files\n\nNone."
-    lines = [f"- {skip.path}: {skip.reason}" for skip in description.skipped[:_MANY]]
+    lines = [f"- {escaped_markdown(f'{skip.path}: {skip.reason}')}" for skip in description.skipped[:_MANY]]
     if more := len(description.skipped) - len(lines):
         lines.append(f"- and {more} more (description.json)")
     return "\n".join((f"## Skipped files ({len(description.skipped)})\n", *lines))

@@ -1,9 +1,9 @@
 """JSON files in any encoding: editors on Windows save text in the encoding of the system's language."""
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tsmu_jax import untrusted
 from tsmu_jax.data.bad_file import BadFile
 
 _CANDIDATES = ("gb18030", "big5", "shift_jis", "euc_kr", "cp1251", "cp1252")  # besides UTF-8, -16 and -32
@@ -23,10 +23,10 @@ def parsed(data: bytes, parse: Callable[[Any], T], *, fits: Callable[[T], bool],
       BadFile: of `parse`; or not JSON; or of an encoding that is not clear.
     """
     try:
-        content = json.loads(data)
+        content = untrusted.parse(data, finite=False)
     except UnicodeDecodeError:
         return _parsed_in_another(data, parse, fits, path)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadFile(path, f"not JSON ({error}); save it again with LabelMe") from None
     return parse(content)
 
@@ -36,8 +36,8 @@ def _parsed_in_another(data: bytes, parse: Callable[[Any], T], fits: Callable[[T
     refused: list[str] = []
     for encoding in _CANDIDATES:
         try:
-            content = json.loads(data.decode(encoding))
-        except (ValueError, RecursionError):
+            content = untrusted.parse(data.decode(encoding), finite=False)
+        except ValueError:
             continue
         try:
             value = parse(content)

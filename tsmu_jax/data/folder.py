@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from absl import logging
 
+from tsmu_jax import untrusted
 from tsmu_jax.data import labelme, links, masks, pair_files, places, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.choose import chosen_ecoregions
@@ -103,7 +103,9 @@ class FolderSource:
         found: collections.Counter[str] = collections.Counter()
         for path in paths:
             with contextlib.suppress(ValueError):  # another encoding
-                found.update(str(shape["label"]) for shape in json.loads(path.read_bytes())["shapes"])
+                found.update(
+                    str(shape["label"]) for shape in untrusted.parse(path.read_bytes(), finite=False)["shapes"]
+                )
         return dict(found)
 
     def _decode(self, files: PairFiles) -> Pair:

@@ -17,6 +17,8 @@ from tsmu_jax.words import counted
 
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # of an image; Pillow refuses more, since a bomb may claim anything
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # of half as many: large scenes have them
+# Of Pillow's many formats. Others call programs (EPS runs Ghostscript), and nobody keeps satellite images in them.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM")
 _EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _NODATA_TAG = 42113  # of TIFF: GDAL's value of pixels without data, as text
 _GEOGRAPHIC_TAGS = (33550, 34264)  # of TIFF: a pixel's size, or a whole transformation
@@ -118,7 +120,7 @@ def read_with(
       BadFile: it does not decode, holds several pictures, or what `check` and `otherwise` raise.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_pictures(image, data, path)
             check(image, path)
             return convert(image)
@@ -199,7 +201,7 @@ def upright(image: Image.Image) -> Image.Image:
 def is_turned(data: bytes) -> bool:
     """Whether a file's EXIF orientation turns or mirrors it."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return orientation(image) != 1
     except Exception:  # Pillow holds few of the rasters that rasterio reads, and those have no orientation
         return False

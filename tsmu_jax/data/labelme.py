@@ -30,6 +30,7 @@ UNKNOWN = "unknown"  # the label of ground of which nobody can say what it is
 _FIXED = {BACKGROUND: mask.BACKGROUND, UNKNOWN: mask.UNKNOWN}  # labels that always mean the same
 _LABELMES_OWN = {"_background_": mask.BACKGROUND, "__ignore__": mask.UNKNOWN}  # reserved by its exporters
 _LIMIT_PX = 100_000.0  # Pillow overflows silently beyond 2^31, and needs minutes for circles long before
+_MOST_PAINTED = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # pixels of all masks of a file, as many as of an image
 # Kind of a shape: the numbers of points that it may have.
 _POINTS = {"polygon": range(3, 10**9), "rectangle": (2, 4), "circle": (2,), "mask": (2,), "oriented_rectangle": (4,)}
 
@@ -101,6 +102,8 @@ def _annotation(content: Any, path: str, known: tuple[str, ...]) -> Annotation:
             raise BadFile(path, f"not a LabelMe file (key {key!r} is missing or malformed)")
     width, height = (_side(content.get(key), key, path) for key in ("imageWidth", "imageHeight"))
     shapes = tuple(_shape(shape, number, path, known) for number, shape in enumerate(content["shapes"], start=1))
+    if sum(len(shape.painted) for shape in shapes) > _MOST_PAINTED:
+        raise BadFile(path, f"its masks hold more than {_MOST_PAINTED / 1e6:.0f} million pixels; draw polygons instead")
     return Annotation(re.split(r"[/\\]", content["imagePath"])[-1], shapes, width, height)
 
 

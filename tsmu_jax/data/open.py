@@ -6,11 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tsmu_jax.data import names, places
+from tsmu_jax.data import names, places, prepared_index
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.folder import FolderSource
-from tsmu_jax.data.layout import index_path
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.stated import NOTHING_STATED, Statements
 from tsmu_jax.data.synthetic import SyntheticSource
@@ -95,17 +94,14 @@ def outlines(
     Args: see `open_source`.
 
     Raises:
-      UserError: there is no such directory, or no ecoregion in it.
+      UserError: there is no such directory, or no ecoregion in it, or the index of a prepared dataset is damaged.
     """
     if directory is None:
         counts = _PAPER_COUNTS if synthetic_pairs is None else synthetic_pairs
         height, width = synthetic_size
         return dict(SyntheticSource(counts, height=height, width=width, seed=synthetic_seed).fingerprints)
     if places.is_unmixed_dataset(Path(directory)):
-        try:
-            return dict(json.loads(index_path(directory).read_text(encoding="utf-8"))["fingerprints"])
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{index_path(directory)}: cannot be read; prepare the dataset again") from error
+        return prepared_index.read(Path(directory)).fingerprints
     return {name: _outline(Path(directory) / name) for name in places.ecoregions(Path(directory))}
 
 

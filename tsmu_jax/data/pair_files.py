@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tsmu_jax import untrusted
 from tsmu_jax.data import alike, images, labelme, links, masks, outside, signatures
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.index import PairFiles, where
@@ -15,6 +16,7 @@ from tsmu_jax.mask import BACKGROUND, UNKNOWN
 
 Contents = Mapping[Path, bytes]
 NOTHING = Stated()
+MOST_BYTES = 2**33  # of a file: as many as the largest image of 8 bands and 16 bits takes, and more
 _SIDEWAYS = 5  # EXIF orientations from here on swap width and height
 
 
@@ -55,6 +57,9 @@ def read(files: PairFiles) -> dict[Path, bytes]:
     contents = {}
     for path in files.files:
         try:
+            if path.stat().st_size > MOST_BYTES:
+                reason = f"holds more than the {MOST_BYTES / 2**30:.0f} GiB that are read; cut it into smaller files"
+                raise BadFile(_where(files, path), reason)
             contents[path] = path.read_bytes()
         except OSError as error:
             raise BadFile(_where(files, path), links.why_unread(path, error)) from None
@@ -146,7 +151,7 @@ def _drawn(files: PairFiles, path: Path, data: bytes, labels: Sequence[str], dec
     file = _where(files, path)
     annotation = labelme.read(data, path=file, labels=labels)
     if alike.composed(annotation.image_name).casefold() != alike.composed(files.post.name).casefold():
-        found = path.with_name(annotation.image_name).is_file()
+        found = untrusted.is_name(annotation.image_name) and path.with_name(annotation.image_name).is_file()
         named = f"imagePath names {'another' if found else 'the missing'} image {annotation.image_name!r}"
         raise BadFile(file, f"{named}; these labels belong to {files.post.name}: mend imagePath")
     height, width = decoded.post.shape[:2]

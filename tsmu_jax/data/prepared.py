@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 
-from tsmu_jax import digests
+from tsmu_jax import digests, untrusted
 from tsmu_jax.data import images, masks, prepared_index
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.ecoregions import ECOREGIONS
@@ -266,9 +266,14 @@ def _open(data_dir: Path, name: str, files: digests.Files, *, expected: int) -> 
     if wrong := digests.damage(data_dir, own, largest=_LARGE):
         raise UserError(f"{wrong}; {_AGAIN}")
     decoders = {key: tfds.decode.SkipDecoding() for key in _IMAGES}
+    folder = data_dir / DATASET / name / _VERSION
+    untrusted.refuse_links(data_dir / DATASET / name)
     try:
-        with _quiet():
-            builder = tfds.builder_from_directory(data_dir / DATASET / name / _VERSION)
+        with _quiet():  # the columns are those of this file: TFDS imports whatever a stored description names
+            builder = LandslidePairs(config=tfds.core.BuilderConfig(name=name), data_dir=data_dir)
+        for path in builder.info.splits[_SPLIT].filepaths:
+            if Path(path).parent != folder or not untrusted.is_name(Path(path).name):
+                raise ValueError(f"it names {path}, which is not in its directory")
         rows = builder.as_data_source(split=_SPLIT, decoders=decoders)
         found = len(rows)
         rows[found - 1]  # opens the file, which is lost or cut off if this fails

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from tsmu_jax import digests
+from tsmu_jax import digests, untrusted
 from tsmu_jax.data.copies import SIDE
 from tsmu_jax.data.layout import DATASET, index_path
 from tsmu_jax.data.source import Footprint, Intensities, PairInfo, PairSource, Sketch, Skipped
@@ -64,16 +64,18 @@ def read(data_dir: Path) -> Index:
         index, files = digests.read(path)
         if index["schema"] not in READABLE:
             raise UserError(f"{path}: written by another release; {again}")
+        untrusted.names(index["ecoregions"], "an ecoregion")  # they become folders of runs
         entries = {name: [_entry(name, one) for one in listed] for name, listed in index["ecoregions"].items()}
         fingerprints = {name: str(index["fingerprints"][name]) for name in entries}
         skipped = tuple(Skipped(**entry) for entry in index["skipped"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"{path}: damaged ({error!r}); {again}") from None
     return Index(index["schema"], fingerprints, entries, skipped, files)
 
 
 def _entry(ecoregion: str, plain: Mapping[str, Any]) -> Entry:
     """Raises KeyError, TypeError or ValueError where the entry is damaged."""
+    untrusted.names([plain["id"]], "a pair")  # it becomes a file of runs
     known = {name: plain.get(name) for name in ("footprint", "outline", "size", "gsd_m", "intensities", "sketches")}
     footprint, outline, size, gsd_m, intensities, sketches = known.values()
     info = PairInfo(

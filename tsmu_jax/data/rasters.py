@@ -20,6 +20,7 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.words import counted
 
 _STEP_PX = 64  # over which the size of a pixel is measured, so that degrees keep their digits
+_DRIVERS = ("GTiff", "PNG", "JPEG", "BMP", "GIF", "JP2OpenJPEG")  # of GDAL: a VRT names other files, and addresses
 _OPENING = threading.Lock()  # filters of warnings belong to the process
 
 
@@ -145,7 +146,7 @@ def _opened(data: bytes, path: str) -> Iterator[Any]:
         with rasterio.MemoryFile(data) as file:
             with _OPENING, warnings.catch_warnings():
                 warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-                dataset = file.open()
+                dataset = file.open(driver=_DRIVERS)
             with dataset:
                 if dataset.width * dataset.height > images.MOST_PIXELS:
                     raise images.too_large(path)

@@ -1,6 +1,8 @@
 """Saves and restores trees of arrays. The only file that names Orbax."""
 
 import contextlib
+import math
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -8,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
-from tsmu_jax import digests
+from tsmu_jax import digests, untrusted
 
 Tree = Any
 
@@ -38,16 +41,18 @@ def load(path: Path, like: Tree | None = None) -> Tree:
 
     Raises:
       FileNotFoundError: if there is no finished checkpoint.
-      UserError: it is damaged.
+      UserError: it is damaged, or a link leads out of it.
     """
     from orbax.checkpoint import v1 as ocp
 
     path = path.absolute()
+    untrusted.refuse_links(path)
     missing = f"{path}: no finished checkpoint here"
     with _named(path) as plain:
         if not ocp.is_orbax_checkpoint(plain):
             raise FileNotFoundError(missing)
         try:
+            _refuse_claims(plain, ocp)
             return ocp.load(plain, None if like is None else jax.device_get(like))
         except ocp.errors.InvalidLayoutError as error:  # any directory, an empty one too, passes for a checkpoint
             raise FileNotFoundError(missing) from error
@@ -56,6 +61,22 @@ def load(path: Path, like: Tree | None = None) -> Tree:
         except Exception as error:  # Orbax and TensorStore raise whatever fits them, down to "Event loop is closed"
             what = f"{path}: holds a damaged checkpoint"
             raise digests.damaged(what, path.parent, trains="what is missing") from error
+
+
+def _refuse_claims(path: Path, ocp: Any) -> None:
+    """Raises ValueError where a checkpoint names a file elsewhere, or claims arrays that the memory cannot hold.
+
+    Orbax reads JSON and arrays, no pickles, and imports nothing by its name; but it believes both.
+    """
+    for file in path.rglob("_METADATA"):
+        for entry in untrusted.read(file)["tree_metadata"].values():
+            keys = [str(each["key"]) for each in entry["key_metadata"]]
+            if wrong := [key for key in keys if key.startswith("/") or ".." in key.split("/")]:
+                raise ValueError(f"{file}: {wrong[0]!r:.100} is no name of an array")
+    arrays = [leaf for leaf in jax.tree.leaves(ocp.metadata(path).metadata) if hasattr(leaf, "shape")]
+    claimed = sum(math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize for leaf in arrays)
+    if claimed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        raise ValueError(f"{path}: claims {claimed / 2**30:.0f} GiB of arrays")
 
 
 def strange(path: Path) -> bool:

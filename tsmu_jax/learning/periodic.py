@@ -1,6 +1,7 @@
 """The checkpoint of a phase under way: the state of its training, and the record of how far it is and whose it is."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from tsmu_jax import digests
 from tsmu_jax.learning import checkpoints, processes
 
 RECORD = "latest.json"
+_NAME = re.compile(r"step_[0-9]{1,18}(_not_validated)?")
 PROGRESS = ("checkpoint", "step", "kept", "identity", "sums", "seconds", "saturation", "ended")
 
 
@@ -63,7 +65,8 @@ def _read(directory: Path) -> tuple[dict[str, Any], digests.Files] | None:
         return None
     try:
         progress, files = digests.read(directory / RECORD, required=PROGRESS)
-        if wrong := digests.damage(directory, files):
+        named = _NAME.fullmatch(str(progress["checkpoint"]))  # and no path that leads elsewhere
+        if wrong := digests.damage(directory, files) if named else f"{directory / RECORD}: names no checkpoint":
             raise ValueError(wrong)
     except ValueError as error:
         raise digests.damaged(error, directory, trains="the phase") from error

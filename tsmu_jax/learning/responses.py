@@ -1,6 +1,7 @@
 """Stored responses: what the old decoders answer on the new images before joint fine-tuning (Algorithm 1)."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -20,18 +21,38 @@ _AT_A_TIME = 8  # pairs
 
 
 class Responses:
-    """Logits f32[pairs, flips, decoders, s, s], memory-mapped: the frozen teacher never runs during training."""
+    """Logits f32[pairs, flips, decoders, s, s], memory-mapped: the frozen teacher never runs during training.
+
+    Raises:
+      UserError: the file holds anything else.
+    """
 
     def __init__(self, directory: Path):
         index, _ = digests.read(directory / INDEX)
         self.decoders = tuple(index["decoders"])
         self.seconds = float(index["seconds"])  # that computing them took
         self._row = {pair: row for row, pair in enumerate(index["pairs"])}
-        self._logits = np.load(directory / ARRAY, mmap_mode="r")
+        path = directory / ARRAY
+        try:
+            _check_header(path, (len(self._row), FLIPS, len(self.decoders)))
+            self._logits = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise digests.damaged(f"{path}: cannot be read ({error})", directory, trains="the phase") from error
 
     def read(self, pair: int, flip: int) -> np.ndarray:
         """Returns f32[decoders, s, s]: the answers to a pair, flipped."""
         return self._logits[self._row[pair], flip]
+
+
+def _check_header(path: Path, expected: tuple[int, ...]) -> None:
+    """Raises ValueError where an array is not f32[*expected, s, s], or is longer than its file."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        if dtype != np.float32 or len(shape) != 5 or shape[:3] != expected or min(shape) < 1:
+            raise ValueError(f"{dtype}{list(shape)} are no responses")
+        if file.tell() + dtype.itemsize * math.prod(shape) != path.stat().st_size:
+            raise ValueError(f"{list(shape)} values do not fit the file")
 
 
 def is_stored(directory: Path, *, key: str) -> bool:

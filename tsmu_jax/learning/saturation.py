@@ -1,6 +1,7 @@
 """When a phase ends, and which epoch's weights it keeps ("till saturation", Algorithm 1)."""
 
 import dataclasses
+import math
 from typing import Any
 
 
@@ -17,7 +18,7 @@ class Saturation:
     patience: int = 0
     min_delta: float = 0.0
     chosen_epoch: int = 0
-    best: float = float("-inf")
+    best: float = -math.inf
 
     def update(self, epoch: int, *, validation_iou: float) -> tuple[bool, bool]:
         """Args: epoch: finished epochs. Returns (keep these weights, end the phase)."""
@@ -31,8 +32,9 @@ class Saturation:
 
     def progress(self) -> dict[str, Any]:
         """The state that lets a resumed phase go on as if it had not been interrupted."""
-        return {"chosen_epoch": self.chosen_epoch, "best": self.best}
+        return {"chosen_epoch": self.chosen_epoch, "best": self.best if math.isfinite(self.best) else None}
 
     def restore(self, progress: dict[str, Any]) -> None:
         """Takes up what `progress` returned."""
-        self.chosen_epoch, self.best = progress["chosen_epoch"], progress["best"]
+        best = progress["best"]
+        self.chosen_epoch, self.best = progress["chosen_epoch"], -math.inf if best is None else best

@@ -15,6 +15,7 @@ import numpy as np
 import safetensors
 from safetensors import numpy as tensors
 
+from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
 
 SUFFIX = ".safetensors"
@@ -68,20 +69,23 @@ def read_description(directory: Path, manifest: str, *, schema: int) -> dict[str
     """
     path = directory / manifest
     try:
+        description = untrusted.read(path)
         text = path.read_text(encoding="utf-8")
-        description = json.loads(text)
         found, files = int(description["schema"]), dict(description["files"])
         unchanged = description["digest"] == _digest(description) and text == _text(description)
     except FileNotFoundError:
         raise UserError(f"{directory}: holds no {manifest}") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: cannot be read ({error!r}); copy the directory again") from error
     if found > schema:
         raise UserError(f"{path}: written by a newer release (schema {found}, this one reads up to {schema}); update")
     if not unchanged:
         raise UserError(f"{path}: has changed since it was written; copy the directory again")
+    untrusted.refuse_links(directory)
     for name, expected in files.items():
-        if Path(name).name != name or not (directory / name).is_file():
+        if not untrusted.is_name(name):
+            raise UserError(f"{path}: names the file {name!r:.100}, which is not in its directory; do not use it")
+        if not (directory / name).is_file():
             raise UserError(f"{directory / name}: missing; copy the directory again")
         if _sha256(directory / name) != expected:
             raise UserError(f"{directory / name}: has changed since it was written; copy the directory again")
@@ -89,9 +93,13 @@ def read_description(directory: Path, manifest: str, *, schema: int) -> dict[str
 
 
 def read_arrays(directory: Path, name: str, *, under: str = "") -> dict[str, np.ndarray]:
-    """Reads the arrays of one file whose names begin with `under`."""
-    with safetensors.safe_open(directory / (name + SUFFIX), framework="numpy") as file:
-        return {key: file.get_tensor(key) for key in file.keys() if key.startswith(under)}  # noqa: SIM118
+    """Reads the arrays of one file whose names begin with `under`. Raises UserError where it holds none."""
+    path = directory / (name + SUFFIX)
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return {key: file.get_tensor(key) for key in file.keys() if key.startswith(under)}  # noqa: SIM118
+    except Exception as error:  # SafetensorError is no kind of ValueError, and NumPy lacks some types
+        raise UserError(f"{path}: holds no arrays ({str(error):.200}); copy the directory again") from error
 
 
 def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
@@ -104,13 +112,19 @@ def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray
 
 
 def nested(flat: Arrays) -> dict[str, Any]:
-    """The inverse of `flattened`."""
+    """The inverse of `flattened`. Raises ValueError for names that it does not make."""
     tree: dict[str, Any] = {}
     for name, value in flat.items():
         *parents, leaf = name.split("/")
+        if len(parents) > untrusted.DEEPEST:
+            raise ValueError("arrays are nested too deeply")
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise ValueError(f"{name!r:.100} lies below an array")
+        if leaf in node:
+            raise ValueError(f"{name!r:.100} stands for arrays and for an array")
         node[leaf] = value
     return tree
 

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from tsmu_jax import untrusted
 from tsmu_jax.batch import IMAGE, fill
 from tsmu_jax.errors import UserError
 from tsmu_jax.models import archive
@@ -104,18 +105,36 @@ class SavedModel:
         return probabilities
 
     def autoencoders(self) -> dict[str, Tree]:
-        """The autoencoder of each ecoregion, in the order of arrival; none where none were trained."""
+        """The autoencoder of each ecoregion, in the order of arrival; none where none were trained.
+
+        Raises:
+          UserError: the file holds no such arrays.
+        """
         if AUTOENCODERS + archive.SUFFIX not in self.description["files"]:
             return {}
-        trees = archive.nested(archive.read_arrays(self.path, AUTOENCODERS))
+        try:
+            trees = archive.nested(archive.read_arrays(self.path, AUTOENCODERS))
+        except ValueError as error:
+            raise UserError(f"{self.path / AUTOENCODERS}{archive.SUFFIX}: {error}; save the model again") from error
         return {name: trees[name] for name in self.ecoregions if name in trees}
 
     def exam(self, ecoregion: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Test images u8[n, s, s, c] and masks u8[n, s, s] of an ecoregion; None where it was left out."""
+        """Test images u8[n, s, s, c] and masks u8[n, s, s] of an ecoregion; None where it was left out.
+
+        Raises:
+          UserError: the file holds other arrays.
+        """
         if EXAM + archive.SUFFIX not in self.description["files"]:
             return None
         arrays = archive.read_arrays(self.path, EXAM, under=f"{ecoregion}/")
-        return (arrays[f"{ecoregion}/images"], arrays[f"{ecoregion}/masks"]) if arrays else None
+        if not arrays:
+            return None
+        names = self.description["ecoregions"][ecoregion].get("tests", ())
+        shape = (len(names), self.side, self.side)
+        expected = {f"{ecoregion}/images": (*shape, self.network.channels), f"{ecoregion}/masks": shape}
+        if {name: each.shape for name, each in arrays.items() if each.dtype == np.uint8} != expected:
+            raise UserError(f"{self.path / EXAM}{archive.SUFFIX}: no exam of {ecoregion!r}; save the model again")
+        return arrays[f"{ecoregion}/images"], arrays[f"{ecoregion}/masks"]
 
     @functools.cached_property
     def network(self) -> Network:
@@ -220,8 +239,10 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
         params, stats = ({part: trees[kind].get(part, {}) for part in PARTS} for kind in ("params", "batch_stats"))
         model = SavedModel(directory, description, params, stats)
         _check(model)
+    except UserError:
+        raise
     except Exception as error:  # nobody can list what nonsense raises in the libraries that read it
-        reason = f"not what tsmu_jax saves ({type(error).__name__}: {error}); save the model again"
+        reason = f"not what tsmu_jax saves ({type(error).__name__}: {str(error):.200}); save the model again"
         raise UserError(f"{directory / MANIFEST}: {reason}") from error
     return model
 
@@ -231,6 +252,11 @@ def _check(model: SavedModel) -> None:
 
     Files that changed by accident have been noticed by their digests; a program that wrote both may still be wrong.
     """
+    untrusted.names(model.ecoregions, "an ecoregion")  # the update's run has a folder for each
+    for described in model.description["ecoregions"].values():
+        untrusted.names(described.get("tests", ()), "a test image")  # and a file
+    if wrong := [name for name in model.decoders if name in (".", "..") or "/" in name]:
+        raise ValueError(f"{wrong[0]!r:.100} is no name of a decoder")
     known = {**model.params["old"], **model.params["new"]}
     if set(known) != set(model.decoders) or set(model.route) != set(model.ecoregions):
         raise ValueError("decoders, ecoregions and parameters differ")
@@ -255,6 +281,7 @@ def _check(model: SavedModel) -> None:
 def _directory(path: Path) -> Path:
     """Where the model of a run lies, or `path` itself. Raises UserError where a run has none."""
     if (path / FOLDER / MANIFEST).exists():
+        untrusted.refuse_links(path, only=(FOLDER,))
         return path / FOLDER
     if (path / REJECTED / MANIFEST).exists():
         raise UserError(f"{path}: its update was rejected; to use its model all the same, name {path / REJECTED}")

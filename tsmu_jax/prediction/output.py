@@ -1,7 +1,7 @@
 """Writes predictions to a directory and reads them back, so that an interrupted command can go on.
 
 OUTPUT/predictions.json                        the model and the options; whatever else is asked for goes elsewhere
-OUTPUT/predictions.csv                         one row an image, written when its files are there
+OUTPUT/predictions.csv                         one row an image, written when its files are there; texts as in cells.py
 OUTPUT/<folder>/<id>_mask.png                  0 background, 255 landslide, at the image's own size
 OUTPUT/<folder>/<id>_probability.png           probability of landslide, 0 to 250 for 0 to 1; 255 not observed
 OUTPUT/contact_sheet.png                       the images to look at first
@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from tsmu_jax import locks
+from tsmu_jax import cells, locks, untrusted
 from tsmu_jax.errors import UserError
 
 MANIFEST, TABLE, SHEET = "predictions.json", "predictions.csv", "contact_sheet.png"
@@ -110,7 +110,12 @@ class Output:
         return row is not None and not row.error and row.digest == digest
 
     def write_images(self, image: str, probability: np.ndarray, mask: np.ndarray, observed: np.ndarray) -> None:
-        """Writes both files of an image. Args: probability: f[h, w] in [0, 1]; mask, observed: bool[h, w]."""
+        """Writes both files of an image. Args: probability: f[h, w] in [0, 1]; mask, observed: bool[h, w].
+
+        Raises:
+          ValueError: the image's name leads out of the directory.
+        """
+        untrusted.names(image.split("/"), "an image")
         (self.path / image).parent.mkdir(parents=True, exist_ok=True)
         levels = np.where(observed, np.round(FULL * probability), NOT_OBSERVED).astype(np.uint8)
         for role, values in (("mask", 255 * mask.astype(np.uint8)), ("probability", levels)):
@@ -145,6 +150,7 @@ class Output:
             return []
         if not self.path.is_dir():
             raise UserError(f"--output={self.path}: is a file; name a directory")
+        untrusted.refuse_links(self.path)
         manifest = self.path / MANIFEST
         if not manifest.exists():
             held = sorted(path.name for path in self.path.iterdir() if path.name != locks.NAME)
@@ -152,10 +158,10 @@ class Output:
                 raise UserError(f"--output={self.path}: holds {held[0]} and no predictions; name a new directory")
             return []
         try:
-            found = json.loads(manifest.read_text(encoding="utf-8"))
+            found = dict(untrusted.read(manifest))
             with (self.path / TABLE).open(newline="", encoding="utf-8") as file:
                 rows = [_as_row(words) for words in csv.DictReader(file)]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise UserError(f"--output={self.path}: cannot be read ({error!r}); name a new directory") from error
         for name in self._asked:
             if found.get(name) != self._asked[name]:
@@ -168,14 +174,17 @@ class Output:
 
 def _as_words(row: Row) -> dict[str, str]:
     values = dataclasses.asdict(row)
-    return {name: "" if value is None else str(value) for name, value in values.items()}
+    return {
+        name: cells.safe(value) if isinstance(value, str) else "" if value is None else str(value)
+        for name, value in values.items()
+    }
 
 
 def _as_row(words: Mapping[str, str | None]) -> Row | None:
     """A row as it was written; None for one that an interruption cut off."""
     if any(words.get(name) is None for name in _FIELDS) or len(words["digest"] or "") not in (0, 64):
         return None
-    values: dict[str, Any] = {name: words[name] for name in _FIELDS}
+    values: dict[str, Any] = {name: cells.original(words[name] or "") for name in _FIELDS}
     for name, kind in _NUMBERS.items():
         values[name] = kind(values[name]) if values[name] else None
     return Row(**values)

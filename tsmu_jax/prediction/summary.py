@@ -53,7 +53,7 @@ def _picture(output: Output, row: Row, files: PairFiles, intensities: Intensitie
         post = images_of(files, pair_files.read(files), intensities).post
     except BadFile:  # it has changed since
         return None
-    with Image.open(output.mask_path(row.image)) as image:
+    with Image.open(output.mask_path(row.image), formats=("PNG",)) as image:
         mask = np.asarray(image) > 0
     margin = "" if row.margin is None else f", margin {row.margin:.2f}"
     title = f"{row.image}\n{row.decoder}{margin}, {100 * (row.landslide_share or 0):.1f} %"

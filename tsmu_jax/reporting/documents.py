@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
 from tsmu_jax.reporting import cost_tables, paper_tables, run_tables
 from tsmu_jax.reporting.choice_table import choice_table
@@ -12,7 +13,8 @@ from tsmu_jax.reporting.comparison import Comparison
 from tsmu_jax.reporting.lineage import lineage_table
 from tsmu_jax.reporting.reading import LeftOut
 from tsmu_jax.reporting.table import Table
-from tsmu_jax.reporting.writers import comma_separated, escaped_markdown, latex, markdown
+from tsmu_jax.reporting.writers import comma_separated, latex, markdown
+from tsmu_jax.words import escaped_markdown
 
 MANIFEST = "report.json"  # names the files of a report; nothing else is replaced
 
@@ -67,13 +69,21 @@ def said_once(tables: Sequence[Table]) -> list[Table]:
     return found
 
 
+def default_output(workdir: Path) -> Path:
+    """Where the report of a directory goes unless the user says so. Raises UserError where that leads elsewhere."""
+    output = workdir / "report"
+    if output.is_symlink():
+        raise UserError(f"{output}: is a link; name the directory for the report: --output")
+    return output
+
+
 def refuse_foreign(output: Path) -> None:
     """Raises UserError unless a directory is new, empty, or holds a report and nothing else."""
     if output.exists() and not output.is_dir():
         raise UserError(f"--output={output}: is a file; name a directory")
     known = _written(output)
     held = sorted(path.name for path in output.iterdir()) if output.exists() else []
-    foreign = [name for name in held if known is None or name not in (MANIFEST, *known)]
+    foreign = [name for name in held if known is None or name not in (MANIFEST, *known) or (output / name).is_symlink()]
     if foreign:
         raise UserError(f"--output={output}: holds {foreign[0]}, which no report wrote; name a new or empty directory")
 
@@ -90,7 +100,7 @@ def write(files: Mapping[str, str], output: Path) -> None:
         before = _written(output) or set()
         _write_manifest(output, {*before, *files})  # first: cut off, the next report still knows its own
         for name, content in files.items():
-            (output / name).write_text(content)
+            (output / name).write_text(content, encoding="utf-8", errors="backslashreplace")
         for name in before - files.keys():
             (output / name).unlink(missing_ok=True)
         _write_manifest(output, set(files))
@@ -105,6 +115,6 @@ def _write_manifest(output: Path, names: set[str]) -> None:
 def _written(output: Path) -> set[str] | None:
     """The files of the report in a directory; None where there is none, or `report.json` is another program's."""
     try:
-        return {Path(name).name for name in json.loads((output / MANIFEST).read_text())["files"]}
+        return {Path(name).name for name in untrusted.read(output / MANIFEST)["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None

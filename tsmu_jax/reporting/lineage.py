@@ -1,11 +1,11 @@
 """The models that runs have saved, as the tree of their updates."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tsmu_jax import untrusted
 from tsmu_jax.models import layout
 from tsmu_jax.reporting.runs import Run
 from tsmu_jax.reporting.table import Cell, Column, Table
@@ -67,7 +67,7 @@ def _nodes(runs: Sequence[Run]) -> dict[str, _Node]:
 def _description(file: Path) -> Mapping[str, Any] | None:
     """None where there is no model, or one that another release wrote."""
     try:
-        description = json.loads(file.read_text(encoding="utf-8"))
+        description = untrusted.read(file)
         return description if {"lineage", "digest"} <= description.keys() else None
     except (OSError, ValueError, AttributeError):
         return None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax import digests
+from tsmu_jax import digests, untrusted
 from tsmu_jax.configuration import flatten
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics, probabilities
@@ -41,7 +41,7 @@ def find_runs(workdirs: Sequence[Path]) -> Found:
     """Reads the finished runs in run directories, or up to two levels below directories of runs.
 
     Raises:
-      UserError: a directory is missing, holds no run, or no run at all is finished.
+      UserError: a directory is missing, holds no run, or no run at all is finished; or one is not what a run writes.
     """
     paths: dict[Path, Path] = {}
     for workdir in workdirs:
@@ -50,6 +50,7 @@ def find_runs(workdirs: Sequence[Path]) -> Found:
     runs: dict[Any, Run] = {}
     left_out = []
     for path in paths.values():
+        untrusted.refuse_links(path)
         run = _read(path)
         if isinstance(run, LeftOut):
             left_out.append(run)
@@ -176,7 +177,7 @@ def _log(file: Path) -> dict[str, list[Mapping[str, Any]]]:
     log: dict[str, list[Mapping[str, Any]]] = {}
     for encoded in file.read_bytes().splitlines() if file.exists() else []:
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            line = json.loads(encoded)
+            line = untrusted.parse(encoded)
             log.setdefault(line["phase"], []).append(line)
     return log
 
@@ -198,12 +199,13 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
         result, lost = record["result"], record.get("log") not in (None, metrics_log.digest(log, stage.directory))
         tests = {
             name: TestScores(
-                tuple(test["id"]),
+                untrusted.names(test["id"], "a test image"),
                 metrics.Counts.from_record(test),
                 _histogram(test.get("probabilities")),
             )
             for name, test in record["tests"].items()
         }
+        untrusted.names(tests, "an ecoregion")
         return PhaseResult(
             directory=stage.directory,
             name=stage.phase.name,

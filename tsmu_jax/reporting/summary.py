@@ -1,6 +1,5 @@
 """The pictures at the end of a run."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from tsmu_jax.reporting.charts.selection import selection_figure
 from tsmu_jax.reporting.panels import PanelRow, overview, panels
 from tsmu_jax.reporting.thumbnails import write_thumbnails
 from tsmu_jax.runs import metrics_log
+
+_AGAIN = "remove it and run the same command again"
 
 
 def write_figures(
@@ -62,7 +63,7 @@ def write_figures(
     canvas.save(phase_bars(results), folder / "phases.png")
     canvas.save(learning_curves({workdir.name: metrics_log.read(workdir)}), folder / "learning_curves.png")
     if "selection" in results:
-        chosen = digests.read_or_refuse(workdir / "selection" / "selection.json", remedy="remove it")["tests"]
+        chosen = digests.read_or_refuse(workdir / "selection" / "selection.json", remedy=_AGAIN)["tests"]
         canvas.save(selection_figure(results["selection"], chosen), folder / "selection.png")
     write_thumbnails(tests, workdir)
 
@@ -75,7 +76,7 @@ def _rows(pairs: PairList, workdir: Path, phase: str, ecoregion: str, chosen: Se
         path = workdir / "predictions" / phase / ecoregion / f"{name}.png"
         if not path.exists():  # cleaned up since
             continue
-        prediction = np.asarray(Image.open(path)) > 0
+        prediction = np.asarray(Image.open(path, formats=("PNG",))) > 0
         iou = float(_iou(tests)[position])
         title = f"{ecoregion}\n{name}"
         rows.append(PanelRow(title, pair.pre, pair.post, pair.mask, prediction.astype(np.uint8), iou))
@@ -84,7 +85,7 @@ def _rows(pairs: PairList, workdir: Path, phase: str, ecoregion: str, chosen: Se
 
 def _tests(workdir: Path, phase: str, ecoregion: str) -> dict[str, Any]:
     """The counted test images of an ecoregion after a phase."""
-    record: dict[str, Any] = json.loads((workdir / "phases" / phase / "phase.json").read_text())
+    record: dict[str, Any] = digests.read_or_refuse(workdir / "phases" / phase / "phase.json", remedy=_AGAIN)
     return record["tests"][ecoregion]
 
 

@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tsmu_jax.reporting.results import GROUPS, ecoregions, names, number, phases
-from tsmu_jax.reporting.writers import escaped_markdown, markdown_row
+from tsmu_jax.reporting.writers import markdown_row
 from tsmu_jax.runs.progress import duration
+from tsmu_jax.words import escaped_markdown
 
 _COSTS = (
     ("epochs", "epochs"),

@@ -5,8 +5,10 @@ import io
 import math
 from collections.abc import Sequence
 
+from tsmu_jax import cells
 from tsmu_jax.evaluation.intervals import Interval, Spread
 from tsmu_jax.reporting.table import Cell, Column, Table, ranking, text
+from tsmu_jax.words import escaped_markdown
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -39,18 +41,16 @@ def markdown_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(escaped_markdown(cell) for cell in cells) + " |"
 
 
-def escaped_markdown(words: str) -> str:
-    """Underscores within words are safe in Markdown; bars in tables, stars and tags are not."""
-    return " ".join(words.split()).replace("*", "\\*").replace("|", "\\|").replace("<", "&lt;")
-
-
 def comma_separated(table: Table) -> str:
-    """Numbers in full; means and differences take several columns each. Nothing where a cell is empty."""
+    """Numbers in full; means and differences take several columns each. Nothing where a cell is empty.
+
+    Texts are written so that spreadsheet programs take none of them for a formula, see `cells.py`.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     parts = [_parts([row[index] for row in table.rows]) for index in range(len(table.columns))]
     columns = list(zip(table.columns, parts, strict=True))
-    writer.writerow([column.name + part for column, names in columns for part in names])
+    writer.writerow([cells.safe(column.name + part) for column, names in columns for part in names])
     for row in table.rows:
         writer.writerow([value for cell, names in zip(row, parts, strict=True) for value in _values(cell, len(names))])
     return file.getvalue()
@@ -88,7 +88,7 @@ def _values(cell: Cell, length: int) -> list[str | int | float]:
     elif isinstance(cell, Spread):
         values = _known(cell.mean, cell.std)
     else:
-        values = [cell] if isinstance(cell, str) else _known(math.nan if cell is None else cell)
+        values = [cells.safe(cell)] if isinstance(cell, str) else _known(math.nan if cell is None else cell)
     return values + [""] * (length - len(values))
 
 

@@ -128,7 +128,7 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
     threshold, path = experiment.config.selection.margin, run.selection / "selection.json"
     own = [experiment.stage_key(stage), experiment.tests_key(stage), threshold]
     key = digest([*own, *((run.autoencoder(name).record() or {})["key"] for name in candidates)])
-    stored = processes.agreed(digests.read_or_refuse(path, remedy=f"remove {path}") if path.exists() else {})
+    stored = processes.agreed(_stored(path))
     if stored.get("key") != key:
         params = jax.device_put([run.autoencoder(name).params() for name in candidates])
         selected, tests = {}, {}
@@ -145,6 +145,15 @@ def evaluate_choice(experiment: Experiment, run: RunDirectory, stage: Stage, mod
         stored = {"key": key, "tests": tests, "result": {**result, "autoencoders": trained}}
         write_record(path, stored, {})
     return stored["result"]
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """What an earlier process computed; nothing where it cannot be read, so that it is computed again."""
+    try:
+        stored, _ = digests.read(path)
+    except ValueError:
+        return {}
+    return stored if isinstance(stored.get("result"), dict) else {}
 
 
 def _select(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tsmu_jax import digests, locks
+from tsmu_jax import digests, locks, untrusted
 from tsmu_jax.configuration import flatten
 from tsmu_jax.declaration import Scope
 from tsmu_jax.errors import UserError
@@ -53,6 +53,7 @@ class RunDirectory:
         """Raises UserError, as `claim` does, where a run of this configuration cannot go on; changes nothing."""
         names = [entry.name for entry in self.path.iterdir()] if self.path.exists() else []
         if self.config_path.name in names:
+            untrusted.refuse_links(self.path)  # the run will be written to
             _refuse_other(self.path, self.stored(), config, images)
         elif any(name != locks.NAME and not name.endswith(PARTIAL) for name in names):
             lost = f", whose {self.config_path.name} is missing" if "phases" in names else ""
@@ -204,6 +205,7 @@ class PhaseDirectory(Sealed):
             return [name for name in names if Path(folder, name) in (other.periodic, other.state)]
 
         record = {key: value for key, value in (other.record() or {}).items() if key != "continued"}
+        untrusted.refuse_links(other.predictions)
         for source, target in ((other.predictions, self.predictions), (other.path, self.path)):
             with replacing(target) as partial:
                 shutil.copytree(source, partial, ignore=states, copy_function=link)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def read(workdir: Path) -> list[Line]:
 
 def _parsed(encoded: bytes) -> Line | None:
     try:
-        line = json.loads(encoded)
+        line = untrusted.parse(encoded)
     except ValueError:
         return None
     return line if isinstance(line, dict) and {"phase", "step"} <= set(line) else None

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tsmu_jax import digests
+from tsmu_jax import digests, untrusted
+from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints, processes
 from tsmu_jax.runs.files import write_record
 
@@ -45,14 +46,15 @@ class Sealed:
         return None if record is None else str(record["key"])
 
     def damage(self, part: str = "") -> str | None:
-        """Names a damaged file and what is wrong with it; None where there is none, or no digest is known.
+        """Names a damaged file or a link that leads out, and what is wrong; None where there is none, or no digest.
 
         Args:
           part: the one of `parts` to look at; by default all.
         """
         try:
+            untrusted.refuse_links(self.path)
             _, files = self._found()
-        except ValueError as error:
+        except (UserError, ValueError) as error:
             return str(error)
         return digests.damage(self.path, {name: each for name, each in files.items() if name.startswith(part)})
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -29,6 +30,7 @@ PALE = "#EDEDED"
 COLOURS = ("#0072b2", "#d55e00", "#00795a", "#a13d8c", "#a06a00", "#3a8fc4", "#6b6b6b", "#6d7300")
 Dash = Literal["solid", "dashed", "dotted"]
 DASHES: tuple[Dash, ...] = ("solid", "dashed", "dotted")  # as Matplotlib and CSS call them
+LINE_STYLES = len(COLOURS) * len(DASHES)  # that differ
 
 # By suffix of the file. Without a date the same figure gives the same bytes.
 _METADATA: Mapping[str, Mapping[str, None]] = {
@@ -36,6 +38,7 @@ _METADATA: Mapping[str, Mapping[str, None]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
 }
+_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 class Margins(NamedTuple):
@@ -113,10 +116,11 @@ def svg(figure: Figure) -> bytes:
 
 
 def _drawn(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
-    """Prints names of ecoregions and images as they are: `$` starts no formula."""
+    """Prints names of ecoregions and images as they are: `$` starts no formula. XML holds no control characters."""
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         text.set_parse_math(False)
+        text.set_text(_CONTROL.sub("\ufffd", text.get_text()))
     file = io.BytesIO()
     # Texts of an SVG stay texts, and its identifiers come from what it draws.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tsmu_jax"}):

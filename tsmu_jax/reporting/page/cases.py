@@ -16,6 +16,7 @@ from tsmu_jax.reporting.table import number
 from tsmu_jax.reporting.thumbnails import FOLDER, MARKED, SIDE
 
 MOST = 40  # images of a page, which is to stay within a few MB
+_MOST_SIDE = 20_000  # px of a stored image; those that runs write for the page are small, predictions as their images
 
 # Red, green, blue, opacity; those of a prediction's pixels stand in the order of 2 * truth + prediction, unknown ground
 # behind them.
@@ -69,6 +70,11 @@ class Picture(NamedTuple):
     post: str
     truth: str
     layers: list[str]
+
+    @property
+    def shape(self) -> str:
+        """The name of its sides' ratio in the page's style sheet: "shape-256-171"."""
+        return f"shape-{self.width}-{self.height}"
 
 
 class Cases(NamedTuple):
@@ -157,18 +163,21 @@ def _picture(case: Case) -> Picture:
 
 
 def _jpeg(path: Path) -> str:
+    _stored(path)
     return parts.data_address("image/jpeg", path.read_bytes())
 
 
 def _stored(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """u8[h, w] of a mask's file; at least SIDE pixels long, so that outlines are thin. `size`: (w, h) instead."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            if max(image.size) > _MOST_SIDE:
+                raise OSError(f"{image.width} x {image.height} pixels")
             if size is None:
                 scale = max(1, round(SIDE / max(image.size)))
                 size = (scale * image.width, scale * image.height)
             return np.asarray(image.resize(size, Image.Resampling.NEAREST))
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: is no image ({error}); remove it, and the report goes without") from error
 
 

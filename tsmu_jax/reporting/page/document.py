@@ -3,12 +3,16 @@
 Python says what is shown, `templates/` says how: a template for each section, all in `page.html`.
 """
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from tsmu_jax.evaluation.probabilities import BINS
+from tsmu_jax.reporting.charts import canvas
 from tsmu_jax.reporting.comparison import Comparison
 from tsmu_jax.reporting.documents import said_once
 from tsmu_jax.reporting.page import cases, choice, pixels, runs, scores, tables
@@ -66,7 +70,36 @@ def page(comparison: Comparison, shown: Sequence[Table], left_out: Sequence[Left
     order = [name for name in _SECTIONS if name != "choice" or content["choices"]]
     if alone:  # nothing to compare: pictures come first
         order.sort(key=lambda name: name not in ("summary", "cases"))
-    return environment().get_template("page.html").render(content, sections={name: _SECTIONS[name] for name in order})
+    found, sections = environment(), {name: _SECTIONS[name] for name in order}
+    sheet, script = style(found, content["cases"]), found.get_template("script.js").render()
+    return found.get_template("page.html").render(
+        content, sections=sections, policy=policy(sheet, script), style=Markup(sheet), script=Markup(script)
+    )
+
+
+def style(found: jinja2.Environment, shown: cases.Cases) -> str:
+    """The style sheet: the template, the line styles of legends, and the shapes of the images, all of our own making.
+
+    The page forbids attributes of style, so that nothing from a run can bring any.
+    """
+    lines = [canvas.line_style(number) for number in range(canvas.LINE_STYLES)]
+    rules = [f".line-{number} {{ border-top: 2px {dash} {colour}; }}" for number, (colour, dash) in enumerate(lines)]
+    pictures = [picture for block in shown.blocks.values() for picture in block]
+    shapes = {picture.shape: f"{int(picture.width)}/{int(picture.height)}" for picture in pictures}
+    rules += [f".{name} {{ aspect-ratio: {ratio}; }}" for name, ratio in shapes.items()]
+    return found.get_template("style.css").render() + "\n".join(rules)
+
+
+def policy(sheet: str, script: str) -> str:
+    """The page's Content-Security-Policy: these two texts and images in the page itself, and nothing else."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_digest(sheet)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def environment() -> jinja2.Environment:

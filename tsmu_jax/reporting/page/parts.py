@@ -21,9 +21,8 @@ class Entry(NamedTuple):
 
     @property
     def swatch(self) -> str:
-        """The line style as CSS has it: "solid #0072b2"."""
-        colour, dash = canvas.line_style(self.style)
-        return f"{dash} {colour}"
+        """The name of the line style in the page's style sheet: "line-3"."""
+        return f"line-{self.style % canvas.LINE_STYLES}"
 
     @property
     def words(self) -> str:

@@ -1,10 +1,10 @@
 """Precision and recall, calibration, and pixel intensities (Fig. 6)."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
 
+from tsmu_jax import untrusted
 from tsmu_jax.data.statistics import EcoregionStatistics, of_counts
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.probabilities import (
@@ -94,7 +94,7 @@ def _statistics(comparison: Comparison) -> dict[str, EcoregionStatistics]:
         if not set(run.ecoregions) - found.keys() or not file.exists():
             continue
         try:
-            for name, one in json.loads(file.read_text()).items():
+            for name, one in untrusted.read(file).items():
                 counts = (np.array(one[kind], np.int64) for kind in ("landslide", "background"))
                 found.setdefault(name, of_counts(*counts, pairs=int(one["pairs"])))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

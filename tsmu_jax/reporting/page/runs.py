@@ -70,8 +70,9 @@ def _result(run: Run) -> Facts:
 def _origin(run: Run) -> Facts:
     origin: Mapping[str, Any] = digests.read_or_refuse(run.path / "config.json", remedy=LEAVE_OUT)
     facts = {key.replace("_", " "): str(origin[key]) for key in _PROVENANCE if origin.get(key)}
-    versions = origin.get("versions") or {}
-    facts["versions"] = ", ".join(f"{name} {version}" for name, version in versions.items())
+    versions = origin.get("versions")
+    if isinstance(versions, Mapping):
+        facts["versions"] = ", ".join(f"{name} {version}" for name, version in versions.items())
     return {"directory": str(run.path), **{key: words for key, words in facts.items() if words}}
 
 
