@@ -15,7 +15,7 @@ from tsmu_jax.data import labelme, prepared_index
 from tsmu_jax.data import open as opening
 from tsmu_jax.data.layout import index_path
 from tsmu_jax.errors import UserError
-from tsmu_jax.learning import fit, responses
+from tsmu_jax.learning import periodic, responses
 from tsmu_jax.models import archive
 from tsmu_jax.prediction.output import MANIFEST, TABLE, Output
 from tsmu_jax.reporting import documents, reading
@@ -69,15 +69,15 @@ def _output(path: Path) -> None:
 
 # The file, what reads it, and the error's words; None where the reader makes do without the file.
 READERS: dict[str, tuple[str, Read, str | None]] = {
-    "configuration of a run": ("config.json", _found, "holds no run"),
-    "configuration of a run, to go on": ("config.json", _checked, "holds no configuration"),
+    "configuration of a run": ("config.json", _found, "not what a run writes"),
+    "configuration of a run, to go on": ("config.json", _checked, "cannot be read"),
     "configuration of a run, to analyse": ("config.json", analysis.load_selector, "cannot be read"),
     "phase": ("phases/01_initial/phase.json", _found, "not what a run writes"),
     "phase, to go on": ("phases/01_initial/phase.json", lambda p: RunDirectory(p).check_finished(), "cannot be read"),
     "results": ("results.json", _found, "not what a run writes"),
     "metrics, for a report": ("metrics.jsonl", _found, None),
     "metrics": ("metrics.jsonl", metrics_log.read, "line 1 holds no metrics"),
-    "chosen decoders": (CHOSEN, lambda p: choice._images(p / CHOSEN), "not what a run writes"),
+    "chosen decoders": (CHOSEN, lambda p: choice._images(p / CHOSEN), "cannot be read"),
     "chosen decoders, to go on": (CHOSEN, lambda p: run_choice._stored(p / CHOSEN), None),
     "histograms": ("tests/histograms.json", _compared(pixels.intensities), "not what a run writes"),
     "origin": ("config.json", lambda p: run_facts._origin(_run(p)), "cannot be read"),
@@ -87,7 +87,7 @@ READERS: dict[str, tuple[str, Read, str | None]] = {
     "index": (str(index_path("")), prepared_index.read, "damaged"),
     "index, outlines": (str(index_path("")), opening.outlines, "damaged"),
     "predictions": (MANIFEST, _output, "cannot be read"),
-    "checkpoint under way": ("latest.json", fit.interrupted_at, "cannot be read"),
+    "checkpoint under way": ("latest.json", periodic.interrupted_at, "cannot be read"),
     "responses": (responses.INDEX, lambda p: responses.is_stored(p, key="k"), None),
     "LabelMe": ("a_post.json", _labels, "a_post.json: "),
     "sweep": (points.SWEEP, points._is_sweep, None),
@@ -252,10 +252,10 @@ def test_a_record_names_no_file_elsewhere(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["../step_1", "/tmp/step_1", "step_1/../../x", "step_x"])
 def test_a_phase_under_way_names_no_checkpoint_elsewhere(tmp_path: Path, name: str) -> None:
-    record = dict.fromkeys(fit.PROGRESS, 0) | {"checkpoint": name}
+    record = dict.fromkeys(periodic.PROGRESS, 0) | {"checkpoint": name}
     (tmp_path / "latest.json").write_text(json.dumps(digests.sealed(record, {})))
     with pytest.raises(UserError, match=r"latest.json: names no checkpoint; remove .* it trains the phase anew"):
-        fit.interrupted_at(tmp_path)
+        periodic.interrupted_at(tmp_path)
 
 
 @pytest.mark.parametrize("place", ["ecoregion", "pair"])
