@@ -69,12 +69,12 @@ def _output(path: Path) -> None:
 
 # The file, what reads it, and the error's words; None where the reader makes do without the file.
 READERS: dict[str, tuple[str, Read, str | None]] = {
-    "configuration of a run": ("config.json", _found, "not what a run writes"),
+    "configuration of a run": ("config.json", _found, "cannot be read"),
     "configuration of a run, to go on": ("config.json", _checked, "cannot be read"),
     "configuration of a run, to analyse": ("config.json", analysis.load_selector, "cannot be read"),
-    "phase": ("phases/01_initial/phase.json", _found, "not what a run writes"),
+    "phase": ("phases/01_initial/phase.json", _found, "cannot be read"),
     "phase, to go on": ("phases/01_initial/phase.json", lambda p: RunDirectory(p).check_finished(), "cannot be read"),
-    "results": ("results.json", _found, "not what a run writes"),
+    "results": ("results.json", _found, "cannot be read"),
     "metrics, for a report": ("metrics.jsonl", _found, None),
     "metrics": ("metrics.jsonl", metrics_log.read, "line 1 holds no metrics"),
     "chosen decoders": (CHOSEN, lambda p: choice._images(p / CHOSEN), "cannot be read"),

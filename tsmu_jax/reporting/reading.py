@@ -99,11 +99,17 @@ def _config(path: Path) -> Mapping[str, Any] | None:
     """
     file = path / "config.json"
     try:
-        flat = flatten(digests.read(file)[0]["config"])
+        record = digests.read_or_refuse(file, remedy=LEAVE_OUT)
+    except UserError:
+        if (path / "phases").is_dir():
+            raise
+        return None
+    try:
+        flat = flatten(record["config"])
         return flat if {"method", "old", "new", "seed", "data.size"} <= flat.keys() else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if (path / "phases").is_dir():
-            raise UserError(f"{file}: not what a run writes ({error}); {LEAVE_OUT}") from error
+            raise _not_written(file, error) from error
         return None
 
 
@@ -142,17 +148,23 @@ def _plan(
     file = path / "phases" / START_DIRECTORY / "phase.json"
     if not file.exists():
         return ()
+    record = digests.read_or_refuse(file, remedy=LEAVE_OUT)
     try:
-        route = digests.read(file)[0]["route"]
+        route = record["route"]
         plan = stages(method, old_ecoregions, new_ecoregions, start=route)
         return (start_stage(plan, old_ecoregions, new_ecoregions, route), *plan)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file}: not what a run writes ({error}); {LEAVE_OUT}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _not_written(file, error) from error
+
+
+def _not_written(file: Path, error: Exception) -> UserError:
+    """For a whole record of other values than a run's."""
+    return UserError(f"{file}: not what a run writes ({error!r}); {LEAVE_OUT}")
 
 
 def _choice(file: Path) -> Choice | None:
+    selection = digests.read_or_refuse(file, remedy=LEAVE_OUT).get("selection")
     try:
-        selection = digests.read(file)[0].get("selection")
         if not selection:
             return None
         margin, known = selection["margin"], list(next(iter(selection["confusion"].values())))
@@ -163,8 +175,8 @@ def _choice(file: Path) -> Choice | None:
             quantiles={float(share): value for share, value in margin["quantiles"].items()},
             **{key: margin[key] for key in _MARGIN},
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file}: not what a run writes ({error}); {LEAVE_OUT}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _not_written(file, error) from error
 
 
 def _choice_scores(scores: Mapping[str, Any]) -> ChoiceScores:
@@ -194,8 +206,8 @@ def _histogram(counts: Mapping[str, Sequence[float]] | None) -> probabilities.Hi
 
 def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseResult:
     file = path / "phases" / stage.directory / "phase.json"
+    record = digests.read_or_refuse(file, remedy=LEAVE_OUT)
     try:
-        record, _ = digests.read(file)
         result, lost = record["result"], record.get("log") not in (None, metrics_log.digest(log, stage.directory))
         tests = {
             name: TestScores(
@@ -221,8 +233,8 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
             peak_memory_bytes=result.get("peak_memory_bytes"),
             **{key: result[key] for key in _COSTS},
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file}: not what a run writes ({error}); {LEAVE_OUT}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _not_written(file, error) from error
 
 
 _MARGIN = ("threshold", "review", "accuracy_of_rest", "decoder_accuracy_of_rest")
