@@ -28,7 +28,7 @@ from tsmu_jax.runs import files
 PRELOADED = ("tests.stress.killed", "tsmu_jax.train", "tsmu_jax.reporting.summary", "orbax.checkpoint.v1")
 RUNS = ("first", "second")
 TIMES = {"seconds", "recording_seconds", "images_per_second", "input_wait"}  # what two equal runs may differ in
-TIMED = {"files", "digest"}  # of records, which hold times: Orbax's files do, too
+TIMED = {"files", "digest", "log"}  # of records and of lines of the log, which hold times: Orbax's files do, too
 CREATED = "1750000000"  # SOURCE_DATE_EPOCH: a saved model says when its runs began
 _LEFT_OUT = {"checkpoint", "tensorboard", "figures", "results.md", ".lock"}
 TIMEOUT_SECONDS = 300.0
