@@ -131,6 +131,7 @@ GOOD = ("polygon", "landslide", SQUARE)
             content(("line", "landslide", SQUARE[:2])),
             "shape 1 is a line; known are polygon, rectangle, circle",
         ),
+        (content(([], "landslide", SQUARE)), r"shape 1 is a \[\]; known are polygon"),
         (content(GOOD, imageWidth="8"), "imageWidth is '8', not a whole number"),
     ],
 )

@@ -27,7 +27,8 @@ from tsmu_jax.runs import files
 
 PRELOADED = ("tests.stress.killed", "tsmu_jax.train", "tsmu_jax.reporting.summary", "orbax.checkpoint.v1")
 RUNS = ("first", "second")
-TIMES = {"seconds", "recording_seconds", "images_per_second", "input_wait"}  # what two equal runs may differ in
+# What two equal runs may differ in: times, and where a phase was copied from.
+TIMES = {"seconds", "recording_seconds", "images_per_second", "input_wait", "trained_in"}
 TIMED = {"files", "digest", "log"}  # of records and of lines of the log, which hold times: Orbax's files do, too
 CREATED = "1750000000"  # SOURCE_DATE_EPOCH: a saved model says when its runs began
 _LEFT_OUT = {"checkpoint", "tensorboard", "figures", "results.md", ".lock"}

@@ -136,9 +136,11 @@ def rasterise(shapes: Sequence[Shape], height: int, width: int) -> np.ndarray:
 def _shape(shape: Any, number: int, path: str, labels: tuple[str, ...]) -> Shape:
     if not isinstance(shape, dict) or "label" not in shape or "points" not in shape:
         raise BadFile(path, f"shape {number} lacks a label or points; draw it again")
-    kind = shape.get("shape_type", "polygon")  # files of LabelMe 3 hold polygons only and do not say so
+    kind = str(shape.get("shape_type", "polygon"))  # files of LabelMe 3 hold polygons only and do not say so
     if kind not in _POINTS:
-        raise BadFile(path, f"shape {number} is a {kind}; known are {', '.join(_POINTS)}: draw it again as one of them")
+        raise BadFile(
+            path, f"shape {number} is a {kind:.50}; known are {', '.join(_POINTS)}: draw it again as one of them"
+        )
     value = _value(shape["label"], f"{kind} {number}", path, labels)
     points = tuple(_point(point, f"{kind} {number}", path) for point in _listed(shape["points"]))
     if len(points) not in _POINTS[kind]:
