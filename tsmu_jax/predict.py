@@ -1,6 +1,10 @@
-"""Applies a saved model to a folder of images: a mask and probabilities for each, a table, a contact sheet.
+"""Applies a saved model to a folder of images, or to a georeferenced scene.
 
     python -m tsmu_jax.predict --model=RUN_OR_MODEL --input=DIR --output=DIR
+    python -m tsmu_jax.predict --model=RUN_OR_MODEL --pre=A.tif --post=B.tif --output=DIR
+
+The first writes a mask and probabilities for each image, a table and a contact sheet, the second a map of the scene:
+probability.tif, mask.tif and observed.tif with its coordinates.
 
 --input holds <id>_pre and <id>_post images (models of 3 channels: <id>_post alone), or folders of such; an <id>_mask
 is compared with the prediction. The same command goes on where it stopped. Exit code 1: an image could not be read.
@@ -13,13 +17,23 @@ from pathlib import Path
 from absl import flags
 
 from tsmu_jax import cli, machine
+from tsmu_jax.errors import UserError
 
 _MODEL = flags.DEFINE_string("model", None, "A run's directory, or a saved model's.", required=True)
-_INPUT = flags.DEFINE_string("input", None, "Folder of images.", required=True)
+_INPUT = flags.DEFINE_string("input", None, "Folder of images.")
+_PRE = flags.DEFINE_string("pre", None, "Scene before the event, a raster with coordinates.")
+_POST = flags.DEFINE_string("post", None, "Scene after the event, likewise; the map has its coordinates.")
 _OUTPUT = flags.DEFINE_string("output", None, "Where masks, probabilities and the table are written.", required=True)
 _DECODER = flags.DEFINE_string("decoder", "auto", "auto: chosen for every image. Or an ecoregion, or a decoder.")
 _LABELS = flags.DEFINE_list("labels", ["landslide"], "LabelMe labels that mean landslide.")
 _GSD = flags.DEFINE_float("gsd", 0.0, "Metres of ground a pixel; 0: as names and coordinates of the files say.", 0.0)
+_RESOLUTION = flags.DEFINE_float(
+    "resolution", 0.0, "Scenes: metres of ground of a pixel of the network's input; 0: as in training.", 0.0
+)
+_BANDS = flags.DEFINE_string(
+    "bands", "", "Scenes: which bands are red, green and blue, as 3,2,1; by default as in training."
+)
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Scenes: say windows, memory, time and overlap, and write nothing.")
 _MEMORY = flags.DEFINE_float("memory_gib", 0.0, "For activations, on each device; 0 for a part of what is free.", 0.0)
 
 
@@ -27,21 +41,52 @@ def main(argv: Sequence[str]) -> None:
     """Predicts, and says what came out."""
     del argv  # flags only
     from tsmu_jax.compilation import keep_compiled  # JAX: not for `--help`
-    from tsmu_jax.prediction.folder import predict_folder
 
+    _check_flags()
     machine.find_devices()
     keep_compiled()
-    good = predict_folder(
+    if not (_folder() if _INPUT.value else _scene()):
+        sys.exit(1)
+
+
+def _check_flags() -> None:
+    """Raises UserError where flags are missing, or do not go together."""
+    if bool(_INPUT.value) == bool(_POST.value):
+        raise UserError("give --input=DIR, a folder of images, or --post=FILE (and --pre=FILE), a scene")
+    if _INPUT.value and _PRE.value:
+        raise UserError("--pre belongs to --post, and --input holds pairs; give one or the other")
+
+
+def _folder() -> bool:
+    from tsmu_jax.prediction.folder import predict_folder
+
+    return predict_folder(
         _MODEL.value,
-        Path(_INPUT.value),
+        Path(_INPUT.value or ""),
         Path(_OUTPUT.value),
         decoder=_DECODER.value,
         labels=_LABELS.value,
         memory_gib=_MEMORY.value,
         gsd_m=_GSD.value,
     )
-    if not good:
-        sys.exit(1)
+
+
+def _scene() -> bool:
+    from tsmu_jax.data import stated
+    from tsmu_jax.scenes.run import map_scene
+
+    bands = stated.read([_BANDS.value] if _BANDS.value else [], [], []).of("").bands
+    return map_scene(
+        _MODEL.value,
+        Path(_PRE.value) if _PRE.value else None,
+        Path(_POST.value or ""),
+        Path(_OUTPUT.value),
+        decoder=_DECODER.value,
+        resolution_m=_RESOLUTION.value,
+        bands=bands,
+        memory_gib=_MEMORY.value,
+        dry_run=_DRY_RUN.value,
+    )
 
 
 if __name__ == "__main__":

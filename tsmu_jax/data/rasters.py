@@ -1,4 +1,4 @@
-"""Rasters that 8-bit RGB cannot hold, and where on the ground they lie. The only file that names rasterio."""
+"""Rasters that 8-bit RGB cannot hold, and where on the ground they lie, read from memory."""
 
 import contextlib
 import math
@@ -61,7 +61,7 @@ def decode(data: bytes, path: str, stated: Stated) -> Decoded:
         has_alpha = _has_alpha(dataset, bands)
         for channel, (band, (low, high)) in enumerate(zip(bands, ranges, strict=True)):
             values = dataset.read(band)
-            rgb[..., channel] = _levels(values, low, high)
+            rgb[..., channel] = levels(values, low, high)
             missing &= _missing(dataset, band, values, has_alpha)
     return Decoded(rgb, ~missing if missing.any() else None, Intensities(dtype, bands, ranges))
 
@@ -75,7 +75,7 @@ def single_band(data: bytes, path: str) -> tuple[np.ndarray, float | None]:
     with _opened(data, path) as dataset:
         if dataset.count != 1:
             raise BadFile(path, f"holds {counted(dataset.count, 'band')}; save it with one channel of 0 and 255")
-        _check_coding(dataset, path)
+        check_coding(dataset, path)
         return dataset.read(1), dataset.nodata
 
 
@@ -105,31 +105,52 @@ def georeference(data: bytes, path: str, windows: Sequence[Window]) -> Georefere
     Raises:
       BadFile: it does not open, or its coordinates lie outside of the globe.
     """
-    from rasterio.warp import transform
-
     with _opened(data, path) as dataset:
         if dataset.crs is None or dataset.transform.is_identity:
             return None
-        if not dataset.transform.determinant:
-            raise BadFile(path, "its pixels cover no ground by its coordinates; mend its georeference")
-        height, width = dataset.height, dataset.width
-        middle = (width / 2, height / 2)
-        points = [middle, (middle[0], middle[1] + _STEP_PX), (middle[0] + _STEP_PX, middle[1])]
-        points += [corner for window in windows for corner in window.corners]
+        points = [corner for window in windows for corner in window.corners]
         try:
-            a, b, c, d, e, f = dataset.transform[:6]
-            xs, ys = [a * x + b * y + c for x, y in points], [d * x + e * y + f for x, y in points]
-            longitudes, latitudes = transform(dataset.crs, "EPSG:4326", xs, ys)
-        except Exception as error:  # GDAL raises what PROJ says
-            raise BadFile(path, "its coordinates cannot be used; mend its georeference") from error
+            gsd_m, corners = located(dataset.crs, dataset.transform, dataset.height, dataset.width, points)
+        except ValueError as error:
+            raise BadFile(path, f"{error}; mend its georeference") from error
+    return Georeference(gsd_m, tuple(tuple(corners[at : at + 4]) for at in range(0, len(corners), 4)))
+
+
+def located(
+    crs: Any, transform: Any, height: int, width: int, points: Sequence[tuple[float, float]] = ()
+) -> tuple[tuple[float, float], list[tuple[float, float]]]:
+    """Where pixels of a raster lie, by its own coordinates.
+
+    Args:
+      crs, transform: as rasterio has them.
+      points: columns and rows, in pixels.
+
+    Returns:
+      Metres of ground that a pixel covers down and across, measured at the raster's middle; longitude and latitude of
+      each point, where longitudes count on beyond 180 degrees.
+
+    Raises:
+      ValueError: the coordinates are of no use; says why.
+    """
+    from rasterio.warp import transform as project
+
+    if not transform.determinant:
+        raise ValueError("its pixels cover no ground by its coordinates")
+    middle = (width / 2, height / 2)
+    asked = [middle, (middle[0], middle[1] + _STEP_PX), (middle[0] + _STEP_PX, middle[1]), *points]
+    try:
+        a, b, c, d, e, f = transform[:6]
+        xs, ys = [a * x + b * y + c for x, y in asked], [d * x + e * y + f for x, y in asked]
+        longitudes, latitudes = project(crs, "EPSG:4326", xs, ys)
+    except Exception as error:  # GDAL raises what PROJ says
+        raise ValueError("its coordinates cannot be used") from error
     if not all(map(math.isfinite, (*longitudes, *latitudes))) or max(map(abs, latitudes)) > 90:
-        raise BadFile(path, "its coordinates lie outside of the globe; mend its georeference")
+        raise ValueError("its coordinates lie outside of the globe")
     across_m, along_m = degree_m(latitudes[0])
     # Measured from the middle: an image may lie across 180 degrees.
     east = [(longitude - longitudes[0] + 180) % 360 - 180 for longitude in longitudes]
     down, across = (math.hypot(east[i] * across_m, (latitudes[i] - latitudes[0]) * along_m) / _STEP_PX for i in (1, 2))
-    corners = [(longitudes[0] + one, latitude) for one, latitude in zip(east, latitudes, strict=True)][3:]
-    return Georeference((down, across), tuple(tuple(corners[at : at + 4]) for at in range(0, len(corners), 4)))
+    return (down, across), [(longitudes[0] + one, latitude) for one, latitude in zip(east, latitudes, strict=True)][3:]
 
 
 @contextlib.contextmanager
@@ -196,12 +217,12 @@ def _check(dataset: Any, data: bytes, path: str, dtype: str, stated: Stated) -> 
             if low < least or high > most:
                 reason = f"holds {dtype}, {least} to {most}, so --range={low:g}:{high:g} is not for it"
                 raise BadFile(path, f"{reason}; name the ecoregion that it is for: --range=NAME={low:g}:{high:g}")
-    _check_coding(dataset, path)
+    check_coding(dataset, path)
     if images.is_turned(data):
         raise BadFile(path, "is turned by its EXIF orientation; save it upright")
 
 
-def _check_coding(dataset: Any, path: str) -> None:
+def check_coding(dataset: Any, path: str) -> None:
     """Raises BadFile where stored values do not mean brightness, or are those of one picture of several."""
     if dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
         raise BadFile(path, "stores white as its least value; save it with black as 0")
@@ -210,8 +231,8 @@ def _check_coding(dataset: Any, path: str) -> None:
         raise BadFile(path, f"holds {pictures}; save the one that is meant as a file of its own")
 
 
-def _levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Intensities of stored values: u8, 0 for `low` and below, 255 for `high` and above."""
+def levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Intensities u8 of stored values: 0 for `low` and below, 255 for `high` and above."""
 
     def mapped(stored: np.ndarray) -> np.ndarray:
         unit = np.clip((np.nan_to_num(stored.astype(np.float64)) - low) / (high - low), 0.0, 1.0)

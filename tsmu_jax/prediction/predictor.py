@@ -91,15 +91,51 @@ class Predictor:
         """
         if self._named:
             return [self._named] * len(squares)
+        return self.chosen(self.errors([square for square in squares if square is not None]))
+
+    def errors(self, squares: Sequence[np.ndarray]) -> np.ndarray:
+        """How badly the autoencoder of each of `candidates` reconstructs squares: f[n, k].
+
+        Args: squares: at most `images_at_once`, as `prepared` returns them.
+        """
         side = int(self.model.description["autoencoders"]["side"])
-        units = _to_unit(jax.device_put(self._filled([square for square in squares if square is not None])))
-        small = np.asarray(downsample(units, side=side))
-        errors = np.stack([reconstruction_errors(params, small) for params in self._autoencoders.values()], axis=1)
-        best, margins = choose(errors[: len(squares)])
-        names = [tuple(self._autoencoders)[column] for column in best]
+        small = np.asarray(downsample(_to_unit(jax.device_put(self._filled(squares))), side=side))
+        errors = [reconstruction_errors(params, small) for params in self._autoencoders.values()]
+        return np.stack(errors, axis=1)[: len(squares)]
+
+    def chosen(self, errors: np.ndarray) -> list[Choice]:
+        """Those with the smallest error. Args: errors: f[n, k], as `errors` returns them."""
+        best, margins = choose(errors)
+        names = [self.candidates[column] for column in best]
         return [
             Choice(name, self.model.route[name], float(margin)) for name, margin in zip(names, margins, strict=True)
         ]
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The ecoregions among which the decoder is chosen; none where the user named one."""
+        return tuple(self._autoencoders)
+
+    @property
+    def named(self) -> Choice | None:
+        """The decoder that the user wants, or the only one; None where it is chosen."""
+        return self._named
+
+    def resolution_m(self, choice: Choice) -> tuple[float, float] | None:
+        """Metres of ground that a pixel of the network's input covered in training, down and across, if known."""
+        trained = merged([self._contracts[name].gsd_m for name in self._answered(choice)])
+        return (trained["height"][1], trained["width"][1]) if trained else None
+
+    @property
+    def window_side(self) -> int:
+        """The largest side of a square window that memory allows, in pixels: a multiple of the stride.
+
+        It is at least so large that a third of it is kept.
+        """
+        network, stride = self.model.description["network"], self.model.network.stride
+        side = int((self._bytes / self._bytes_per_pixel) ** 0.5) // stride * stride
+        least = reach(network["variant"], network["depth"]).smallest_window * 3 // 2
+        return max(side, -(-least // stride) * stride + stride)
 
     def size(self, pair: LoadedPair, choice: Choice) -> Size:
         """The size at which the chosen decoder sees a pair. Raises BadFile where the pair is far too coarse."""
@@ -141,14 +177,16 @@ class Predictor:
 
     def _windows(self, size: Size) -> Iterator[tuple[Span, Span]]:
         """All of one shape, as large as memory allows: the larger, the less is computed twice."""
-        network, stride = self.model.description["network"], self.model.network.stride
-        side = int((self._bytes / self._bytes_per_pixel) ** 0.5) // stride * stride
-        if max(size) <= side or size.height * size.width <= side**2:
+        if size.height * size.width * self._bytes_per_pixel <= self._bytes:
             return iter([(Span(0, size.height, 0, size.height), Span(0, size.width, 0, size.width))])
+        network = self.model.description["network"]
         seen = reach(network["variant"], network["depth"])
-        side = max(side, -(-seen.smallest_window // stride) * stride + stride)
-        rows, columns = (spans(length, side, seen, stride) for length in size)
+        rows, columns = (spans(length, self.window_side, seen, self.model.network.stride) for length in size)
         return itertools.product(rows, columns)
+
+    def bytes_for(self, pixels: int) -> int:
+        """Memory that the activations of so many pixels of the network's input take."""
+        return pixels * self._bytes_per_pixel
 
     @property
     def _bytes_per_pixel(self) -> int:

@@ -1,0 +1,91 @@
+"""The grid that a scene is mapped on: the ground of its post-event image at the resolution of the training."""
+
+import math
+from typing import Any, NamedTuple
+
+from tsmu_jax.data.rasters import located
+from tsmu_jax.errors import UserError
+
+SAME = 0.02  # resolutions that differ by less are not worth a resampling
+
+
+class Grid(NamedTuple):
+    """Pixels on the ground.
+
+    Attributes:
+      crs: rasterio's CRS.
+      transform: affine.Affine, from columns and rows to coordinates.
+      height, width: in pixels.
+      gsd_m: metres of ground that a pixel covers down and across, at the grid's middle.
+    """
+
+    crs: Any
+    transform: Any
+    height: int
+    width: int
+    gsd_m: tuple[float, float]
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether rows run from north to south and columns from west to east."""
+        return self.transform.b == self.transform.d == 0 and self.transform.a > 0 and self.transform.e < 0
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "crs": self.crs.to_wkt(),
+            "transform": list(self.transform)[:6],
+            "height": self.height,
+            "width": self.width,
+            "gsd_m": list(self.gsd_m),
+        }
+
+
+def grid(crs: Any, transform: Any, height: int, width: int, *, path: str) -> Grid:
+    """Measures the pixels of a raster.
+
+    Args: path: named in errors.
+
+    Raises:
+      UserError: its coordinates are of no use.
+    """
+    try:
+        gsd_m, _ = located(crs, transform, height, width)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; mend its georeference") from error
+    if not min(gsd_m) > 0:
+        raise UserError(f"{path}: its pixels cover no ground by its coordinates; mend its georeference")
+    return Grid(crs, transform, height, width, gsd_m)
+
+
+def resampled(native: Grid, gsd_m: tuple[float, float], *, path: str) -> Grid:
+    """A grid over the same ground whose pixels cover about `gsd_m` metres down and across.
+
+    Rows run from north to south then. An upright grid whose pixels are that large already stays as it is.
+
+    Args: path: named in errors.
+
+    Raises:
+      UserError: as `grid` does.
+    """
+    if native.is_upright and all(abs(has / wants - 1) <= SAME for has, wants in zip(native.gsd_m, gsd_m, strict=True)):
+        return native
+    upright = native if native.is_upright else _upright(native, path)
+    height, width = (
+        max(1, round(pixels * has / wants))
+        for pixels, has, wants in zip((upright.height, upright.width), upright.gsd_m, gsd_m, strict=True)
+    )
+    scaled = upright.transform * upright.transform.scale(upright.width / width, upright.height / height)
+    return grid(upright.crs, scaled, height, width, path=path)
+
+
+def _upright(native: Grid, path: str) -> Grid:
+    """An upright grid that covers a slanted one, with pixels of the same size."""
+    transform = native.transform
+    corners = [transform * (x, y) for x in (0, native.width) for y in (0, native.height)]
+    (west, *_, east), (south, *_, north) = (sorted(values) for values in zip(*corners, strict=True))
+    across, down = math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e)
+    width, height = max(1, round((east - west) / across)), max(1, round((north - south) / down))
+    placed = type(transform)((east - west) / width, 0.0, west, 0.0, (south - north) / height, north)
+    return grid(native.crs, placed, height, width, path=path)

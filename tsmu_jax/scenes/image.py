@@ -1,0 +1,241 @@
+"""One image of a scene: checked when it is opened, read by parts on any grid."""
+
+import contextlib
+import hashlib
+import math
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from tsmu_jax.data import rasters
+from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.source import Intensities
+from tsmu_jax.errors import UserError
+from tsmu_jax.scenes.grid import SAME, Grid, grid
+from tsmu_jax.words import counted
+
+_DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG", "JPEG")
+_CACHE_MIB = 256  # of GDAL's blocks: by default it takes a twentieth of the memory
+_TOLERANCE_PX = 0.01  # of coordinates that are interpolated between projected ones
+_SMALLEST_PX = 64  # side of the parts of which damaged ones are left out
+
+
+class Part(NamedTuple):
+    """Some rows and columns of a grid.
+
+    Attributes:
+      rgb: u8[h, w, 3]; 0 where there is no data.
+      observed: bool[h, w], where there is data.
+      damaged: whether some of it could not be read.
+    """
+
+    rgb: np.ndarray
+    observed: np.ndarray
+    damaged: bool
+
+
+class SceneImage:
+    """A georeferenced raster whose stored values become intensities as a model's training images' did.
+
+    Threads may share it: each reads with a dataset of its own. `with SceneImage(...) as image` closes them all.
+
+    Attributes:
+      grid: its own.
+    """
+
+    def __init__(self, path: Path, intensities: Intensities, *, flag: str, bands: tuple[int, int, int] | None = None):
+        """Opens the file and checks it.
+
+        Args:
+          intensities: how stored values become intensities, by the model's contract.
+          flag: that named the file, for errors.
+          bands: which are red, green and blue, counted from 1; None as in training.
+
+        Raises:
+          UserError: it cannot be opened, has no place on the ground, or values that the model does not know.
+        """
+        self.path = path
+        self._intensities, self._said = intensities, f"{flag}={path}"
+        self._own, self._all, self._lock = threading.local(), contextlib.ExitStack(), threading.Lock()
+        if not path.is_file():
+            raise UserError(f"{self._said}: no such file")
+        try:
+            dataset = self._dataset()
+        except Exception as error:
+            if not _is_of_gdal(error):
+                raise
+            raise UserError(f"{self._said}: cannot be opened as a raster; give a GeoTIFF file") from error
+        self.grid = self._place(dataset)
+        self._bands = self._chosen(dataset, bands)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._all.close()
+
+    def digest(self) -> str:
+        """SHA-256 of the file: a scene is known by its content, not by its path."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def read(self, target: Grid, rows: slice, columns: slice) -> Part:
+        """Reads a part of a grid; ground that the image does not cover has no data.
+
+        Downwards of the image's own resolution it averages pixels, upwards it interpolates. A part that cannot be read
+        is split, so that what is lost is about as small as the damage.
+
+        Args: rows, columns: with start and stop, within the grid.
+        """
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        try:
+            return Part(*self._read(target, rows, columns), damaged=False)
+        except Exception as error:
+            if not _is_of_gdal(error):
+                raise
+        axis = 0 if shape[0] >= shape[1] else 1
+        if shape[axis] <= _SMALLEST_PX:
+            return Part(np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool), damaged=True)
+        both = [rows, columns]
+        middle = both[axis].start + shape[axis] // 2
+        parts = []
+        for piece in (slice(both[axis].start, middle), slice(middle, both[axis].stop)):
+            both[axis] = piece
+            parts.append(self.read(target, *both))
+        rgb, observed = (np.concatenate([part[field] for part in parts], axis=axis) for field in (0, 1))
+        return Part(rgb, observed, any(part.damaged for part in parts))
+
+    def _read(self, target: Grid, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+        from rasterio.windows import Window
+
+        window = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+        source, alpha = self._on(target)
+        if alpha is None:
+            values = source.read(self._bands, window=window)
+            observed = source.dataset_mask(window=window) > 0
+        else:
+            *values, mask = source.read([*self._bands, alpha], window=window)
+            observed = np.asarray(mask) > 0
+        if source.dtypes[0].startswith("float"):
+            observed &= ~np.isnan(values).all(axis=0)
+        ranges = self._intensities.ranges
+        rgb = np.stack([rasters.levels(one, *limits) for one, limits in zip(values, ranges, strict=True)], axis=-1)
+        rgb[~observed] = 0
+        return rgb, observed
+
+    def _on(self, target: Grid) -> tuple[Any, int | None]:
+        """This thread's dataset on a grid, and its alpha band; None where the dataset itself says what it holds."""
+        if target == self.grid:
+            return self._dataset(), None
+        warped = getattr(self._own, "warped", None)
+        if warped is None or self._own.target != target:
+            warped = self._warped(target)
+            self._own.warped, self._own.target = warped, target
+        return warped, warped.count
+
+    def _warped(self, target: Grid) -> Any:
+        from rasterio.enums import Resampling
+        from rasterio.vrt import WarpedVRT
+
+        dataset = self._dataset()
+        finer = any(there > (1 + SAME) * here for here, there in zip(self.grid.gsd_m, target.gsd_m, strict=True))
+        nodata = math.nan if dataset.nodata is None and dataset.dtypes[0].startswith("float") else dataset.nodata
+        warped = WarpedVRT(
+            dataset,
+            crs=target.crs,
+            transform=target.transform,
+            height=target.height,
+            width=target.width,
+            resampling=Resampling.average if finer else Resampling.bilinear,
+            src_nodata=nodata,
+            add_alpha=not _has_alpha(dataset),  # without it ground outside of the image reads as valid black
+            tolerance=_TOLERANCE_PX,
+        )
+        return self._kept(warped)
+
+    def _dataset(self) -> Any:
+        """This thread's dataset."""
+        found = getattr(self._own, "dataset", None)
+        if found is None:
+            from rasterio.errors import NotGeoreferencedWarning
+            from rasterio.io import DatasetReader
+
+            with self._lock, warnings.catch_warnings():  # filters of warnings belong to the process
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                found = DatasetReader(str(self.path), driver=list(_DRIVERS))  # rasterio.open takes one driver alone
+            self._own.dataset = self._kept(found)
+        return found
+
+    def _kept(self, dataset: Any) -> Any:
+        """Remembers to close it; to enter it would tie it to the environment of this thread."""
+        with self._lock:
+            self._all.callback(dataset.close)
+        return dataset
+
+    def _place(self, dataset: Any) -> Grid:
+        if dataset.crs is None or dataset.transform.is_identity:
+            if dataset.gcps[0] or dataset.rpcs:
+                held = "ground control points" if dataset.gcps[0] else "rational polynomials (RPC)"
+                remedy = "warp it first, as gdalwarp -t_srs EPSG:4326 does"
+                raise UserError(f"{self._said}: is placed by {held} alone; {remedy}")
+            lacks = "has no coordinate reference system" if dataset.crs is None else "has no coordinates"
+            raise UserError(f"{self._said}: {lacks}, so it has no place on a map; give a georeferenced image")
+        return grid(dataset.crs, dataset.transform, dataset.height, dataset.width, path=self._said)
+
+    def _chosen(self, dataset: Any, bands: tuple[int, int, int] | None) -> tuple[int, int, int]:
+        """Red, green and blue. Raises UserError where they are not there, or hold other values than in training."""
+        from rasterio.enums import ColorInterp
+
+        held = [number for number, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
+        trained = self._intensities
+        if ColorInterp.palette in dataset.colorinterp:
+            raise UserError(f"{self._said}: holds colours by a palette; save it as RGB")
+        if bands is None:
+            bands = (held[0],) * 3 if len(held) == 1 else trained.bands
+            named = [dataset.colorinterp[number - 1] for number in bands if number <= dataset.count]
+            if len(held) > 3 and trained.bands == (1, 2, 3) and named != list(_COLOURS()):
+                remedy = "say which are red, green and blue: --bands=3,2,1"
+                raise UserError(f"{self._said}: has {counted(len(held), 'band')}; {remedy}")
+        if max(bands) > dataset.count:
+            held_words = counted(dataset.count, "band")
+            raise UserError(f"{self._said}: has {held_words}, and band {max(bands)} is asked for; state --bands")
+        for number in bands:
+            if (dtype := dataset.dtypes[number - 1]) != trained.dtype:
+                raise UserError(
+                    f"{self._said}: band {number} holds {dtype}, and the model was trained on {trained.dtype}"
+                )
+        try:
+            rasters.check_coding(dataset, self._said)
+        except BadFile as error:
+            raise UserError(str(error)) from error
+        return bands
+
+
+def _COLOURS() -> tuple[Any, ...]:
+    from rasterio.enums import ColorInterp
+
+    return ColorInterp.red, ColorInterp.green, ColorInterp.blue
+
+
+def _has_alpha(dataset: Any) -> bool:
+    from rasterio.enums import ColorInterp
+
+    return ColorInterp.alpha in dataset.colorinterp
+
+
+def _is_of_gdal(error: Exception) -> bool:
+    """Whether reading has failed, not this program."""
+    return type(error).__module__.partition(".")[0] == "rasterio"
+
+
+@contextlib.contextmanager
+def limited_cache() -> Iterator[None]:
+    """Keeps GDAL's memory from growing with the machine's."""
+    import rasterio
+
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB):
+        yield

@@ -1,0 +1,87 @@
+"""The rasters that mapping leaves: cloud-optimized GeoTIFF files with coordinates, overviews and tags.
+
+probability.tif   calibrated probability of landslide: 0 to 250 for 0 to 1 (its scale is stored), 255 without data
+mask.tif          0 background, 1 landslide, 255 without data
+observed.tif      1 where all images have data, 0 elsewhere
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsmu_jax.evaluation.evaluate import THRESHOLD
+from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
+from tsmu_jax.scenes.grid import Grid
+
+PROBABILITY, MASK, OBSERVED = "probability.tif", "mask.tif", "observed.tif"
+NAMES = (PROBABILITY, MASK, OBSERVED)
+_BLOCK = 512  # side of the files' tiles
+
+
+def stored(probability: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """u8 as probability.tif holds it. Args: probability: f[h, w] in [0, 1]; observed: bool[h, w]."""
+    return np.where(observed, np.round(FULL * probability), NOT_OBSERVED).astype(np.uint8)
+
+
+def mask(levels: np.ndarray) -> np.ndarray:
+    """u8 as mask.tif holds it, of u8 as in probability.tif."""
+    return np.where(levels == NOT_OBSERVED, NOT_OBSERVED, levels > FULL * THRESHOLD).astype(np.uint8)
+
+
+def observed(levels: np.ndarray) -> np.ndarray:
+    """u8 as observed.tif holds it, of u8 as in probability.tif."""
+    return (levels != NOT_OBSERVED).astype(np.uint8)
+
+
+def write(directory: Path, grid: Grid, rows: Callable[[int, int], np.ndarray], tags: Mapping[str, str]) -> None:
+    """Writes the three files, each whole or not at all, by a few rows at a time.
+
+    Args:
+      rows: start, stop -> u8[stop - start, w] as in probability.tif; columns beyond the grid's are left out.
+      tags: of each file.
+    """
+    made: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int | None, str]] = {
+        PROBABILITY: (lambda levels: levels, NOT_OBSERVED, "average"),
+        MASK: (mask, NOT_OBSERVED, "mode"),
+        OBSERVED: (observed, None, "nearest"),
+    }
+    for name, (of, nodata, overview) in made.items():
+        _write(directory / name, grid, _converted(rows, of, grid.width), nodata, overview, tags)
+
+
+def _converted(
+    rows: Callable[[int, int], np.ndarray], of: Callable[[np.ndarray], np.ndarray], width: int
+) -> Callable[[int, int], np.ndarray]:
+    return lambda start, stop: of(rows(start, stop)[:, :width])
+
+
+def _write(
+    path: Path,
+    grid: Grid,
+    rows: Callable[[int, int], np.ndarray],
+    nodata: int | None,
+    overview: str,
+    tags: Mapping[str, str],
+) -> None:
+    import rasterio
+    from rasterio.shutil import copy
+    from rasterio.windows import Window
+
+    shape: dict[str, Any] = {"height": grid.height, "width": grid.width, "count": 1, "dtype": "uint8"}
+    place = {"crs": grid.crs, "transform": grid.transform, "nodata": nodata}
+    tiles = {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "compress": "deflate", "bigtiff": "if_safer"}
+    plain, whole = path.with_name(f".{path.stem}.plain.tif"), path.with_name(f".{path.stem}.partial.tif")
+    with rasterio.open(plain, "w", driver="GTiff", **shape, **place, **tiles) as file:
+        for start in range(0, grid.height, _BLOCK):
+            stop = min(start + _BLOCK, grid.height)
+            file.write(rows(start, stop), 1, window=Window(0, start, grid.width, stop - start))
+        file.update_tags(**tags)
+        if path.name == PROBABILITY:
+            file.scales = (1 / FULL,)
+            file.set_band_description(1, "probability of landslide")
+    options = {"compress": "deflate", "blocksize": _BLOCK, "overview_resampling": overview, "bigtiff": "if_safer"}
+    copy(plain, whole, driver="COG", **options)  # this driver writes no windows
+    plain.unlink()
+    whole.replace(path)

@@ -1,0 +1,133 @@
+"""Maps a scene by windows: reads ahead, answers on the devices, keeps what is exact, writes behind."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from tsmu_jax.data.progress import reported
+from tsmu_jax.models.saved import SavedModel
+from tsmu_jax.prediction.windows import Span, reach, spans
+from tsmu_jax.scenes import layers
+from tsmu_jax.scenes.grid import Grid
+from tsmu_jax.scenes.pair import Ground, ScenePair
+from tsmu_jax.scenes.staging import Staging
+
+_THREADS = min(8, (os.cpu_count() or 1) + 1)
+
+
+class Window(NamedTuple):
+    """A part of a scene that goes through the network at once, and the part of it that is kept."""
+
+    number: int
+    rows: Span
+    columns: Span
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The windows of a scene, all of one shape.
+
+    Attributes:
+      height, width: of the scene, filled up to multiples of the network's stride.
+      side: of a window, at most.
+      windows: in rows, from the top.
+    """
+
+    height: int
+    width: int
+    side: int
+    windows: tuple[Window, ...]
+
+    @property
+    def pixels(self) -> int:
+        """That go through the network."""
+        return sum((one.rows.stop - one.rows.start) * (one.columns.stop - one.columns.start) for one in self.windows)
+
+
+def plan(model: SavedModel, grid: Grid, side: int) -> Plan:
+    """Covers a grid with windows that answer as one pass over the whole scene would.
+
+    Args: side: of a window, a multiple of the network's stride that leaves more than its reach.
+    """
+    network, stride = model.description["network"], model.network.stride
+    height, width = (-(-length // stride) * stride for length in (grid.height, grid.width))
+    seen = reach(network["variant"], network["depth"]) if max(height, width) > side else None
+    both = [
+        [Span(0, length, 0, length)] if seen is None else spans(length, side, seen, stride)
+        for length in (height, width)
+    ]
+    windows = tuple(Window(number, *one) for number, one in enumerate(itertools.product(*both)))
+    return Plan(height, width, side, windows)
+
+
+def map_windows(model: SavedModel, decoder: str, scene: ScenePair, grid: Grid, planned: Plan, staging: Staging) -> None:
+    """Maps the windows that are not staged yet. Ground that cannot be read counts as not observed."""
+    waiting = [window for window in planned.windows if window.number not in staging.done]
+    devices = len(jax.local_devices())
+    begun: collections.deque[tuple[list[tuple[Window, Ground]], jax.Array | None]] = collections.deque()
+
+    def finish(most: int) -> None:
+        """Keeps the oldest answers, until at most so many batches are under way."""
+        while len(begun) > most:
+            asked, answers = begun.popleft()
+            whole = itertools.repeat(None) if answers is None else np.asarray(answers)
+            for (window, ground), probability in zip(asked, whole, strict=False):
+                _keep(window, ground, probability, staging)
+
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as readers:
+        read = _read_ahead(readers, scene, grid, waiting, 2 * devices)
+        for batch in _batches(reported(read, total=len(waiting), what="windows"), devices):
+            for observed, part in itertools.groupby(batch, key=lambda one: bool(one[1].observed.any())):
+                asked = list(part)
+                images = np.stack([ground.image for _, ground in asked])
+                begun.append((asked, model.begin(images, decoder) if observed else None))
+            finish(most=1)
+        finish(most=0)
+
+
+def _keep(window: Window, ground: Ground, probability: np.ndarray | None, staging: Staging) -> None:
+    rows, columns = (slice(one.keep_start - one.start, one.keep_stop - one.start) for one in window[1:])
+    kept = ground.observed[rows, columns]
+    values = np.zeros(kept.shape, np.float32) if probability is None else probability[rows, columns]
+    levels = layers.stored(values, kept)
+    place = window.rows.keep_start, window.columns.keep_start
+    staging.write(window.number, *place, levels, damaged=ground.damaged)
+
+
+def _read_ahead(
+    readers: concurrent.futures.Executor, scene: ScenePair, grid: Grid, windows: Sequence[Window], number: int
+) -> Iterator[tuple[Window, Ground]]:
+    pending: collections.deque[tuple[Window, concurrent.futures.Future[Ground]]] = collections.deque()
+    for window in windows:
+        pending.append((window, readers.submit(_ground, scene, grid, window)))
+        if len(pending) > number:
+            first, future = pending.popleft()
+            yield first, future.result()
+    for first, future in pending:
+        yield first, future.result()
+
+
+def _ground(scene: ScenePair, grid: Grid, window: Window) -> Ground:
+    """Reads a window; beyond the grid there is no ground."""
+    shape = tuple(one.stop - one.start for one in window[1:])
+    inside = [
+        slice(one.start, min(one.stop, length))
+        for one, length in zip(window[1:], (grid.height, grid.width), strict=True)
+    ]
+    ground = scene.read(grid, *inside)
+    missing = [(0, whole - found) for whole, found in zip(shape, ground.observed.shape, strict=True)]
+    if not any(after for _, after in missing):
+        return ground
+    return Ground(np.pad(ground.image, (*missing, (0, 0))), np.pad(ground.observed, missing), ground.damaged)
+
+
+def _batches(items: Iterator[tuple[Window, Ground]], number: int) -> Iterator[list[tuple[Window, Ground]]]:
+    while batch := list(itertools.islice(items, number)):
+        yield batch

@@ -1,0 +1,176 @@
+"""Maps a scene, from flags to the closing lines."""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsmu_jax import __version__
+from tsmu_jax.errors import UserError
+from tsmu_jax.evaluation.evaluate import THRESHOLD
+from tsmu_jax.models.saved import SavedModel, load_model
+from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
+from tsmu_jax.scenes import choosing, layers, mapping, words
+from tsmu_jax.scenes.directory import FINISHED, MapDirectory
+from tsmu_jax.scenes.grid import Grid, resampled
+from tsmu_jax.scenes.image import SceneImage, limited_cache
+from tsmu_jax.scenes.pair import ScenePair
+from tsmu_jax.scenes.staging import Staging
+
+SCHEMA = 1
+MOST_SCALE = 1.5  # a scene may be so many times coarser than the training images
+_ROWS = 512  # of the map, looked at together
+
+
+def map_scene(
+    model: str | os.PathLike[str],
+    pre: Path | None,
+    post: Path,
+    target: Path,
+    *,
+    decoder: str = AUTO,
+    resolution_m: float = 0.0,
+    bands: tuple[int, int, int] | None = None,
+    memory_gib: float = 0.0,
+    dry_run: bool = False,
+) -> bool:
+    """Maps a georeferenced pair, or goes on with an interrupted map, and prints what came out.
+
+    Args:
+      model: directory of a saved model, or of a run.
+      pre, post: rasters with coordinates; models of three channels take `post` alone.
+      target: a directory for the map, new or that of this very map.
+      decoder: "auto", or the name of an ecoregion or of a decoder.
+      resolution_m: metres of ground that a pixel of the network's input covers; 0 for that of the training.
+      bands: which are red, green and blue, counted from 1; None as in training.
+      memory_gib: that activations may take on each device; 0 for a part of what is free.
+      dry_run: says what would be done, and writes nothing.
+
+    Returns:
+      Whether all of the files could be read.
+
+    Raises:
+      UserError: the model, the decoder, an image or the output is wrong; nothing is written then.
+    """
+    try:
+        opened = load_model(model)
+    except UserError as error:
+        raise UserError(f"--model: {error}") from error
+    if opened.network.channels == 6 and pre is None:
+        raise UserError("--pre: missing; this model compares images from before and after the event")
+    if opened.network.channels == 3 and pre is not None:
+        raise UserError("--pre: this model looks at the post-event image alone; leave it out")
+    predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(limited_cache())
+
+        def opened_image(path: Path, flag: str) -> SceneImage:
+            return stack.enter_context(SceneImage(path, predictor.intensities, flag=flag, bands=bands))
+
+        scene = ScenePair(pre and opened_image(pre, "--pre"), opened_image(post, "--post"))
+        asked = {"decoder": decoder, "resolution": resolution_m, "bands": bands and list(bands)}
+        return _map(predictor, scene, target, asked, dry_run=dry_run)
+
+
+def _map(predictor: Predictor, scene: ScenePair, target: Path, asked: Mapping[str, Any], *, dry_run: bool) -> bool:
+    model, place = predictor.model, f"--post={scene.post.path}"
+    stated = (asked["resolution"],) * 2 if asked["resolution"] else None
+    fit = scene.fit()
+    if fit and not fit.overlap:
+        raise UserError(f"{place}: shows none of the ground of --pre; give two images of one place")
+    choice = choosing.choose(predictor, scene, stated)
+    wanted = choosing.resolution(predictor, choice, stated)
+    if not stated:
+        _refuse_coarse(scene.grid, wanted, place)
+    grid = resampled(scene.grid, wanted, path=place)
+    planned = mapping.plan(model, grid, predictor.window_side)
+    unsure = choice.margin is not None and choice.margin < model.description["margin"]
+    print(words.announced(scene.grid, grid, planned, choice, fit, unsure=unsure), flush=True)
+    if dry_run:
+        print(_estimated(predictor, planned, choice))
+        return True
+    images = {name: one.digest() for name, one in (("pre", scene.pre), ("post", scene.post)) if one}
+    whole = {"schema": SCHEMA, "model": model.digest, "images": images, **asked}
+    with MapDirectory(target, whole) as directory:
+        if directory.is_finished:
+            print(f"{target}: holds this very map already")
+        else:
+            directory.write(
+                side=directory.record.get("side", planned.side),
+                configuration=hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest(),
+                chosen=choice._asdict(),
+                look=unsure,
+                grid=grid.plain,
+                fit=fit and fit._asdict(),
+            )
+            seconds = _fill(directory, model, scene, grid, choice)
+            print(words.closing(target, directory.record, grid, seconds))
+        return not directory.record["damaged_windows"]
+
+
+def _fill(directory: MapDirectory, model: SavedModel, scene: ScenePair, grid: Grid, choice: Choice) -> float:
+    """Maps what is not mapped yet, and writes the files. Returns the seconds that the windows took."""
+    planned = mapping.plan(model, grid, directory.record["side"])  # the windows that are there have this side
+    staging = Staging(directory.path, planned.height, planned.width)
+    if staging.done:
+        print(f"goes on after {len(staging.done)} of {len(planned.windows)} windows", flush=True)
+    started = time.monotonic()
+    mapping.map_windows(model, choice.decoder, scene, grid, planned, staging)
+    seconds = time.monotonic() - started
+    layers.write(directory.path, grid, staging.rows, _tags(directory.record))
+    directory.write(damaged_windows=len(staging.damaged), **_shares(staging, grid))
+    staging.remove()
+    return seconds
+
+
+def _refuse_coarse(native: Grid, wanted: tuple[float, float], place: str) -> None:
+    """Raises UserError where a pixel would have to be many of the network's."""
+    if max(has / wants for has, wants in zip(native.gsd_m, wanted, strict=True)) > MOST_SCALE:
+        coarse = max(native.gsd_m)
+        held = f"a pixel covers {coarse:.3g} m, and one of the network's input {max(wanted):.3g} m"
+        remedy = f"give a finer image, or --resolution={coarse:.3g} to map it as it is"
+        raise UserError(f"{place}: {held}, too coarse to be enlarged; {remedy}")
+
+
+def _tags(record: Mapping[str, Any]) -> dict[str, str]:
+    chosen = record["chosen"]
+    return {
+        "TSMU_VERSION": __version__,
+        "TSMU_MODEL": record["model"],
+        "TSMU_CONFIGURATION": record["configuration"],
+        "TSMU_DECODER": chosen["decoder"],
+        "TSMU_ECOREGION": chosen["ecoregion"] or "",
+        "TSMU_MARGIN": "" if chosen["margin"] is None else f"{chosen['margin']:.6f}",
+        "TSMU_THRESHOLD": str(THRESHOLD),
+        "TSMU_HALO": "exact",
+        **{f"TSMU_{name.upper()}_SHA256": digest for name, digest in record["images"].items()},
+    }
+
+
+def _shares(staging: Staging, grid: Grid) -> dict[str, float]:
+    """Of the map's pixels those observed, and of these those that are landslide; in [0, 1]."""
+    observed = landslide = 0
+    for start in range(0, grid.height, _ROWS):
+        levels = staging.rows(start, min(start + _ROWS, grid.height))[:, : grid.width]
+        observed += int(layers.observed(levels).sum())
+        landslide += int((layers.mask(levels) == 1).sum())
+    return {"observed_share": observed / (grid.height * grid.width), FINISHED: landslide / max(observed, 1)}
+
+
+def _estimated(predictor: Predictor, planned: mapping.Plan, choice: Choice) -> str:
+    """Memory and time, measured on one window."""
+    rows, columns = planned.windows[0].rows, planned.windows[0].columns
+    shape = (1, rows.stop - rows.start, columns.stop - columns.start, predictor.model.network.channels)
+    image = np.zeros(shape, np.uint8)
+    predictor.model.predict(image, choice.decoder)  # compiles
+    started = time.monotonic()
+    predictor.model.predict(image, choice.decoder)
+    minutes = (time.monotonic() - started) * len(planned.windows) / 60
+    activations = predictor.bytes_for(image.shape[1] * image.shape[2]) / 2**30
+    return f"memory: about {activations:.2f} GiB for activations on each device; time: about {minutes:.1f} min"
