@@ -76,16 +76,17 @@ def resampled(native: Grid, gsd_m: tuple[float, float], *, path: str) -> Grid:
         max(1, round(pixels * has / wants))
         for pixels, has, wants in zip((upright.height, upright.width), upright.gsd_m, gsd_m, strict=True)
     )
-    scaled = upright.transform * upright.transform.scale(upright.width / width, upright.height / height)
+    a, _, west, _, e, north = upright.transform[:6]
+    scaled = type(upright.transform)(a * upright.width / width, 0.0, west, 0.0, e * upright.height / height, north)
     return grid(upright.crs, scaled, height, width, path=path)
 
 
 def _upright(native: Grid, path: str) -> Grid:
     """An upright grid that covers a slanted one, with pixels of the same size."""
-    transform = native.transform
-    corners = [transform * (x, y) for x in (0, native.width) for y in (0, native.height)]
+    a, b, c, d, e, f = native.transform[:6]
+    corners = [(a * x + b * y + c, d * x + e * y + f) for x in (0, native.width) for y in (0, native.height)]
     (west, *_, east), (south, *_, north) = (sorted(values) for values in zip(*corners, strict=True))
-    across, down = math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e)
+    across, down = math.hypot(a, d), math.hypot(b, e)
     width, height = max(1, round((east - west) / across)), max(1, round((north - south) / down))
-    placed = type(transform)((east - west) / width, 0.0, west, 0.0, (south - north) / height, north)
+    placed = type(native.transform)((east - west) / width, 0.0, west, 0.0, (south - north) / height, north)
     return grid(native.crs, placed, height, width, path=path)

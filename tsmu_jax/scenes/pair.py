@@ -94,7 +94,7 @@ def shift(before: np.ndarray, after: np.ndarray, both: np.ndarray) -> tuple[floa
     )
     rest = surface.copy()
     rest[around] = 0
-    if surface[row, column] < _CLEAR * rest.max():
+    if not surface[row, column] > _CLEAR * max(float(rest.max()), 0.0):
         return None
     return _refined(surface[:, column], int(row)), _refined(surface[row], int(column))
 

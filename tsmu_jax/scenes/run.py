@@ -73,7 +73,7 @@ def map_scene(
         def opened_image(path: Path, flag: str) -> SceneImage:
             return stack.enter_context(SceneImage(path, predictor.intensities, flag=flag, bands=bands))
 
-        scene = ScenePair(pre and opened_image(pre, "--pre"), opened_image(post, "--post"))
+        scene = ScenePair(opened_image(pre, "--pre") if pre else None, opened_image(post, "--post"))
         asked = {"decoder": decoder, "resolution": resolution_m, "bands": bands and list(bands)}
         return _map(predictor, scene, target, asked, dry_run=dry_run)
 

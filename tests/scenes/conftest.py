@@ -1,0 +1,80 @@
+"""Georeferenced pairs, and a model of random values that maps them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp
+from scipy import ndimage
+
+from tests.test_predict import CONTRACT, write_model
+from tsmu_jax.models import archive, saved
+from tsmu_jax.models.layout import MANIFEST
+from tsmu_jax.models.saved import SavedModel, load_model
+
+UTM = rasterio.Affine(2.0, 0.0, 500_000.0, 0.0, -2.0, 5_000_000.0)
+
+
+def moved(right: float, down: float) -> Any:
+    """UTM's grid, so many pixels further right and down."""
+    return rasterio.Affine(2.0, 0.0, 500_000.0 + 2 * right, 0.0, -2.0, 5_000_000.0 - 2 * down)
+
+
+WriteRaster = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SavedModel:
+    """Trained, as it says, on squares of 16 px of 2 m."""
+    return model_at(tmp_path_factory.mktemp("model") / "model", 2.0)
+
+
+def model_at(path: Path, gsd_m: float | None, **changes: Any) -> SavedModel:
+    """A model whose training images had that many metres a pixel; `changes` of its network."""
+    made = write_model(path, **changes)
+    gsd = gsd_m and {name: [gsd_m] * 3 for name in ("height", "width")}
+    described = {key: value for key, value in made.description.items() if key not in ("files", "digest")}
+    described["ecoregions"] = {name: {"contract": {**CONTRACT, "gsd_m": gsd}} for name in "ab"}
+    saved.save(path, described, made.params, made.batch_stats, autoencoders=made.autoencoders(), exam={})
+    assert (path / MANIFEST).exists() and archive.SUFFIX
+    return load_model(path)
+
+
+def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """u8[h, w, 3] with structures of some pixels."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(height, width, 3)), (2, 2, 0))
+    return np.clip(128 + 60 * noise / noise.std(), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def write_raster() -> WriteRaster:
+    """Writes values [h, w, bands] as a GeoTIFF; `alpha` u8[h, w] becomes a fourth band, `valid` bool[h, w] a mask."""
+
+    def write(
+        path: Path,
+        values: np.ndarray,
+        *,
+        crs: str | None = "EPSG:32633",
+        transform: Any = UTM,
+        alpha: np.ndarray | None = None,
+        valid: np.ndarray | None = None,
+        **options: Any,
+    ) -> Path:
+        height, width, bands = values.shape
+        shape = {"height": height, "width": width, "count": bands + (alpha is not None), "dtype": values.dtype}
+        place = {"crs": crs, "transform": transform}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **shape, **place, **options) as file:
+            for band in range(bands):
+                file.write(values[..., band], band + 1)
+            if alpha is not None:
+                file.write(alpha.astype(values.dtype), bands + 1)
+                file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
+            if valid is not None:
+                file.write_mask(valid)
+        return path
+
+    return write
