@@ -46,11 +46,13 @@ class Moment:
 
     Attributes:
       fault: what happens before the change; by default the process kills itself. After `seconds` it is always killed.
+      lasting: whether it happens before all later changes too.
     """
 
     seconds: float | None = None
     change: int | None = None
     fault: Callable[[], None] = kill_oneself
+    lasting: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +154,8 @@ def _counted(directory: Path, moment: Moment) -> list[str]:
             return
         if any(isinstance(each, str | os.PathLike) and os.fspath(each).startswith(prefix) for each in arguments[:2]):
             changes.append(event)
-            if len(changes) - 1 == moment.change:
+            begun = moment.change is not None and len(changes) > moment.change
+            if begun and (moment.lasting or len(changes) == moment.change + 1):
                 moment.fault()
 
     sys.addaudithook(hook)
