@@ -4,8 +4,9 @@
 
 A tiny run and an update of its model write to a tmpfs that is too small. Whenever they end, it grows a little and the
 same commands go on. Then the disk refuses every change of a file from a random one on, as if it were read-only, and a
-user without rights loses the directories before a random change. Each time the program must say so in one line; in the end all must be equal, to the byte, to runs that met
-with nothing. The exit code is 1 where it is not. Only root may mount a tmpfs.
+user without rights loses the directories before a random change. Each time the program must say so in one line; in the
+end all must be equal, to the byte, to runs that met with nothing. The exit code is 1 where it is not. Only root may
+mount a tmpfs.
 """
 
 import argparse
