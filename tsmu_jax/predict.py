@@ -33,6 +33,7 @@ _RESOLUTION = flags.DEFINE_float(
 _BANDS = flags.DEFINE_string(
     "bands", "", "Scenes: which bands are red, green and blue, as 3,2,1; by default as in training."
 )
+_CRS = flags.DEFINE_string("crs", None, "Scenes: coordinate system of images that name none, as EPSG:32633.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Scenes: say windows, memory, time and overlap, and write nothing.")
 _MEMORY = flags.DEFINE_float("memory_gib", 0.0, "For activations, on each device; 0 for a part of what is free.", 0.0)
 
@@ -73,6 +74,7 @@ def _folder() -> bool:
 
 def _scene() -> bool:
     from tsmu_jax.data import stated
+    from tsmu_jax.scenes.opening import Stated
     from tsmu_jax.scenes.run import map_scene
 
     bands = stated.read([_BANDS.value] if _BANDS.value else [], [], []).of("").bands
@@ -83,7 +85,7 @@ def _scene() -> bool:
         Path(_OUTPUT.value),
         decoder=_DECODER.value,
         resolution_m=_RESOLUTION.value,
-        bands=bands,
+        stated=Stated(bands, _CRS.value),
         memory_gib=_MEMORY.value,
         dry_run=_DRY_RUN.value,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from rasterio.warp import transform as project
 
 from tests.scenes.conftest import UTM, WriteRaster, moved, texture
@@ -15,6 +16,7 @@ from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes.grid import grid, resampled
 from tsmu_jax.scenes.image import SceneImage
+from tsmu_jax.scenes.opening import Stated
 from tsmu_jax.scenes.pair import ScenePair, shift
 
 Affine = rasterio.Affine
@@ -210,10 +212,57 @@ def test_files_that_are_no_scene(tmp_path: Path, write_raster: WriteRaster) -> N
     assert "placed by ground control points alone; warp it first" in refused(by_points)
     five = write_raster(tmp_path / "five.tif", np.concatenate([values, values[..., :2]], -1))
     assert "has 5 bands; say which are red, green and blue: --bands=3,2,1" in refused(five)
-    assert "band 6 is asked for" in refused(five, bands=(6, 2, 1))
+    assert "band 6 is asked for" in refused(five, stated=Stated((6, 2, 1)))
     wide = write_raster(tmp_path / "wide.tif", values.astype(np.uint16))
     assert "holds uint16, and the model was trained on uint8" in refused(wide)
+    unsaid = write_raster(tmp_path / "unsaid.tif", values, crs=None)
+    assert "no coordinate reference system; state it, as --crs=EPSG:32633" in refused(unsaid)
+    with pytest.raises(UserError, match=r"^--crs=EPSG:1: is no coordinate reference system"):
+        SceneImage(unsaid, PLAIN, flag="--post", stated=Stated(crs="EPSG:1"))
+    with SceneImage(unsaid, PLAIN, flag="--post", stated=Stated(crs="EPSG:32633")) as image:
+        assert image.grid.gsd_m == pytest.approx((2, 2), rel=1e-3)
     far = write_raster(tmp_path / "far.tif", values, crs="EPSG:4326", transform=Affine(1, 0, 0, 0, -1, 200))
     assert "outside of the globe; mend its georeference" in refused(far)
-    with SceneImage(five, PLAIN, flag="--post", bands=(3, 2, 1)) as image:
+    with SceneImage(five, PLAIN, flag="--post", stated=Stated((3, 2, 1))) as image:
         np.testing.assert_array_equal(whole(image, image.grid)[0], values[..., ::-1])
+
+
+def test_a_picture_with_a_world_file(tmp_path: Path) -> None:
+    Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
+    (tmp_path / "a.pgw").write_text("2\n0\n0\n-2\n500001\n4999999\n")
+    with SceneImage(tmp_path / "a.png", PLAIN, flag="--post", stated=Stated(crs="EPSG:32633")) as image:
+        assert image.grid.transform == UTM
+        np.testing.assert_array_equal(whole(image, image.grid)[0], texture(20, 30))
+
+
+def test_a_picture_with_the_papers_name(tmp_path: Path) -> None:
+    path = tmp_path / "GE_45.0_15.0_45.001_15.002_LS_a_US_20200101_POST.png"
+    Image.fromarray(texture(50, 60)).save(path)
+    with SceneImage(path, PLAIN, flag="--post") as image:
+        assert image.grid.crs == rasterio.CRS.from_epsg(4326)
+        assert image.grid.gsd_m == pytest.approx((111.1 / 50, 157.7 / 60), rel=0.01)
+        bright = texture(50, 60)[..., 0].astype(float)
+        assert centre(bright, image.grid.transform, image.grid.crs) == pytest.approx((15.001, 45.0005), abs=1e-4)
+        coarse = resampled(image.grid, (5.0, 5.0), path="")
+        rgb, observed = whole(image, coarse)
+        assert observed.all() and rgb.mean() == pytest.approx(texture(50, 60).mean(), abs=1)
+
+
+@pytest.mark.parametrize("source", ["/vsicurl/http://127.0.0.1:9/x.tif", "http://127.0.0.1:9/x.tif", "/vsimem/x"])
+def test_a_virtual_raster_takes_nothing_from_elsewhere(tmp_path: Path, source: str, write_raster: WriteRaster) -> None:
+    def described(name: str) -> str:
+        bands = "".join(
+            f'<VRTRasterBand dataType="Byte" band="{band}"><SimpleSource><SourceFilename>{name}</SourceFilename>'
+            f"<SourceBand>{band}</SourceBand></SimpleSource></VRTRasterBand>"
+            for band in (1, 2, 3)
+        )
+        place = "<SRS>EPSG:32633</SRS><GeoTransform>500000,2,0,5000000,0,-2</GeoTransform>"
+        return f'<VRTDataset rasterXSize="30" rasterYSize="20">{place}{bands}</VRTDataset>'
+
+    file = tmp_path / "a.vrt"
+    file.write_text(described(source))
+    with pytest.raises(UserError, match=r"a.vrt: takes pixels from .*, which is no file of this machine; copy it here"):
+        SceneImage(file, PLAIN, flag="--post")
+    file.write_text(described(str(write_raster(tmp_path / "b.tif", texture(20, 30)))))
+    with SceneImage(file, PLAIN, flag="--post") as image:
+        np.testing.assert_array_equal(whole(image, image.grid)[0], texture(20, 30))

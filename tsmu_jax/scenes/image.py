@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from tsmu_jax.data import rasters
-from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
+from tsmu_jax.scenes import opening
 from tsmu_jax.scenes.grid import SAME, Grid, grid
-from tsmu_jax.words import counted
+from tsmu_jax.scenes.opening import NOTHING, Stated
 
 _DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG", "JPEG")
 _CACHE_MIB = 256  # of GDAL's blocks: by default it takes a twentieth of the memory
@@ -47,13 +47,13 @@ class SceneImage:
       grid: its own.
     """
 
-    def __init__(self, path: Path, intensities: Intensities, *, flag: str, bands: tuple[int, int, int] | None = None):
+    def __init__(self, path: Path, intensities: Intensities, *, flag: str, stated: Stated = NOTHING):
         """Opens the file and checks it.
 
         Args:
           intensities: how stored values become intensities, by the model's contract.
           flag: that named the file, for errors.
-          bands: which are red, green and blue, counted from 1; None as in training.
+          stated: what the file does not say.
 
         Raises:
           UserError: it cannot be opened, has no place on the ground, or values that the model does not know.
@@ -61,16 +61,16 @@ class SceneImage:
         self.path = path
         self._intensities, self._said = intensities, f"{flag}={path}"
         self._own, self._all, self._lock = threading.local(), contextlib.ExitStack(), threading.Lock()
-        if not path.is_file():
-            raise UserError(f"{self._said}: no such file")
+        opening.check_sources(path, self._said)
         try:
             dataset = self._dataset()
         except Exception as error:
             if not _is_of_gdal(error):
                 raise
             raise UserError(f"{self._said}: cannot be opened as a raster; give a GeoTIFF file") from error
-        self.grid = self._place(dataset)
-        self._bands = self._chosen(dataset, bands)
+        crs, transform = opening.place(dataset, path, stated, self._said)
+        self.grid = grid(crs, transform, dataset.height, dataset.width, path=self._said)
+        self._bands = opening.bands(dataset, intensities, stated, self._said)
 
     def __enter__(self) -> Self:
         return self
@@ -146,6 +146,8 @@ class SceneImage:
         nodata = math.nan if dataset.nodata is None and dataset.dtypes[0].startswith("float") else dataset.nodata
         warped = WarpedVRT(
             dataset,
+            src_crs=self.grid.crs,
+            src_transform=self.grid.transform,
             crs=target.crs,
             transform=target.transform,
             height=target.height,
@@ -161,10 +163,11 @@ class SceneImage:
         """This thread's dataset."""
         found = getattr(self._own, "dataset", None)
         if found is None:
+            from rasterio import Env
             from rasterio.errors import NotGeoreferencedWarning
             from rasterio.io import DatasetReader
 
-            with self._lock, warnings.catch_warnings():  # filters of warnings belong to the process
+            with self._lock, Env(), warnings.catch_warnings():  # filters of warnings belong to the process
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 found = DatasetReader(str(self.path), driver=list(_DRIVERS))  # rasterio.open takes one driver alone
             self._own.dataset = self._kept(found)
@@ -175,50 +178,6 @@ class SceneImage:
         with self._lock:
             self._all.callback(dataset.close)
         return dataset
-
-    def _place(self, dataset: Any) -> Grid:
-        if dataset.crs is None or dataset.transform.is_identity:
-            if dataset.gcps[0] or dataset.rpcs:
-                held = "ground control points" if dataset.gcps[0] else "rational polynomials (RPC)"
-                remedy = "warp it first, as gdalwarp -t_srs EPSG:4326 does"
-                raise UserError(f"{self._said}: is placed by {held} alone; {remedy}")
-            lacks = "has no coordinate reference system" if dataset.crs is None else "has no coordinates"
-            raise UserError(f"{self._said}: {lacks}, so it has no place on a map; give a georeferenced image")
-        return grid(dataset.crs, dataset.transform, dataset.height, dataset.width, path=self._said)
-
-    def _chosen(self, dataset: Any, bands: tuple[int, int, int] | None) -> tuple[int, int, int]:
-        """Red, green and blue. Raises UserError where they are not there, or hold other values than in training."""
-        from rasterio.enums import ColorInterp
-
-        held = [number for number, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
-        trained = self._intensities
-        if ColorInterp.palette in dataset.colorinterp:
-            raise UserError(f"{self._said}: holds colours by a palette; save it as RGB")
-        if bands is None:
-            bands = (held[0],) * 3 if len(held) == 1 else trained.bands
-            named = [dataset.colorinterp[number - 1] for number in bands if number <= dataset.count]
-            if len(held) > 3 and trained.bands == (1, 2, 3) and named != list(_COLOURS()):
-                remedy = "say which are red, green and blue: --bands=3,2,1"
-                raise UserError(f"{self._said}: has {counted(len(held), 'band')}; {remedy}")
-        if max(bands) > dataset.count:
-            held_words = counted(dataset.count, "band")
-            raise UserError(f"{self._said}: has {held_words}, and band {max(bands)} is asked for; state --bands")
-        for number in bands:
-            if (dtype := dataset.dtypes[number - 1]) != trained.dtype:
-                raise UserError(
-                    f"{self._said}: band {number} holds {dtype}, and the model was trained on {trained.dtype}"
-                )
-        try:
-            rasters.check_coding(dataset, self._said)
-        except BadFile as error:
-            raise UserError(str(error)) from error
-        return bands
-
-
-def _COLOURS() -> tuple[Any, ...]:
-    from rasterio.enums import ColorInterp
-
-    return ColorInterp.red, ColorInterp.green, ColorInterp.blue
 
 
 def _has_alpha(dataset: Any) -> bool:

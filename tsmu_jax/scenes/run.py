@@ -20,6 +20,7 @@ from tsmu_jax.scenes import choosing, layers, mapping, words
 from tsmu_jax.scenes.directory import FINISHED, MapDirectory
 from tsmu_jax.scenes.grid import Grid, resampled
 from tsmu_jax.scenes.image import SceneImage, limited_cache
+from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.pair import ScenePair
 from tsmu_jax.scenes.staging import Staging
 
@@ -36,7 +37,7 @@ def map_scene(
     *,
     decoder: str = AUTO,
     resolution_m: float = 0.0,
-    bands: tuple[int, int, int] | None = None,
+    stated: Stated = NOTHING,
     memory_gib: float = 0.0,
     dry_run: bool = False,
 ) -> bool:
@@ -48,7 +49,7 @@ def map_scene(
       target: a directory for the map, new or that of this very map.
       decoder: "auto", or the name of an ecoregion or of a decoder.
       resolution_m: metres of ground that a pixel of the network's input covers; 0 for that of the training.
-      bands: which are red, green and blue, counted from 1; None as in training.
+      stated: what the images do not say.
       memory_gib: that activations may take on each device; 0 for a part of what is free.
       dry_run: says what would be done, and writes nothing.
 
@@ -71,22 +72,27 @@ def map_scene(
         stack.enter_context(limited_cache())
 
         def opened_image(path: Path, flag: str) -> SceneImage:
-            return stack.enter_context(SceneImage(path, predictor.intensities, flag=flag, bands=bands))
+            return stack.enter_context(SceneImage(path, predictor.intensities, flag=flag, stated=stated))
 
         scene = ScenePair(opened_image(pre, "--pre") if pre else None, opened_image(post, "--post"))
-        asked = {"decoder": decoder, "resolution": resolution_m, "bands": bands and list(bands)}
+        asked = {
+            "crs": stated.crs,
+            "decoder": decoder,
+            "resolution": resolution_m,
+            "bands": stated.bands and list(stated.bands),
+        }
         return _map(predictor, scene, target, asked, dry_run=dry_run)
 
 
 def _map(predictor: Predictor, scene: ScenePair, target: Path, asked: Mapping[str, Any], *, dry_run: bool) -> bool:
     model, place = predictor.model, f"--post={scene.post.path}"
-    stated = (asked["resolution"],) * 2 if asked["resolution"] else None
+    stated_m = (asked["resolution"],) * 2 if asked["resolution"] else None
     fit = scene.fit()
     if fit and not fit.overlap:
         raise UserError(f"{place}: shows none of the ground of --pre; give two images of one place")
-    choice = choosing.choose(predictor, scene, stated)
-    wanted = choosing.resolution(predictor, choice, stated)
-    if not stated:
+    choice = choosing.choose(predictor, scene, stated_m)
+    wanted = choosing.resolution(predictor, choice, stated_m)
+    if not stated_m:
         _refuse_coarse(scene.grid, wanted, place)
     grid = resampled(scene.grid, wanted, path=place)
     planned = mapping.plan(model, grid, predictor.window_side)

@@ -1,0 +1,106 @@
+"""What must be known of a scene's image before it is read: its sources, its place on the ground, its bands."""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tsmu_jax.data import names, rasters
+from tsmu_jax.data.bad_file import BadFile
+from tsmu_jax.data.source import Intensities
+from tsmu_jax.errors import UserError
+from tsmu_jax.words import counted
+
+_MOST_VRT = 64 * 2**20  # bytes of a VRT's description
+_SOURCE = re.compile(rb"<Source(?:Filename|Dataset|VRTDataset)[^>]*>([^<]*)<", re.IGNORECASE)
+_ELSEWHERE = re.compile(rb"/vsi|://|^\s*<", re.IGNORECASE)
+
+
+class Stated(NamedTuple):
+    """What an image does not say itself; None where nothing was stated.
+
+    Attributes:
+      bands: which are red, green and blue, counted from 1.
+      crs: of images with coordinates, but without a reference system, as "EPSG:32633".
+    """
+
+    bands: tuple[int, int, int] | None = None
+    crs: str | None = None
+
+
+NOTHING = Stated()
+
+
+def check_sources(path: Path, said: str) -> None:
+    """Raises UserError where there is no such file, or it names sources that are no files of this machine.
+
+    Args: said: the flag and the file, for errors.
+    """
+    if not path.is_file():
+        raise UserError(f"{said}: no such file")
+    with path.open("rb") as file:
+        if not file.read(256).lstrip().startswith(b"<VRTDataset"):
+            return
+        file.seek(0)
+        content = file.read(_MOST_VRT)
+    for source in _SOURCE.findall(content):
+        if _ELSEWHERE.search(source.replace(b"&lt;", b"<")):
+            name = source.decode("utf-8", "replace")
+            raise UserError(f"{said}: takes pixels from {name!r:.100}, which is no file of this machine; copy it here")
+
+
+def place(dataset: Any, path: Path, stated: Stated, said: str) -> tuple[Any, Any]:
+    """The coordinate reference system and the affine transform of a dataset: its own, or by the paper's names.
+
+    Raises:
+      UserError: it has none, or is placed by points alone.
+    """
+    from rasterio.crs import CRS
+
+    if not dataset.transform.is_identity and (dataset.crs or stated.crs):
+        try:
+            return dataset.crs or CRS.from_user_input(stated.crs), dataset.transform
+        except ValueError as error:
+            raise UserError(f"--crs={stated.crs}: is no coordinate reference system; give one as EPSG:32633") from error
+    try:
+        named = names.parse(path.name)
+        if named and named.corners:
+            west, south, east, north = names.footprint(named.corners)
+            across, down = (east - west) / dataset.width, (north - south) / dataset.height
+            return CRS.from_epsg(4326), type(dataset.transform)(across, 0.0, west, 0.0, -down, north)
+    except ValueError as error:
+        raise UserError(f"{said}: {error}") from error
+    if dataset.gcps[0] or dataset.rpcs:
+        held = "ground control points" if dataset.gcps[0] else "rational polynomials (RPC)"
+        raise UserError(f"{said}: is placed by {held} alone; warp it first, as gdalwarp -t_srs EPSG:4326 does")
+    if dataset.transform.is_identity:
+        raise UserError(f"{said}: has no coordinates, so it has no place on a map; give a georeferenced image")
+    raise UserError(f"{said}: has no coordinate reference system; state it, as --crs=EPSG:32633")
+
+
+def bands(dataset: Any, trained: Intensities, stated: Stated, said: str) -> tuple[int, int, int]:
+    """Red, green and blue of a dataset: those that were stated, or those of the training.
+
+    Raises:
+      UserError: they are not there, nobody can tell them, or they hold other values than in training.
+    """
+    from rasterio.enums import ColorInterp
+
+    if ColorInterp.palette in dataset.colorinterp:
+        raise UserError(f"{said}: holds colours by a palette; save it as RGB")
+    held = [number for number, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
+    found = stated.bands or ((held[0],) * 3 if len(held) == 1 else trained.bands)
+    named = list(dataset.colorinterp[:3]) == [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+    if not stated.bands and not named and len(held) > len(found) and trained.bands == (1, 2, 3):
+        remedy = "say which are red, green and blue: --bands=3,2,1"
+        raise UserError(f"{said}: has {counted(len(held), 'band')}; {remedy}")
+    if max(found) > dataset.count:
+        has = counted(dataset.count, "band")
+        raise UserError(f"{said}: has {has}, and band {max(found)} is asked for; state --bands")
+    for number in found:
+        if (dtype := dataset.dtypes[number - 1]) != trained.dtype:
+            raise UserError(f"{said}: band {number} holds {dtype}, and the model was trained on {trained.dtype}")
+    try:
+        rasters.check_coding(dataset, said)
+    except BadFile as error:
+        raise UserError(str(error)) from error
+    return found
