@@ -34,6 +34,9 @@ _BANDS = flags.DEFINE_string(
     "bands", "", "Scenes: which bands are red, green and blue, as 3,2,1; by default as in training."
 )
 _CRS = flags.DEFINE_string("crs", None, "Scenes: coordinate system of images that name none, as EPSG:32633.")
+_INVENTORY = flags.DEFINE_string("inventory", None, "Scenes: a GeoPackage that the landslides are added to.")
+_PRE_DATE = flags.DEFINE_string("pre_date", None, "Scenes: of --pre, as 2024-05-01 or 2024-05-01T10:30Z.")
+_POST_DATE = flags.DEFINE_string("post_date", None, "Scenes: of --post, likewise.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Scenes: say windows, memory, time and overlap, and write nothing.")
 _MEMORY = flags.DEFINE_float("memory_gib", 0.0, "For activations, on each device; 0 for a part of what is free.", 0.0)
 
@@ -74,6 +77,7 @@ def _folder() -> bool:
 
 def _scene() -> bool:
     from tsmu_jax.data import stated
+    from tsmu_jax.inventory import dates
     from tsmu_jax.scenes.opening import Stated
     from tsmu_jax.scenes.run import map_scene
 
@@ -88,6 +92,8 @@ def _scene() -> bool:
         stated=Stated(bands, _CRS.value),
         memory_gib=_MEMORY.value,
         dry_run=_DRY_RUN.value,
+        inventory=Path(_INVENTORY.value) if _INVENTORY.value else None,
+        dates=dates.read(_PRE_DATE.value, _POST_DATE.value, pre=_PRE.value, post=_POST.value),
     )
 
 

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from scipy import ndimage
 
 from tests.scenes.conftest import WriteRaster, model_at, moved, texture
 from tsmu_jax import locks
 from tsmu_jax.errors import UserError
+from tsmu_jax.inventory import dates, geopackage
+from tsmu_jax.inventory.schema import LANDSLIDES
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
 from tsmu_jax.prediction.predictor import BYTES_PER_CHANNEL, Predictor
@@ -230,3 +233,37 @@ def test_flags_that_do_not_go_together(model: SavedModel, tmp_path: Path, flags:
     done = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert words in done.stderr
+
+
+def test_landslides_go_into_an_inventory(
+    model: SavedModel, scene: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {
+        "decoder": "b",
+        "inventory": tmp_path / "landslides.gpkg",
+        "dates": dates.read("2024-05-01", None, pre="", post=""),
+    }
+    map_scene(model.path, *scene, tmp_path / "out", **options)
+    said = re.search(r"inventory: (\d+) new landslides?", capsys.readouterr().out)
+    mask = read(tmp_path / "out" / "mask.tif") == 1
+    with geopackage.transaction(tmp_path / "landslides.gpkg") as database:
+        rows = list(geopackage.rows(database, LANDSLIDES))
+    assert said and len(rows) == int(said[1]) == ndimage.label(mask)[1] > 1
+    assert sum(row["area_m2"] for row in rows) == pytest.approx(4 * mask.sum(), rel=2e-3)
+    assert {row["date_min"] for row in rows} == {"2024-05-01T00:00:00+00:00"}
+    map_scene(model.path, *scene, tmp_path / "again", **options)
+    assert "has this very map already; nothing is changed" in capsys.readouterr().out
+    (tmp_path / "text.gpkg").write_text("hello")
+    for path, words in (("text.gpkg", "is no inventory of tsmu_jax"), ("nowhere/x.gpkg", "there is no directory")):
+        _refused(lambda path=path: map_scene(model.path, *scene, tmp_path / "o", inventory=tmp_path / path), words)
+    assert not (tmp_path / "o").exists()
+
+
+def test_dates_of_images() -> None:
+    named = "GE_1_2_3_4_LS_a_US_20200102_{}.jpg"
+    assert dates.read(None, "2020-02-01T12:00+02:00", pre=named.format("PRE"), post=None) == (
+        "2020-01-02T00:00:00+00:00",
+        "2020-02-01T10:00:00+00:00",
+    )
+    _refused(lambda: dates.read("May", None, pre="", post=""), "--pre_date=May: is no date; give it as 2024-05-01")
+    _refused(lambda: dates.read("2020-02-01", "2020-01-01", pre="", post=""), "is not before")

@@ -14,6 +14,8 @@ import numpy as np
 from tsmu_jax import __version__
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import THRESHOLD
+from tsmu_jax.inventory import adding
+from tsmu_jax.inventory.adding import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel, load_model
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
 from tsmu_jax.scenes import choosing, layers, mapping, words
@@ -40,6 +42,8 @@ def map_scene(
     stated: Stated = NOTHING,
     memory_gib: float = 0.0,
     dry_run: bool = False,
+    inventory: Path | None = None,
+    dates: Dates = UNDATED,
 ) -> bool:
     """Maps a georeferenced pair, or goes on with an interrupted map, and prints what came out.
 
@@ -52,6 +56,8 @@ def map_scene(
       stated: what the images do not say.
       memory_gib: that activations may take on each device; 0 for a part of what is free.
       dry_run: says what would be done, and writes nothing.
+      inventory: a GeoPackage that the landslides are added to; made where there is none.
+      dates: of the images, for the inventory.
 
     Returns:
       Whether all of the files could be read.
@@ -68,6 +74,8 @@ def map_scene(
     if opened.network.channels == 3 and pre is not None:
         raise UserError("--pre: this model looks at the post-event image alone; leave it out")
     predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib)
+    if inventory:
+        adding.check(inventory)
     with contextlib.ExitStack() as stack:
         stack.enter_context(limited_cache())
 
@@ -81,7 +89,10 @@ def map_scene(
             "resolution": resolution_m,
             "bands": stated.bands and list(stated.bands),
         }
-        return _map(predictor, scene, target, asked, dry_run=dry_run)
+        whole = _map(predictor, scene, target, asked, dry_run=dry_run)
+    if inventory and not dry_run:
+        print(words.added(inventory, adding.add(inventory, target, opened, dates=dates)))
+    return whole
 
 
 def _map(predictor: Predictor, scene: ScenePair, target: Path, asked: Mapping[str, Any], *, dry_run: bool) -> bool:

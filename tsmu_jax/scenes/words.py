@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tsmu_jax.inventory.adding import Added
 from tsmu_jax.prediction.predictor import Choice
 from tsmu_jax.scenes import layers
 from tsmu_jax.scenes.grid import Grid
@@ -52,6 +53,15 @@ def closing(target: Path, record: Mapping[str, Any], grid: Grid, seconds: float)
     if damaged := record["damaged_windows"]:
         lines.append(f"{counted(damaged, 'window')} could not be read in full; that ground counts as without data")
     return "\n".join([*lines, "map: " + ", ".join(str(target / name) for name in layers.NAMES)])
+
+
+def added(inventory: Path, one: Added) -> str:
+    """What became of a map's landslides in an inventory."""
+    if one.same:
+        return f"inventory: {inventory} has this very map already; nothing is changed"
+    more = f", {one.known} known ones found again" if one.known else ""
+    more += f", {one.superseded} of older models superseded" if one.superseded else ""
+    return f"inventory: {counted(one.new, 'new landslide')}{more}: {inventory}"
 
 
 def _extent(grid: Grid) -> str:

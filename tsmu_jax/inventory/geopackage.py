@@ -1,0 +1,188 @@
+"""An inventory's GeoPackage: made by GDAL, changed by SQLite in one transaction, so that nothing is half-written."""
+
+import contextlib
+import os
+import sqlite3
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.inventory import schema
+from tsmu_jax.inventory.schema import TABLES, Table
+
+GEOMETRY = "geometry"
+_HEADER = struct.Struct("<2sBBi4d")  # magic, version, flags, SRS, min x, max x, min y, max y
+_FLAGS = 0b011  # little-endian, an envelope of x and y
+_WAIT_SECONDS = 10.0  # for another program that writes
+_DTYPES = {"text": object, "integer": np.int32, "real": np.float64}
+
+
+def create(path: Path) -> None:
+    """Makes an empty inventory, whole or not at all. Raises UserError where that cannot be written."""
+    from pyogrio import raw
+
+    partial = path.with_name(f".{path.stem}.partial.gpkg")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        for table in TABLES:
+            plain = [column for column in table.columns if column.kind != "blob"]
+            raw.write(
+                partial,
+                geometry=np.array([], object) if table.geometry else None,
+                field_data=[np.array([], _DTYPES[column.kind]) for column in plain],
+                fields=[column.name for column in plain],
+                layer=table.name,
+                driver="GPKG",
+                geometry_type=table.geometry or None,
+                crs=f"EPSG:{schema.SRS}" if table.geometry else None,
+                layer_options={"GEOMETRY_NAME": GEOMETRY, "FID": "OBJECTID"},
+            )
+        with contextlib.closing(sqlite3.connect(partial)) as database, database:
+            for table in TABLES:
+                for column in table.columns:
+                    if column.kind == "blob":
+                        database.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" BLOB')
+                keys = ", ".join(f'"{name}"' for name in table.key)
+                database.execute(f'CREATE UNIQUE INDEX "{table.name}_key" ON "{table.name}" ({keys})')
+            database.execute(_AUDIT)
+            database.execute("INSERT INTO tsmu_about (name, value) VALUES ('schema', ?)", (str(schema.SCHEMA),))
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"--inventory={path}: cannot be written ({error.strerror}); name another file") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+# Whoever edits a shape, in any program, leaves the model's own beside it.
+_AUDIT = """
+CREATE TRIGGER landslides_edited AFTER UPDATE OF geometry ON landslides
+WHEN OLD.geometry IS NOT NEW.geometry AND NEW.review_status IS OLD.review_status
+BEGIN
+  UPDATE landslides
+  SET original_geometry = coalesce(original_geometry, OLD.geometry),
+      review_status = 'edited',
+      reviewed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now')
+  WHERE OBJECTID = NEW.OBJECTID;
+END
+"""
+
+
+@contextlib.contextmanager
+def transaction(path: Path) -> Iterator[sqlite3.Connection]:
+    """Opens an inventory for one change: all of it is written, or nothing.
+
+    No other library of this process may have the file open: GDAL gives up SQLite's locks when it closes a file.
+
+    Raises:
+      UserError: it is none, of a newer release, cannot be written, or another program writes it.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as database:
+            for name, function in _FUNCTIONS.items():
+                database.create_function(name, 1, function, deterministic=True)
+            database.execute("PRAGMA foreign_keys = ON")
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                _check(database, path)
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    database.execute("ROLLBACK")
+                raise
+    except sqlite3.Error as error:
+        raise UserError(f"--inventory={path}: {_explained(error, path)}") from error
+
+
+def upsert(database: sqlite3.Connection, table: Table, row: Mapping[str, Any], *, replace: bool = True) -> bool:
+    """Writes a row, in the place of the one with the same key.
+
+    Args: replace: otherwise a row that is there stays as it is.
+
+    Returns:
+      Whether a row was written.
+    """
+    names = ", ".join(f'"{name}"' for name in row)
+    marks = ", ".join("?" * len(row))
+    keys = ", ".join(f'"{name}"' for name in table.key)
+    others = ", ".join(f'"{name}" = excluded."{name}"' for name in row if name not in table.key)
+    action = f"UPDATE SET {others}" if replace and others else "NOTHING"
+    done = database.execute(
+        f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) ON CONFLICT ({keys}) DO {action}', list(row.values())
+    )
+    return done.rowcount > 0
+
+
+def rows(
+    database: sqlite3.Connection, table: Table, where: str = "1", values: Sequence[Any] = ()
+) -> Iterator[dict[str, Any]]:
+    """Rows of a table as dictionaries, in the order in which they came."""
+    found = database.execute(f'SELECT * FROM "{table.name}" WHERE {where} ORDER BY OBJECTID', list(values))
+    names = [column[0] for column in found.description]
+    for values_ in found:
+        yield dict(zip(names, values_, strict=True))
+
+
+def encoded(geometry: Any) -> bytes:
+    """A shapely geometry as a GeoPackage holds it; a polygon becomes a multipolygon."""
+    import shapely
+
+    whole = shapely.MultiPolygon([geometry]) if geometry.geom_type == "Polygon" else geometry
+    west, south, east, north = whole.bounds
+    header = _HEADER.pack(b"GP", 0, _FLAGS, schema.SRS, west, east, south, north)
+    return header + shapely.to_wkb(whole, byte_order=1, output_dimension=2)
+
+
+def decoded(blob: bytes) -> Any:
+    """The shapely geometry of a blob. Raises ValueError where it is none."""
+    import shapely
+
+    if blob[:2] != b"GP" or len(blob) < 8:
+        raise ValueError("no geometry of a GeoPackage")
+    envelope = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}.get(blob[3] >> 1 & 0b111)
+    if envelope is None:
+        raise ValueError("a geometry with an unknown envelope")
+    return shapely.from_wkb(blob[8 + envelope :])
+
+
+def _bound(number: int) -> Any:
+    def bound(blob: bytes | None) -> float | None:
+        return None if blob is None else float(decoded(blob).bounds[number])
+
+    return bound
+
+
+# What the triggers of the spatial index call; GDAL and QGIS bring their own.
+_FUNCTIONS = {
+    "ST_IsEmpty": lambda blob: None if blob is None else int(decoded(blob).is_empty),
+    "ST_MinX": _bound(0),
+    "ST_MinY": _bound(1),
+    "ST_MaxX": _bound(2),
+    "ST_MaxY": _bound(3),
+}
+
+
+def _check(database: sqlite3.Connection, path: Path) -> None:
+    found = database.execute("SELECT value FROM tsmu_about WHERE name = 'schema'").fetchone()
+    if found is None or int(found[0]) > schema.SCHEMA:
+        written = "no inventory of tsmu_jax" if found is None else "of a newer release; update"
+        raise UserError(f"--inventory={path}: is {written}")
+
+
+def _explained(error: sqlite3.Error, path: Path) -> str:
+    said = str(error)
+    if "locked" in said or "busy" in said:
+        return "another program is writing it; close its edits there, and run the same command again"
+    if "readonly" in said or not os.access(path, os.W_OK):
+        return "cannot be written; make it writable, or name another file"
+    if "not a database" in said or "no such table" in said or "malformed" in said:
+        return f"is no inventory of tsmu_jax ({said}); name another file"
+    if "disk I/O" in said or "locking protocol" in said or "unable to open" in said:
+        return f"its file system does not let SQLite lock or write it ({said}); put it on a local disk"
+    return f"{said}; nothing was written"

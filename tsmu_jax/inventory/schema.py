@@ -1,0 +1,124 @@
+"""The tables of an inventory, column by column. `landslides` has the USGS's columns under their names, and ours."""
+
+from typing import NamedTuple
+
+SCHEMA = 1  # changes when a table does
+SRS = 4326  # degrees on WGS84
+
+
+class Column(NamedTuple):
+    """A column. Attributes: kind: "text", "integer", "real" or "blob"; meaning: with its unit."""
+
+    name: str
+    kind: str
+    meaning: str
+
+
+class Table(NamedTuple):
+    """A table.
+
+    Attributes:
+      geometry: its type as GeoPackage names it; "" where it has none.
+      key: columns whose values occur together once.
+    """
+
+    name: str
+    geometry: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+
+LANDSLIDES = Table(
+    "landslides",
+    "MultiPolygon",
+    ("uuid",),
+    (
+        Column("uuid", "text", "names the row for good: by the first scene, the model and the first pixel"),
+        Column("Date", "text", "of the event, if known better than by its bracket"),
+        Column("Fatalities", "integer", "empty where unknown"),
+        Column("Confidence", "integer", "USGS: 1 possible, 2 probable, 3 likely; 5 and 8 only after review"),
+        Column("Inventory", "text", "name of the inventory"),
+        Column("InventoryURL", "text", "where it is published"),
+        Column("LS_ID", "text", "of the landslide in the inventory"),
+        Column("Info_source", "text", "what it was mapped from"),
+        Column("Notes", "text", "of people, and of mappings that no longer found it"),
+        Column("Latitude", "real", "of a point inside, degrees"),
+        Column("Longitude", "real", "of a point inside, degrees"),
+        Column("area_m2", "real", "on the ellipsoid, of the pixels' outline"),
+        Column("perimeter_m", "real", "likewise"),
+        Column("date_min", "text", "the event is not earlier; UTC"),
+        Column("date_max", "text", "the event is not later; UTC"),
+        Column("gsd_m", "real", "metres a pixel of the map"),
+        Column("decoder", "text", "that found it"),
+        Column("selection_margin", "real", "of the decoder's choice, 0 to 1; empty where it was named"),
+        Column("prob_mean", "real", "calibrated probability over its pixels"),
+        Column("prob_max", "real", "likewise"),
+        Column("threshold", "real", "of the probability"),
+        Column("model_id", "text", "digest of the model"),
+        Column("config_digest", "text", "of what else was asked for"),
+        Column("touches_edge", "integer", "1 where it ends at ground that was not looked at"),
+        Column("superseded_by", "text", "digest of a newer model that looked at this ground"),
+        Column("review_status", "text", "unreviewed, accepted, edited or rejected"),
+        Column("reviewer", "text", ""),
+        Column("reviewed_at", "text", "UTC"),
+        Column("original_geometry", "blob", "of the model, once somebody has edited it"),
+        Column("license", "text", ""),
+    ),
+)
+SCENES = Table(
+    "scenes",
+    "",
+    ("scene",),
+    (
+        Column("scene", "text", "digest of the digests of its images"),
+        Column("pre_sha256", "text", "empty where there is one date"),
+        Column("post_sha256", "text", ""),
+        Column("pre_date", "text", "UTC"),
+        Column("post_date", "text", "UTC"),
+        Column("crs", "text", "of the map, WKT"),
+        Column("transform", "text", "of the map"),
+        Column("height", "integer", "px"),
+        Column("width", "integer", "px"),
+        Column("gsd_m", "real", "metres a pixel"),
+        Column("overlap", "real", "share of the ground that both dates show"),
+        Column("shift_m", "real", "by which one date lies off the other; empty where it cannot be told"),
+    ),
+)
+OBSERVED = Table(
+    "observed",
+    "MultiPolygon",
+    ("scene", "model_id", "config_digest"),
+    (
+        Column("scene", "text", "whose ground was looked at"),
+        Column("model_id", "text", "that looked"),
+        Column("config_digest", "text", ""),
+        Column("area_m2", "real", "on the ellipsoid"),
+        Column("mapped_at", "text", "UTC"),
+    ),
+)
+OBSERVATIONS = Table(
+    "observations",
+    "",
+    ("uuid", "scene", "model_id"),
+    (
+        Column("uuid", "text", "of the landslide"),
+        Column("scene", "text", "in which it was found"),
+        Column("model_id", "text", "by which it was found"),
+        Column("prob_mean", "real", ""),
+        Column("area_m2", "real", "of what was found there"),
+    ),
+)
+MODELS = Table(
+    "models",
+    "",
+    ("model_id",),
+    (
+        Column("model_id", "text", "digest"),
+        Column("ecoregions", "text", "JSON: {ecoregion: decoder}"),
+        Column("lineage", "text", "JSON: how the model came about"),
+        Column("scores", "text", "JSON: measured when it was saved"),
+        Column("calibration", "text", "JSON: by decoder"),
+    ),
+)
+ABOUT = Table("tsmu_about", "", ("name",), (Column("name", "text", ""), Column("value", "text", "")))
+TABLES = (LANDSLIDES, SCENES, OBSERVED, OBSERVATIONS, MODELS, ABOUT)
