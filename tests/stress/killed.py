@@ -206,7 +206,8 @@ def _content(path: Path) -> Any:
     if path.parent.name != "model" and path.suffix == ".json":
         return _without_times(json.loads(path.read_text()))
     if path.suffix == ".jsonl":
-        return [_without_times(json.loads(line)) for line in path.read_text().splitlines()]
+        lines = [_without_times(json.loads(line)) for line in path.read_text().splitlines()]
+        return sorted(lines, key=json.dumps)  # a phase that is trained anew writes its lines behind the others'
     return path.read_bytes().hex()
 
 
