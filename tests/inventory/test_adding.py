@@ -24,7 +24,7 @@ DATES = Dates("2024-05-01T00:00:00+00:00", "2024-06-01T00:00:00+00:00")
 
 
 class Model:
-    """What is asked of a saved model."""
+    """Stands for a saved model: its digest, route and description."""
 
     def __init__(self, digest: str) -> None:
         self.digest = digest * 64

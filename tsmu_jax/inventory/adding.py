@@ -34,7 +34,7 @@ UNDATED = Dates()
 
 
 class Added(NamedTuple):
-    """What became of a map's landslides.
+    """Counts of a map's landslides, by what the inventory did with them.
 
     Attributes:
       new: rows that were written.

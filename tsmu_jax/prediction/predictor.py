@@ -94,7 +94,7 @@ class Predictor:
         return self.chosen(self.errors([square for square in squares if square is not None]))
 
     def errors(self, squares: Sequence[np.ndarray]) -> np.ndarray:
-        """How badly the autoencoder of each of `candidates` reconstructs squares: f[n, k].
+        """Errors of reconstruction f[n, k] of squares, one column for the autoencoder of each of `candidates`.
 
         Args: squares: at most `images_at_once`, as `prepared` returns them.
         """

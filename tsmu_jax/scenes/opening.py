@@ -1,4 +1,4 @@
-"""What must be known of a scene's image before it is read: its sources, its place on the ground, its bands."""
+"""Checks a scene's image before it is read: its sources, its place on the ground, its bands."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ _ELSEWHERE = re.compile(rb"/vsi|://|^\s*<", re.IGNORECASE)
 
 
 class Stated(NamedTuple):
-    """What an image does not say itself; None where nothing was stated.
+    """Statements of the user about an image; None where nothing was stated.
 
     Attributes:
       bands: which are red, green and blue, counted from 1.

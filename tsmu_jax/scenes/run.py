@@ -65,14 +65,7 @@ def map_scene(
     Raises:
       UserError: the model, the decoder, an image or the output is wrong; nothing is written then.
     """
-    try:
-        opened = load_model(model)
-    except UserError as error:
-        raise UserError(f"--model: {error}") from error
-    if opened.network.channels == 6 and pre is None:
-        raise UserError("--pre: missing; this model compares images from before and after the event")
-    if opened.network.channels == 3 and pre is not None:
-        raise UserError("--pre: this model looks at the post-event image alone; leave it out")
+    opened = _open(model, has_pre=pre is not None)
     predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib)
     if inventory:
         adding.check(inventory)
@@ -93,6 +86,19 @@ def map_scene(
     if inventory and not dry_run:
         print(words.added(inventory, adding.add(inventory, target, opened, dates=dates)))
     return whole
+
+
+def _open(path: str | os.PathLike[str], *, has_pre: bool) -> SavedModel:
+    """Opens the model. Raises UserError where that fails, or it looks at another number of dates."""
+    try:
+        model = load_model(path)
+    except UserError as error:
+        raise UserError(f"--model: {error}") from error
+    if model.network.channels == 6 and not has_pre:
+        raise UserError("--pre: missing; this model compares images from before and after the event")
+    if model.network.channels == 3 and has_pre:
+        raise UserError("--pre: this model looks at the post-event image alone; leave it out")
+    return model
 
 
 def _map(predictor: Predictor, scene: ScenePair, target: Path, asked: Mapping[str, Any], *, dry_run: bool) -> bool:
