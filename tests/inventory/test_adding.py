@@ -16,7 +16,8 @@ import shapely
 from tests.scenes.conftest import moved
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import adding, geopackage, schema
-from tsmu_jax.inventory.adding import Added, Dates, add
+from tsmu_jax.inventory.adding import Added, add
+from tsmu_jax.inventory.rows import Dates
 from tsmu_jax.scenes import layers
 from tsmu_jax.scenes.grid import grid
 
@@ -49,6 +50,7 @@ def write_map(
     record = {"model": model.digest, "images": images, "configuration": "c" * 64, "grid": place.plain}
     record |= {"chosen": {"decoder": "alps", "ecoregion": "alps", "margin": 0.4}, "damaged_windows": 0}
     record |= {"fit": {"overlap": 1.0, "shift_m": [3.0, 4.0]}, "landslide_share": 0.1, "observed_share": 1.0}
+    record["files"] = {"pre": "before.tif", "post": "after.tif"}
     (path / "scene.json").write_text(json.dumps(record))
     return path
 

@@ -4,33 +4,19 @@ import datetime
 import hashlib
 import json
 import sqlite3
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.evaluation.evaluate import THRESHOLD
-from tsmu_jax.inventory import geopackage, schema
+from tsmu_jax.inventory import geopackage, rows, schema
 from tsmu_jax.inventory.ground import Ground, on_ground
 from tsmu_jax.inventory.polygons import Detection, detections
+from tsmu_jax.inventory.rows import UNDATED, UNREVIEWED, Dates
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
 
 SAME = 0.5  # intersection over union from which on two polygons are one landslide
-CONFIDENCE = ((0.8, 3), (0.65, 2), (0.0, 1))  # mean probability from which on a landslide is likely, probable, possible
-UNREVIEWED = "unreviewed"
-_NAMES = uuid.UUID("6f7cfb0a-6d0f-5b0e-9c0c-9a1f1df0a3d5")  # of which rows' names are made
-
-
-class Dates(NamedTuple):
-    """Of a scene's images, ISO 8601 in UTC; None where not known. The event lies between them."""
-
-    pre: str | None = None
-    post: str | None = None
-
-
-UNDATED = Dates()
 
 
 class Added(NamedTuple):
@@ -73,8 +59,8 @@ def add(inventory: Path, directory: Path, model: SavedModel, *, dates: Dates = U
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         if next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None):
             return Added(0, 0, 0, same=True)
-        geopackage.upsert(database, schema.MODELS, _model_row(model))
-        geopackage.upsert(database, schema.SCENES, _scene_row(record, scene, dates))
+        geopackage.upsert(database, schema.MODELS, rows.model_row(model))
+        geopackage.upsert(database, schema.SCENES, rows.scene_row(record, scene, dates))
         looked = _observed(directory, record)
         mapped_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         observed = {**place, "area_m2": looked.area_m2, "mapped_at": mapped_at}
@@ -84,7 +70,7 @@ def add(inventory: Path, directory: Path, model: SavedModel, *, dates: Dates = U
         new = known = 0
         for detection, ground in _found(directory, record):
             again = _same(database, ground.geometry, model.digest)
-            row = _landslide_row(record, detection, ground, scene, model.digest, dates)
+            row = rows.landslide_row(record, detection, ground, scene, model.digest, dates)
             if again is None:
                 geopackage.upsert(database, schema.LANDSLIDES, row, replace=False)
                 new += 1
@@ -133,65 +119,6 @@ def _digest(images: Mapping[str, str]) -> str:
 
 def _where(values: Mapping[str, Any]) -> str:
     return " AND ".join(f'"{name}" = ?' for name in values)
-
-
-def _model_row(model: SavedModel) -> dict[str, Any]:
-    known = model.description
-    calibration = {name: one.get("calibration") for name, one in known["decoders"].items()}
-    scores = {name: one.get("scores") for name, one in known["ecoregions"].items()}
-    return {
-        "model_id": model.digest,
-        "ecoregions": json.dumps(model.route),
-        "lineage": json.dumps(known.get("lineage", [])),
-        "scores": json.dumps(scores),
-        "calibration": json.dumps(calibration),
-    }
-
-
-def _scene_row(record: Mapping[str, Any], scene: str, dates: Dates) -> dict[str, Any]:
-    grid, fit = record["grid"], record["fit"] or {}
-    shift = fit.get("shift_m")
-    return {
-        "scene": scene,
-        "pre_sha256": record["images"].get("pre", ""),
-        "post_sha256": record["images"]["post"],
-        "pre_date": dates.pre,
-        "post_date": dates.post,
-        "crs": grid["crs"],
-        "transform": json.dumps(grid["transform"]),
-        "height": grid["height"],
-        "width": grid["width"],
-        "gsd_m": max(grid["gsd_m"]),
-        "overlap": fit.get("overlap"),
-        "shift_m": (shift[0] ** 2 + shift[1] ** 2) ** 0.5 if shift else None,
-    }
-
-
-def _landslide_row(
-    record: Mapping[str, Any], found: Detection, ground: Ground, scene: str, model: str, dates: Dates
-) -> dict[str, Any]:
-    first = f"{scene}/{model}/{record['configuration']}/{found.first[0]},{found.first[1]}"
-    return {
-        geopackage.GEOMETRY: geopackage.encoded(ground.geometry),
-        "uuid": str(uuid.uuid5(_NAMES, first)),
-        "Confidence": next(word for least, word in CONFIDENCE if found.prob_mean >= least),
-        "Latitude": ground.point[1],
-        "Longitude": (ground.point[0] + 180) % 360 - 180,
-        "area_m2": ground.area_m2,
-        "perimeter_m": ground.perimeter_m,
-        "date_min": dates.pre,
-        "date_max": dates.post,
-        "gsd_m": max(record["grid"]["gsd_m"]),
-        "decoder": record["chosen"]["decoder"],
-        "selection_margin": record["chosen"]["margin"],
-        "prob_mean": found.prob_mean,
-        "prob_max": found.prob_max,
-        "threshold": THRESHOLD,
-        "model_id": model,
-        "config_digest": record["configuration"],
-        "touches_edge": int(found.touches_edge),
-        "review_status": UNREVIEWED,
-    }
 
 
 def _found(directory: Path, record: Mapping[str, Any]) -> Iterator[tuple[Detection, Ground]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tsmu_jax.data import names
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory.adding import Dates
+from tsmu_jax.inventory.rows import Dates
 
 
 def read(pre_date: str | None, post_date: str | None, *, pre: str | None, post: str | None) -> Dates:

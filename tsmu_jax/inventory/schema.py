@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-SCHEMA = 1  # changes when a table does
+SCHEMA = 2  # changes when a table does
 SRS = 4326  # degrees on WGS84
 
 
@@ -46,22 +46,35 @@ LANDSLIDES = Table(
         Column("Longitude", "real", "of a point inside, degrees"),
         Column("area_m2", "real", "on the ellipsoid, of the pixels' outline"),
         Column("perimeter_m", "real", "likewise"),
+        Column("height_m", "real", "mean of the elevation model over its pixels; empty without one"),
+        Column("slope_deg", "real", "mean slope, 0 level, likewise"),
+        Column("aspect_deg", "real", "mean direction that its slope faces, 0 north, 90 east, likewise"),
+        Column("pre_image", "text", "name of the file that it was first mapped from"),
+        Column("post_image", "text", "likewise"),
         Column("date_min", "text", "the event is not earlier; UTC"),
         Column("date_max", "text", "the event is not later; UTC"),
         Column("gsd_m", "real", "metres a pixel of the map"),
+        Column("ecoregion", "text", "of the model, whose decoder found it"),
+        Column("ecoregion_source", "text", "autoencoders, named or layer: who said so"),
+        Column("na_l1key", "integer", "Level I ecoregion of North America (CEC); empty elsewhere"),
+        Column("na_l1name", "text", "likewise"),
         Column("decoder", "text", "that found it"),
-        Column("selection_margin", "real", "of the decoder's choice, 0 to 1; empty where it was named"),
+        Column("selection_margin", "real", "of the decoder's choice, 0 to 1; empty where it was not the autoencoders'"),
         Column("prob_mean", "real", "calibrated probability over its pixels"),
         Column("prob_max", "real", "likewise"),
+        Column("uncertainty", "real", "mean spread of the probability over turned images; empty where not measured"),
         Column("threshold", "real", "of the probability"),
         Column("model_id", "text", "digest of the model"),
         Column("config_digest", "text", "of what else was asked for"),
         Column("touches_edge", "integer", "1 where it ends at ground that was not looked at"),
+        Column("amalgamated", "integer", "1 where its shape is that of several landslides in one"),
         Column("superseded_by", "text", "digest of a newer model that looked at this ground"),
         Column("review_status", "text", "unreviewed, accepted, edited or rejected"),
         Column("reviewer", "text", ""),
         Column("reviewed_at", "text", "UTC"),
         Column("original_geometry", "blob", "of the model, once somebody has edited it"),
+        Column("matched_usgs_id", "text", "of the landslide of another inventory that it was matched with"),
+        Column("match_distance_m", "real", "between the two outlines; 0 where they meet"),
         Column("license", "text", ""),
     ),
 )
@@ -120,5 +133,15 @@ MODELS = Table(
         Column("calibration", "text", "JSON: by decoder"),
     ),
 )
+COLUMN_MAPS = Table(
+    "column_maps",
+    "",
+    ("name", "version"),
+    (
+        Column("name", "text", "of the form of export, as usgs"),
+        Column("version", "text", "of the form's publisher"),
+        Column("columns", "text", "JSON: how the form's columns are made of ours"),
+    ),
+)
 ABOUT = Table("tsmu_about", "", ("name",), (Column("name", "text", ""), Column("value", "text", "")))
-TABLES = (LANDSLIDES, SCENES, OBSERVED, OBSERVATIONS, MODELS, ABOUT)
+TABLES = (LANDSLIDES, SCENES, OBSERVED, OBSERVATIONS, MODELS, COLUMN_MAPS, ABOUT)

@@ -15,7 +15,7 @@ from tsmu_jax import __version__
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.inventory import adding
-from tsmu_jax.inventory.adding import UNDATED, Dates
+from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel, load_model
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
 from tsmu_jax.scenes import choosing, layers, mapping, words
@@ -26,7 +26,7 @@ from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.pair import ScenePair
 from tsmu_jax.scenes.staging import Staging
 
-SCHEMA = 1
+SCHEMA = 2
 MOST_SCALE = 1.5  # a scene may be so many times coarser than the training images
 _ROWS = 512  # of the map, looked at together
 
@@ -126,6 +126,7 @@ def _map(predictor: Predictor, scene: ScenePair, target: Path, asked: Mapping[st
         else:
             directory.write(
                 side=directory.record.get("side", planned.side),
+                files={name: one.path.name for name, one in (("pre", scene.pre), ("post", scene.post)) if one},
                 configuration=hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest(),
                 chosen=choice._asdict(),
                 look=unsure,
