@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tsmu_jax.train import train_and_evaluate
+from tests.runs.trained import trained
 
 ROOT = Path(__file__).parents[1]
 OLD = ("mwcf", "etf")
@@ -48,8 +48,8 @@ def configuration(**changes: Any) -> dict[str, Any]:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """TSMU, and TSMU without distillation, which takes its first two phases from there."""
     directory = tmp_path_factory.mktemp("outcomes")
-    train_and_evaluate(configuration(), directory / "tsmu")
-    train_and_evaluate(configuration(distillation__weight=0.0), directory / "undistilled")
+    trained(configuration(), directory / "tsmu")
+    trained(configuration(distillation__weight=0.0), directory / "undistilled")
     return directory
 
 

@@ -30,7 +30,8 @@ def test_a_sweep_is_reported_and_its_runs_stay_as_they_are(tmp_path: Path, make_
     code, out, err = report(f"--workdir={sweep}")
     assert code == 0
     assert out == f"2 runs: {sweep}/report/report.html, {sweep}/report/report.md\n"
-    assert err == f"left out: {sweep}/unfinished: unfinished: 1 of 2 phases; its own command goes on with it\n"
+    why = "unfinished: 1 of 2 phases have a phase.json; its own command goes on with it"
+    assert err == f"left out: {sweep}/unfinished: {why}\n"
     assert {name: content for name, content in contents(sweep).items() if not name.startswith("report/")} == before
     assert "| tsmu | 1 | 2 |" in (sweep / "report" / "report.md").read_text()
     first = contents(sweep)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tests.runs.circle import configuration, write_images
+from tests.runs.trained import trained
 from tsmu_jax.learning.periodic import interrupted_at
 from tsmu_jax.runs.directory import RunDirectory
-from tsmu_jax.train import train_and_evaluate
 
 ROOT = Path(__file__).parents[1]
 SHORT = {"method": "leave_one_out", "epochs__initial": 4, "selection__epochs": 0, "reuse": False}
@@ -87,7 +87,7 @@ def test_a_stopped_run_goes_on_and_equals_an_uninterrupted_one(tmp_path: Path) -
     assert found is not None and found[0] == 7
     config = configuration(images, old="etf", new="nad", **SHORT)
     for run in (stopped, whole):
-        train_and_evaluate(config, run)
+        trained(config, run)
     for phase in RunDirectory(whole).finished():
         one, two = (RunDirectory(run).phase(phase) for run in (stopped, whole))
         trees = [jax.tree.leaves(each.load()) for each in (one, two)]

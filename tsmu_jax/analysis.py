@@ -189,7 +189,8 @@ def load_phase(workdir: str | os.PathLike[str], phase: str) -> LoadedPhase:
     finished = RunDirectory(path).finished()
     found = [name for name in finished if phase in (name, name.partition("_")[2])]
     if not found:
-        raise UserError(f"{path}: no finished phase {phase!r}; there are {', '.join(finished) or 'none'}")
+        held = ", ".join(finished) or "none"
+        raise UserError(f"{path}: no finished phase {phase!r} (one has a phase.json); there are {held}")
     directory = PhaseDirectory(path, found[-1])
     model: Model = directory.model()
     return LoadedPhase(model.params, model.batch_stats, config, directory.record() or {})

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 import tsmu_jax
+from tests.runs.trained import trained
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.selection import WAYS
 from tsmu_jax.reporting.tables import notes
 from tsmu_jax.runs import choice
 from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.runs.experiment import prepare
-from tsmu_jax.train import train_and_evaluate
 
 Run = tuple[Path, dict]
 configuration = runpy.run_path(str(Path(__file__).parent / "test_train.py"))["configuration"]
@@ -128,7 +128,7 @@ def test_autoencoders_touch_no_phase(tiny_run: Run) -> None:
 
 def test_a_model_without_update_knows_its_first_ecoregions_only(tiny_run: Run) -> None:
     workdir = tiny_run[0].parent / "leave_one_out"
-    selection = train_and_evaluate(configuration(method="leave_one_out"), workdir)["selection"]
+    selection = trained(configuration(method="leave_one_out"), workdir)["selection"]
     assert selection["confusion"] == {"etf": {"etf": 6}, "nad": {"etf": 6}}
     assert (selection["accuracy"], selection["decoder_accuracy"]) == (0.5, 1.0)
     assert selection["margin"]["quantiles"]["0.0"] == 1.0  # nothing to confuse it with

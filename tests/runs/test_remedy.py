@@ -9,9 +9,9 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.runs.trained import trained
 from tsmu_jax.errors import UserError
 from tsmu_jax.runs.directory import RunDirectory
-from tsmu_jax.train import train_and_evaluate
 
 COSTS = {"seconds", "images_per_second", "input_wait"}
 
@@ -32,13 +32,13 @@ def test_a_damaged_phase_is_trained_anew_when_asked_and_the_finished_ones_stay(t
     damaged.write_bytes(content)
     later = (run.phase("03_joint_fine_tuning").path / "phase.json").read_bytes()
     with pytest.raises(UserError, match=f"^{re.escape(str(damaged))}: has changed") as caught:
-        train_and_evaluate(config, run.path)
+        trained(config, run.path)
     remedy = re.search(r"; remove (\S+) and run the same command again", str(caught.value))
     del caught  # its frames hold the lock of the run
     assert remedy is not None
     shutil.rmtree(remedy[1])
     for _ in range(2):
-        results = train_and_evaluate(config, run.path)
+        results = trained(config, run.path)
     for name in whole.finished():
         one, two = (jax.tree.leaves(each.phase(name).load()) for each in (whole, run))
         assert [leaf.tobytes() for leaf in one] == [leaf.tobytes() for leaf in two]

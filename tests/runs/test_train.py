@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import tsmu_jax
+from tests.runs.trained import trained
 from tsmu_jax import digests
 from tsmu_jax.data.examples import to_example
 from tsmu_jax.errors import UserError
@@ -24,7 +25,6 @@ from tsmu_jax.learning.periodic import PROGRESS
 from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.runs.experiment import prepare
 from tsmu_jax.runs.files import write_record
-from tsmu_jax.train import train_and_evaluate
 
 ROOT = Path(__file__).parents[2]
 _FLAGS = {
@@ -188,7 +188,7 @@ def test_rejects_images_it_was_not_made_for(run: tuple[Path, dict]) -> None:
     for wrong in (np.zeros((1, 32, 32, 3)), np.zeros((1, 30, 32, 6)), np.full((1, 32, 32, 6), 255.0)):
         with pytest.raises(ValueError, match="images"):
             phase.predict(wrong)
-    with pytest.raises(UserError, match=r"no finished phase 'frieze'; there are 01_initial, 02_freeze"):
+    with pytest.raises(UserError, match=r"no finished phase 'frieze' .*; there are 01_initial, 02_freeze"):
         tsmu_jax.load_phase(run[0], "frieze")
 
 
@@ -196,14 +196,26 @@ def test_the_same_command_again_trains_nothing(run: tuple[Path, dict]) -> None:
     workdir, results = run
     times = {path: path.stat().st_mtime_ns for path in workdir.glob("phases/*/phase.json")}
     metrics = (workdir / "metrics.jsonl").read_bytes()
-    assert train_and_evaluate(configuration(), workdir) == results
+    assert trained(configuration(), workdir) == results
     assert times == {path: path.stat().st_mtime_ns for path in workdir.glob("phases/*/phase.json")}
     assert metrics == (workdir / "metrics.jsonl").read_bytes()
 
 
+def test_changed_metrics_of_a_finished_phase_are_named_and_cost_no_phase(
+    run: tuple[Path, dict], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(run[0], tmp_path / "copy")
+    log = copy / "metrics.jsonl"
+    first, *others = log.read_text().splitlines(keepends=True)
+    log.write_text("".join([first.replace('"step": ', '"step": 1'), *others]))
+    assert trained(configuration(), copy)["phases"] == run[1]["phases"]
+    warned = [line for line in capfd.readouterr().err.splitlines() if str(log) in line]
+    assert warned == [f"{log}: lines of initial have changed since they were written; its model and scores have not"]
+
+
 def test_another_configuration_is_refused(run: tuple[Path, dict]) -> None:
     with pytest.raises(UserError, match=r"epochs\.freeze \(was 12, is 13\)"):
-        train_and_evaluate(configuration(**{"epochs.freeze": 13}), run[0])
+        trained(configuration(**{"epochs.freeze": 13}), run[0])
 
 
 def test_a_finished_prefix_is_taken_from_a_run_beside(
@@ -211,7 +223,7 @@ def test_a_finished_prefix_is_taken_from_a_run_beside(
 ) -> None:
     workdir, results = run
     beside = workdir.parent / "feature_extraction"
-    shorter = train_and_evaluate(configuration(method="feature_extraction"), beside)
+    shorter = trained(configuration(method="feature_extraction"), beside)
     assert shorter["phases"] == results["phases"][:2]
     assert "copied from there" in capfd.readouterr().err
     assert_same_model(workdir, beside, "freeze")
@@ -232,16 +244,16 @@ def test_more_epochs_go_on_where_fewer_ended_and_end_in_the_same_bits(
         return configuration(method="feature_extraction", **short, **small)
 
     few, more, anew = tmp_path / "few", tmp_path / "more", tmp_path / "elsewhere" / "anew"
-    train_and_evaluate(config(2), few)
+    trained(config(2), few)
     state = few / "phases" / "02_freeze" / "state"
     assert state.is_dir() and not list(few.glob("phases/01_initial/state"))
     kept = {path: path.read_bytes() for path in few.rglob("*") if path.is_file()}
     with pytest.raises(UserError, match=r"epochs\.freeze \(was 2, is 5\); name another one; beside this one"):
-        train_and_evaluate(config(5), few)
+        trained(config(5), few)
     shutil.copytree(few, anew.parent / "few", ignore=shutil.ignore_patterns("state"))
-    expected = train_and_evaluate(config(5), anew)
+    expected = trained(config(5), anew)
     assert "freeze: goes on" not in capfd.readouterr().err
-    results = train_and_evaluate(config(5), more)
+    results = trained(config(5), more)
     assert "freeze: goes on where few ended" in capfd.readouterr().err
     assert_same_model(more, anew, "freeze")
     assert metric_lines(more) == metric_lines(anew) and len(metric_lines(more)) == 2 + 5
@@ -263,7 +275,7 @@ def test_an_interrupted_phase_of_other_data_is_not_continued(run: tuple[Path, di
     progress = {"checkpoint": "step_3", "step": 3, "identity": "that of other data"}
     write_record(unfinished / "latest.json", dict.fromkeys(PROGRESS) | progress, {})
     with pytest.raises(UserError, match="trained on other images or by other code"):
-        train_and_evaluate(configuration(), other)
+        trained(configuration(), other)
     shutil.rmtree(other)
 
 
@@ -271,7 +283,7 @@ def test_an_interrupted_phase_of_other_data_is_not_continued(run: tuple[Path, di
 def test_the_other_methods_are_further_tuples(run: tuple[Path, dict], method: str) -> None:
     workdir, results = run
     short = {f"epochs.{phase}": 1 for phase in ("retrain", "fine_tune", "joint", "retrain_all")}
-    other = train_and_evaluate(configuration(method=method, **short), workdir.parent / method)
+    other = trained(configuration(method=method, **short), workdir.parent / method)
     assert other["phases"][0] == results["phases"][0]  # the same initial training, done once
     last, images = other["phases"][-1], results["phases"][1]["images"]
     assert last["images"] == {"joint_training": 2 * images, "all_data": 2 * images}.get(method, images)
@@ -296,7 +308,7 @@ def test_sequential_tsmu_promotes_and_distils_every_old_decoder(tmp_path: Path) 
         "epochs.freeze": 1,
         "epochs.joint_fine_tuning": 1,
     }
-    results = train_and_evaluate(configuration(**tiny), tmp_path / "sequential")
+    results = trained(configuration(**tiny), tmp_path / "sequential")
     assert len(results["phases"]) == 5
     last = tsmu_jax.load_phase(tmp_path / "sequential", "05_joint_fine_tuning")
     assert tuple(last.params["old"]) == ("mwcf", "nad") and tuple(last.params["new"]) == ("etf",)
@@ -312,8 +324,8 @@ def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> No
     config = configuration(checkpoint_minutes=0.01, reuse=False)
     program = (
         "import json, pathlib, sys\n"
-        "from tsmu_jax.train import train_and_evaluate\n"
-        "train_and_evaluate(json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]))\n"
+        "from tsmu_jax.runs.train import train\n"
+        "train(json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]))\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, json.dumps(config), str(killed)],
@@ -330,7 +342,7 @@ def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> No
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (killed / "phases" / "02_freeze" / "phase.json").exists()
-    again = train_and_evaluate(config, killed)
+    again = trained(config, killed)
     for phase in ("initial", "freeze", "joint_fine_tuning"):
         assert_same_model(workdir, killed, phase)
     assert metric_lines(killed) == metric_lines(workdir)

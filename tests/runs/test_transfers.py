@@ -9,11 +9,11 @@ import jax
 import numpy as np
 import pytest
 
+from tests.runs.trained import trained
 from tsmu_jax.batch import IMAGE, ROW
 from tsmu_jax.learning import answer as answering
 from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.runs import feed
-from tsmu_jax.train import train_and_evaluate
 
 SHORT = {"epochs.initial": 1, "epochs.freeze": 2, "epochs.joint_fine_tuning": 1, "selection.epochs": 1}
 
@@ -36,9 +36,9 @@ def test_every_model_that_answers_is_sent_once(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(answering.Answerer, "_answers", placed_before)
     monkeypatch.setattr(feed, "shard", noted)
-    train_and_evaluate(config, tmp_path / "run")
+    trained(config, tmp_path / "run")
     assert {"rows", "images"} == set(asked)
     assert {(IMAGE in batch, ROW in batch) for batch in sent} == {(True, False), (False, True)}
-    trained = len(asked)
-    train_and_evaluate(config, tmp_path / "again")  # its phases are copied
-    assert len(asked) > trained
+    first = len(asked)
+    trained(config, tmp_path / "again")  # its phases are copied
+    assert len(asked) > first

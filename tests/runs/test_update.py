@@ -15,6 +15,7 @@ from PIL import Image
 
 import tsmu_jax
 from tests.runs.circle import ROOT, TINY, configuration, write_images
+from tests.runs.trained import trained
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.intervals import Interval
 from tsmu_jax.mask import UNKNOWN
@@ -25,7 +26,6 @@ from tsmu_jax.reporting.lineage import lineage_table
 from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.runs import update
 from tsmu_jax.runs.experiment import prepare
-from tsmu_jax.train import train_and_evaluate
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -47,7 +47,7 @@ def whole(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One sequential run that has all images."""
     workdir = tmp_path_factory.mktemp("whole") / "run"
     config = configuration(images / "all", method="sequential_tsmu", old="etf", new="nad,mwcf,nwfm")
-    train_and_evaluate(config, workdir)
+    trained(config, workdir)
     return workdir
 
 
@@ -56,14 +56,14 @@ def chain(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A first run, whose images and directory are gone but for its model; then two updates."""
     root = tmp_path_factory.mktemp("chain")
     directory = shutil.copytree(images / "first", root / "images")
-    train_and_evaluate(configuration(directory, old="etf", new="nad"), root / "first")
+    trained(configuration(directory, old="etf", new="nad"), root / "first")
     shutil.copytree(root / "first" / "model", root / "kept")
     (root / "results.json").write_bytes((root / "first" / "results.json").read_bytes())
     shutil.rmtree(directory)
     shutil.rmtree(root / "first")
     lenient = {"update__max_forgetting": 0.2}  # so few pixels decide little
-    train_and_evaluate(configuration(images / "third", start=str(root / "kept"), **lenient), root / "second")
-    train_and_evaluate(configuration(images / "fourth", start=str(root / "second"), **lenient), root / "third")
+    trained(configuration(images / "third", start=str(root / "kept"), **lenient), root / "second")
+    trained(configuration(images / "fourth", start=str(root / "second"), **lenient), root / "third")
     return root
 
 
@@ -79,7 +79,7 @@ def test_several_ecoregions_one_after_the_other_in_one_update(chain: Path, image
     shutil.copytree(images / "fourth" / "nwfm", directory / "nwfm")
     lenient = {"update__max_forgetting": 0.2}  # so few pixels decide little
     config = configuration(directory, start=str(chain / "kept"), method="sequential_tsmu", **lenient)
-    results = train_and_evaluate(config, chain / "at_once")
+    results = trained(config, chain / "at_once")
     assert results["update"]["drift"].keys() == {"etf", "nad"}
     one, other = files(chain / "at_once" / "model"), files(chain / "third" / "model")
     assert one["parameters.safetensors"] == other["parameters.safetensors"]
@@ -165,7 +165,7 @@ def test_the_exam_keeps_unknown_ground(chain: Path) -> None:
 
 def test_a_finished_run_keeps_its_model_to_the_byte(chain: Path, images: Path) -> None:
     before = files(chain / "third" / "model")
-    train_and_evaluate(configuration(images / "fourth", start=str(chain / "second")), chain / "third")
+    trained(configuration(images / "fourth", start=str(chain / "second")), chain / "third")
     assert files(chain / "third" / "model") == before
 
 
@@ -173,7 +173,7 @@ def test_an_update_that_forgets_is_kept_aside_and_leaves_its_parent_alone(chain:
     parent, workdir = files(chain / "kept"), chain / "forgetful"
     forgets = {"rates__fine_tune": 0.3, "epochs__fine_tune": 4}
     config = configuration(images / "third", start=str(chain / "kept"), method="fine_tuning", **forgets)
-    results = train_and_evaluate(config, workdir)
+    results = trained(config, workdir)
     assert not results["update"]["accepted"] and "changed by -" in results["update"]["reasons"][0]
     assert results["model"] == "model.rejected" and not (workdir / "model").exists()
     assert tsmu_jax.load_model(workdir / "model.rejected").decoders == ("etf", "nad", "mwcf")
@@ -189,16 +189,14 @@ def test_an_update_that_forgets_is_kept_aside_and_leaves_its_parent_alone(chain:
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert again.returncode == 3 and "The update is REJECTED: " in again.stderr
     config["update"]["max_forgetting"] = 1.0  # judged anew, not trained anew
-    assert train_and_evaluate(config, workdir)["model"] == "model" and not (workdir / "model.rejected").exists()
+    assert trained(config, workdir)["model"] == "model" and not (workdir / "model.rejected").exists()
 
 
 def test_a_model_without_an_exam_is_updated_without_a_verdict_on_the_old(chain: Path, images: Path) -> None:
-    train_and_evaluate(configuration(images / "first", old="etf", new="nad", exam=False), chain / "unexamined")
+    trained(configuration(images / "first", old="etf", new="nad", exam=False), chain / "unexamined")
     model = tsmu_jax.load_model(chain / "unexamined")
     assert model.exam("etf") is None and "exam.safetensors" not in files(model.path)
-    results = train_and_evaluate(
-        configuration(images / "third", start=str(chain / "unexamined")), chain / "after_unexamined"
-    )
+    results = trained(configuration(images / "third", start=str(chain / "unexamined")), chain / "after_unexamined")
     assert results["update"]["accepted"] and "without an exam" in results["update"]["reasons"][0]
     assert results["phases"][-1]["ecoregions"].keys() == {"mwcf"}
     found = find_runs([chain / "after_unexamined"]).runs
@@ -208,7 +206,7 @@ def test_a_model_without_an_exam_is_updated_without_a_verdict_on_the_old(chain: 
 
 def test_feature_extraction_forgets_nothing(chain: Path, images: Path) -> None:
     config = configuration(images / "third", start=str(chain / "kept"), method="feature_extraction")
-    results = train_and_evaluate(config, chain / "feature_extraction")
+    results = trained(config, chain / "feature_extraction")
     assert tsmu_jax.load_model(chain / "feature_extraction").decoders == ("etf", "nad", "mwcf")
     assert results["update"]["old"][0] == 0 and set(results["update"]["drift"].values()) == {0}
 
@@ -228,21 +226,21 @@ def test_feature_extraction_forgets_nothing(chain: Path, images: Path) -> None:
 def test_wrong_updates_say_what_to_do(chain: Path, images: Path, changes: dict[str, Any], message: str) -> None:
     config = configuration(images / "third", start=str(chain / "kept"), **changes)
     with pytest.raises(UserError, match=message):
-        train_and_evaluate(config, chain / "none")
+        trained(config, chain / "none")
     assert not (chain / "none").exists()
 
 
 def test_the_same_name_with_other_images_is_refused(chain: Path, images: Path) -> None:
     directory = write_images(shutil.copytree(images / "third", chain / "renamed"), ["etf"], seed=1)
     with pytest.raises(UserError, match=r"renamed: 'etf' has other images than those the model knows; give pairs"):
-        train_and_evaluate(configuration(directory, start=str(chain / "kept")), chain / "none")
+        trained(configuration(directory, start=str(chain / "kept")), chain / "none")
     named = configuration(directory, start=str(chain / "kept"), new="mwcf")  # the way out
     assert prepare(named).new_ecoregions == ("mwcf",)
 
 
 def test_a_folder_without_anything_new_is_refused(chain: Path, images: Path) -> None:
     with pytest.raises(UserError, match=r"first: no ecoregion that the model does not know; it knows etf, nad"):
-        train_and_evaluate(configuration(images / "first", start=str(chain / "kept")), chain / "none")
+        trained(configuration(images / "first", start=str(chain / "kept")), chain / "none")
 
 
 @pytest.mark.parametrize("name", ["parameters.safetensors", "exam.safetensors", "autoencoders.safetensors"])
@@ -254,7 +252,7 @@ def test_a_changed_byte_is_noticed_before_anything_is_written(
     content[-1] ^= 1
     (model / name).write_bytes(content)
     with pytest.raises(UserError, match=rf"--config.start: .*{name}: has changed since it was written"):
-        train_and_evaluate(configuration(images / "third", start=str(tmp_path)), chain / "none")
+        trained(configuration(images / "third", start=str(tmp_path)), chain / "none")
     assert not (chain / "none").exists()
 
 

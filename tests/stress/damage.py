@@ -9,7 +9,9 @@ comes to another result or raises anything but UserError.
 
 import argparse
 import collections
+import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -181,8 +183,11 @@ def _again(root: Path, directory: Path) -> Any:
     from tests.stress.scene import tiny
     from tsmu_jax.runs.train import train
 
-    train(tiny(root / "images"), directory)
-    return outcome_of(directory)
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        train(tiny(root / "images"), directory)
+    warnings = [line for line in said.getvalue().splitlines() if line.startswith(str(directory))]
+    return [warnings, outcome_of(directory)]
 
 
 def damage(every: Sequence[Case], scratch: Path, *, say: Callable[[str], None] = print) -> list[str]:

@@ -10,9 +10,9 @@ from tsmu_jax.data.folder import FolderSource
 
 def tiny_run(root: Path) -> Path:
     """Trains a tiny TSMU run in `root`, on images that it writes there. Returns its directory."""
-    from tsmu_jax.train import train_and_evaluate
+    from tests.runs.trained import trained
 
-    train_and_evaluate(tiny(write_images(root / "images", ("etf", "nad"))), root / "run")
+    trained(tiny(write_images(root / "images", ("etf", "nad"))), root / "run")
     return root / "run"
 
 

@@ -1,5 +1,6 @@
 """Answers of a decoder for any number of images: shared by validation, evaluation, responses and analysis."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 
 import jax
@@ -15,6 +16,12 @@ from tsmu_jax.learning.steps import make_answer_step
 from tsmu_jax.models.tsmu import Network, find_decoder
 
 
+@functools.lru_cache(maxsize=8)
+def _compiled(network: Network) -> Callable[..., jax.Array]:
+    """Shares what is traced and compiled between the runs of a process."""
+    return pmap_answer(make_answer_step(network))
+
+
 class Answerer:
     """A network compiled once, and once more for stored features; every decoder and every model passes through it.
 
@@ -22,7 +29,7 @@ class Answerer:
     """
 
     def __init__(self, network: Network, *, batch_size: int):
-        self._step: Callable[..., jax.Array] = pmap_answer(make_answer_step(network))
+        self._step = _compiled(network)
         self._slots = padded(batch_size)
 
     def __call__(self, model: Model, decoder: str, images: np.ndarray, flips: np.ndarray | None = None) -> np.ndarray:

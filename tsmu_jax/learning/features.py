@@ -1,5 +1,6 @@
 """Stored features: what a frozen encoder makes of each image, computed once and kept on the devices."""
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +49,12 @@ def gibibytes(images: int, side: int, channels: int) -> float:
     return images * side * side * channels * BYTES / 2**30
 
 
+@functools.lru_cache(maxsize=8)
+def _compiled(network: Network) -> Callable[..., jax.Array]:
+    """Shares what is traced and compiled between the runs of a process."""
+    return pmap_fill(make_encode_step(network))
+
+
 def store(
     network: Network,
     model: Model,
@@ -81,7 +88,7 @@ def store(
     side, whole = len(image(pairs[0])), -(-rows // slots) * slots
     table = replicate(jnp.zeros((whole, side, side, network.encoder.feature_channels), jnp.float16))
     encoder = place((model.params["shared"], model.batch_stats["shared"]))
-    fill_rows = pmap_fill(make_encode_step(network))
+    fill_rows = _compiled(network)
     waiting = all_with_flips()
     for start in range(0, rows, slots):
         images, flips = zip(*itertools.islice(waiting, slots), strict=True)

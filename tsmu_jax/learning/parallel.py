@@ -3,6 +3,7 @@
 Each process holds the rows of a batch that would lie on its devices if one process had them all.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -72,6 +73,7 @@ def pmap_fill(step: Callable[..., Any]) -> Callable[..., Any]:
     return _pmap(fill, (None, None, None, None, 0), donates_first=True)
 
 
+@functools.cache
 def pmap_take() -> Callable[[jax.Array, jax.Array], jax.Array]:
     """Returns take(table, rows): each device takes its own rows from its table."""
     return jax.pmap(lambda table, rows: table[rows], axis_name=AXIS, in_axes=(None, 0))

@@ -132,7 +132,9 @@ def _read(path: Path) -> Run | LeftOut:
     finished = [stage for stage in plan if (path / "phases" / stage.directory / "phase.json").exists()]
     results = path / "results.json"
     if len(finished) < len(plan) or not plan or not results.exists():
-        return LeftOut(path, f"unfinished: {len(finished)} of {len(plan)} phases; its own command goes on with it")
+        lacks = f"{len(finished)} of {len(plan)} phases have a phase.json"
+        lacks += "" if results.exists() else f", and there is no {results.name}"
+        return LeftOut(path, f"unfinished: {lacks}; its own command goes on with it")
     log = _log(path / metrics_log.FILE)
     diverged = [stage.phase.name for stage in plan if _diverged(log.get(stage.directory, []))]
     if diverged:
@@ -208,7 +210,7 @@ def _phase(path: Path, stage: Stage, log: Sequence[Mapping[str, Any]]) -> PhaseR
     file = path / "phases" / stage.directory / "phase.json"
     record = digests.read_or_refuse(file, remedy=LEAVE_OUT)
     try:
-        result, lost = record["result"], record.get("log") not in (None, metrics_log.digest(log, stage.directory))
+        result, lost = record["result"], metrics_log.differ(log, stage.directory, record)
         tests = {
             name: TestScores(
                 untrusted.names(test["id"], "a test image"),

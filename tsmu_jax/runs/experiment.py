@@ -36,7 +36,6 @@ class Experiment:
       config: with its defaults filled in: which ecoregions, which kind of split.
       outlines: of the ecoregions' files, see `open.outlines`.
       start: the saved model that is updated; None where the model begins anew.
-      compiled: training steps by stage.
     """
 
     config: Config
@@ -48,7 +47,6 @@ class Experiment:
     answer: Answerer
     outlines: Mapping[str, str]
     start: Start | None = None
-    compiled: dict[int, Any] = dataclasses.field(default_factory=dict)
 
     def random_key(self, purpose: str) -> jax.Array:
         """A random key for a purpose, independent of all others."""

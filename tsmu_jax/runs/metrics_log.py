@@ -131,6 +131,11 @@ def digest(lines: Iterable[Mapping[str, Any]], phase: str) -> str:
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
 
+def differ(lines: Iterable[Mapping[str, Any]], phase: str, record: Mapping[str, Any]) -> bool:
+    """Whether the lines of a finished phase are others than those it wrote. Args: record: what its phase.json holds."""
+    return record.get("log") not in (None, digest(lines, phase))
+
+
 def read(workdir: Path) -> list[Line]:
     """The lines of a run, parsed, in order, without a half-written last one; none where there is no file.
 

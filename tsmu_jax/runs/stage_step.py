@@ -12,6 +12,7 @@ from tsmu_jax.learning.optimizer import make_optimizer
 from tsmu_jax.learning.parallel import AXIS, pmap_train
 from tsmu_jax.learning.state import Model, TrainState, add_decoder, copy_decoder, init_model, promote, start
 from tsmu_jax.learning.steps import Objective, make_train_step
+from tsmu_jax.models.tsmu import Network
 from tsmu_jax.runs.experiment import Experiment
 from tsmu_jax.runs.feed import blank_batch
 from tsmu_jax.runs.plan import Stage
@@ -41,17 +42,22 @@ def objective(experiment: Experiment, stage: Stage) -> Objective:
 
 def optimizer(experiment: Experiment, stage: Stage) -> Any:
     """The stage's optimiser."""
+    return make_optimizer(**dict(_optimizer_settings(experiment, stage)))
+
+
+def _optimizer_settings(experiment: Experiment, stage: Stage) -> tuple[tuple[str, Any], ...]:
     settings = experiment.config.optimizer
-    return make_optimizer(
-        stage.phase.trains,
-        rate=experiment.rate(stage),
-        weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
-        decay=settings.decay,
-        schedule=settings.schedule,
-        steps_per_epoch=experiment.data.draws(stage).steps_per_epoch,
-        epochs=experiment.epochs(stage),
-    )
+    found = {
+        "trains": stage.phase.trains,
+        "rate": experiment.rate(stage),
+        "weight_decay": settings.weight_decay,
+        "clip_norm": settings.clip_norm,
+        "decay": settings.decay,
+        "schedule": settings.schedule,
+        "steps_per_epoch": experiment.data.draws(stage).steps_per_epoch,
+        "epochs": experiment.epochs(stage),
+    }
+    return tuple(found.items())
 
 
 def begin(experiment: Experiment, stage: Stage, model: Model) -> TrainState:
@@ -60,13 +66,14 @@ def begin(experiment: Experiment, stage: Stage, model: Model) -> TrainState:
 
 
 def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
-    """The stage's training step on all devices, compiled once a process."""
-    if stage.index not in experiment.compiled:
-        step = make_train_step(
-            experiment.network, optimizer(experiment, stage), objective(experiment, stage), axis_name=AXIS
-        )
-        experiment.compiled[stage.index] = pmap_train(step)
-    return experiment.compiled[stage.index]
+    """The stage's training step on all devices."""
+    return _compiled(experiment.network, _optimizer_settings(experiment, stage), objective(experiment, stage))
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(network: Network, settings: tuple[tuple[str, Any], ...], minimised: Objective) -> Callable[..., Any]:
+    """Shares what is traced and compiled between the runs of a process."""
+    return pmap_train(make_train_step(network, make_optimizer(**dict(settings)), minimised, axis_name=AXIS))
 
 
 def step_costs(experiment: Experiment, stage: Stage, model: Model) -> tuple[int, int | None]:

@@ -211,6 +211,9 @@ def _take_over(
     if other.path == run.path:
         console.print(f"{stage.phase.name}: finished before")
         directory.tidy()  # an interruption may have left something after the record
+        if metrics_log.differ(metrics_log.read(run.path), stage.directory, directory.record() or {}):
+            lost = f"lines of {stage.phase.name} have changed since they were written; its model and scores have not"
+            console.print(f"{run.path / metrics_log.FILE}: {lost}")
     else:
         console.print(f"{stage.phase.name}: the same phase is finished in {other.path.name}; copied from there")
         _copy_metrics(other, stage, log, steps)
