@@ -191,7 +191,7 @@ def _draw_grid(figure: Figure, titles: Sequence[str], grid: Sequence[Sequence[_C
 
 
 def _draw_cell(axes: Axes, cell: _Cell) -> None:
-    axes.axis("off")
+    canvas.frameless(axes)
     if cell.image is None:
         return canvas.message(axes, cell.title)
     axes.imshow(cell.image, aspect="equal")

@@ -42,7 +42,7 @@ def sheet(pictures: Sequence[Picture], path: Path, *, note: str = "") -> None:
         row, column = divmod(position, columns)
         left, top = GAP + column * (CELL + GAP), height - GAP - row * (CELL + TITLE + GAP)
         axes = figure.add_axes((left / width, (top - TITLE - CELL) / height, CELL / width, CELL / height))
-        axes.axis("off")
+        canvas.frameless(axes)
         axes.imshow(outlined(picture.image, picture.mask), aspect="equal")
         axes.set_anchor("N")
         colour = canvas.VERMILLION if picture.marked else canvas.INK

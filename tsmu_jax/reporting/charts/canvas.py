@@ -84,6 +84,13 @@ def name_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y, fontsize=9, color=INK)
 
 
+def frameless(axes: Axes) -> None:
+    """Prepares axes for an image: no frame, and no ticks, each of which would be made and never drawn."""
+    axes.axis("off")
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
 def message(axes: Axes, text: str) -> None:
     """Says in place of a plot why there is none."""
     axes.set_xticks([])
