@@ -73,9 +73,17 @@ def read(path: Path, *, required: Collection[str] = ()) -> tuple[dict[str, Any],
         raise ValueError(f"{path}: lacks {', '.join(missing)}")
     files = record.pop(FILES, {}) if digest is not None else {}
     try:
-        return record, {_inside(name): (int(size), str(found)) for name, (size, found) in files.items()}
+        return record, listed(files)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def listed(files: Any) -> dict[str, tuple[int, str]]:
+    """Files as a record lists them. Raises ValueError where that is no list of files in its directory."""
+    try:
+        return {_inside(name): (int(size), str(found)) for name, (size, found) in files.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: lists its files otherwise than it is written ({error})") from error
+        raise ValueError(f"lists its files otherwise than it is written ({error})") from error
 
 
 def read_or_refuse(path: Path, *, remedy: str) -> dict[str, Any]:

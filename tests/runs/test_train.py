@@ -213,6 +213,22 @@ def test_changed_metrics_of_a_finished_phase_are_named_and_cost_no_phase(
     assert warned == [f"{log}: lines of initial have changed since they were written; its model and scores have not"]
 
 
+def test_a_damaged_prediction_is_made_anew(
+    run: tuple[Path, dict], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(run[0], tmp_path / "copy")
+    masks = {path.relative_to(copy): path.read_bytes() for path in copy.glob("predictions/*/*/*.png")}
+    cut, removed = sorted(masks)[:2]
+    (copy / cut).write_bytes(masks[cut][:40])
+    (copy / removed).unlink()
+    assert trained(configuration(), copy)["phases"] == run[1]["phases"]
+    assert masks == {path.relative_to(copy): path.read_bytes() for path in copy.glob("predictions/*/*/*.png")}
+    assert f"{copy / cut}: 40 bytes instead of {len(masks[cut])}; the model predicts anew" in capfd.readouterr().err
+    shutil.rmtree(copy / "predictions")  # to make room
+    assert trained(configuration(), copy)["phases"] == run[1]["phases"]
+    assert not (copy / "predictions").exists()
+
+
 def test_another_configuration_is_refused(run: tuple[Path, dict]) -> None:
     with pytest.raises(UserError, match=r"epochs\.freeze \(was 12, is 13\)"):
         trained(configuration(**{"epochs.freeze": 13}), run[0])

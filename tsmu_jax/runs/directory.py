@@ -155,6 +155,16 @@ class PhaseDirectory(Sealed):
         """The periodic checkpoint at the end, where the record says that it is kept."""
         return self.path / "state"
 
+    def damaged_predictions(self) -> str | None:
+        """Names a damaged mask, and what is wrong with it; None where there is none, or all were cleaned up."""
+        known = (self.record() or {}).get("predictions")
+        if known is None or not self.predictions.exists():
+            return None
+        try:
+            return digests.damage(self.predictions, digests.listed(known))
+        except ValueError as error:
+            return f"{self.path / self.name}: {error}"
+
     def finish(self, model: Model, record: Mapping[str, Any]) -> None:
         """Saves the phase. The record comes last: it says that all else is there.
 

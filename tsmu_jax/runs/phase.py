@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tsmu_jax import digests
 from tsmu_jax.evaluation import metrics, probabilities
 from tsmu_jax.evaluation.evaluate import Outcome, TestSet, balanced, evaluate, phase_scores, to_original_size
 from tsmu_jax.learning import processes
@@ -123,8 +124,13 @@ def assess(
         **phase_scores(outcomes, experiment.old_ecoregions, experiment.new_ecoregions),
         "validation_micro_iou": balanced(validated, experiment.old_ecoregions, experiment.new_ecoregions),
     }
-    result = {**record["result"], **scores}
-    return {**record, "tests_key": experiment.tests_key(stage), "tests": tests, "result": result}
+    return {
+        **record,
+        "tests_key": experiment.tests_key(stage),
+        "tests": tests,
+        "predictions": digests.taken(directory.predictions, ".") if processes.first() else {},
+        "result": {**record["result"], **scores},
+    }
 
 
 def training_loop(

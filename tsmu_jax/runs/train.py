@@ -221,7 +221,10 @@ def _take_over(
             directory.copy_from(other.phase(stage.directory))
         processes.meet()  # the others read the copy
     model, record = place(directory.model()), directory.record() or {}
-    if record.get("tests_key") != experiment.tests_key(stage):  # the same model, in a run with other ecoregions
+    wrong = processes.agreed(directory.damaged_predictions() if processes.first() else None)
+    if wrong:
+        console.print(f"{wrong}; the model predicts anew")
+    if wrong or record.get("tests_key") != experiment.tests_key(stage):  # the same model, but other ecoregions
         record = assess(experiment, stage, model, directory, record)
         directory.rewrite(record)
     return model, record
