@@ -20,6 +20,7 @@ from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel, load_model
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
 from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, turning, words
+from tsmu_jax.scenes.area import Area
 from tsmu_jax.scenes.directory import FINISHED, MapDirectory
 from tsmu_jax.scenes.grid import Grid, resampled
 from tsmu_jax.scenes.image import SceneImage, limited_cache, native_grid
@@ -87,14 +88,8 @@ def map_scene(
             stack.enter_context(SceneImage(pre, predictor.intensities, flag="--pre", stated=stated)) if pre else None
         )
         after = stack.enter_context(SceneImage(post, predictor.intensities, flag="--post", stated=stated))
-        asked = {
-            "crs": stated.crs,
-            "decoder": f"layer {found.digest}" if found else decoder,
-            "resolution": resolution_m,
-            "bands": stated.bands and list(stated.bands),
-            **wanted.digests._asdict(),
-            "uncertainty": uncertainty,
-        }
+        named = f"layer {found.digest}" if found else decoder
+        asked = _asked(stated, wanted, decoder=named, resolution=resolution_m, uncertainty=uncertainty)
         whole = _map(predictor, ScenePair(before, after, wanted), target, asked, found, dry_run=dry_run)
     if inventory and not dry_run:
         print(words.added(inventory, adding.add(inventory, target, opened, dates=dates, dem=dem)))
@@ -110,6 +105,12 @@ def _check(inventory: Path | None, dem: Path | None, uncertainty: int) -> None:
         raise UserError(f"--uncertainty={uncertainty}: there are {known} and {turning.VERSIONS[-1]} versions; name one")
     if inventory:
         adding.check(inventory)
+
+
+def _asked(stated: Stated, wanted: Area, **more: Any) -> dict[str, Any]:
+    """What decides what a map is, beside its model and its images; plain values."""
+    bands = stated.bands and list(stated.bands)
+    return {"crs": stated.crs, "bands": bands, **wanted.digests._asdict(), **more}
 
 
 def _place(pre: Path | None, post: Path, stated: Stated, dem: Path | None) -> Grid:

@@ -180,7 +180,7 @@ def _moved(geometry: Any, boxes: Sequence[tuple[float, float, float, float]], cr
     from rasterio.warp import transform
 
     parts = [shapely.intersection(geometry, shapely.box(*box)) for box in boxes]
-    flat = [one for one in shapely.get_parts(shapely.get_parts(parts)) if one.geom_type == "Polygon"]
+    flat = [one for one in shapely.get_parts(shapely.get_parts(parts)) if one.geom_type == "Polygon" and one.area]
     if crs != near.crs and flat:  # straight in one system is curved in another
 
         def moved(points: np.ndarray) -> np.ndarray:
