@@ -9,6 +9,10 @@ from typing import Any
 
 from tsmu_jax.scenes.grid import Grid
 
+# Whoever opens or rasterizes in threads holds it: rasterio and this package switch off warnings that belong to the
+# whole process, and one thread would switch on those of another.
+WARNINGS = threading.Lock()
+
 
 class RasterFile:
     """Opens a raster once for each thread, and closes all of these datasets together."""
@@ -27,7 +31,7 @@ class RasterFile:
             from rasterio.errors import NotGeoreferencedWarning
             from rasterio.io import DatasetReader
 
-            with self._lock, Env(), warnings.catch_warnings():  # filters of warnings belong to the process
+            with WARNINGS, Env(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 found = DatasetReader(str(self.path), driver=self._drivers)  # rasterio.open takes one driver alone
             self._own.dataset = self._kept(found)

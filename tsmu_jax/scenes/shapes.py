@@ -9,6 +9,7 @@ import numpy as np
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes.grid import LATTICE, Grid
+from tsmu_jax.scenes.raster_file import WARNINGS
 
 _MARGIN = 0.05  # of a scene's sides: the curved edge of its ground lies within so much of the points looked up
 # What opens other files and addresses: GDAL knows these files by their content.
@@ -54,7 +55,8 @@ class Shapes:
         if not len(found):
             return np.zeros(shape, bool)
         placed = grid.placed(rows.start, columns.start)
-        return np.asarray(rasterize(found, out_shape=shape, transform=placed, dtype="uint8")).astype(bool)
+        with WARNINGS:
+            return np.asarray(rasterize(found, out_shape=shape, transform=placed, dtype="uint8")).astype(bool)
 
     def within(self, grid: Grid) -> Any:
         """The ground of a grid that the polygons cover: a shapely geometry."""
