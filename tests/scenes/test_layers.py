@@ -69,7 +69,9 @@ def test_an_area_and_a_mask_change_nothing_within(
     options = {"decoder": "a", "memory_gib": LITTLE}
     assert map_scene(model.path, *pair(whole), tmp_path / "out", aoi=aoi, mask=mask, **options)
     said = capsys.readouterr().out
-    assert "those that --aoi touches" in said and "% of the scene has no data or is masked or lies outside" in said
+    assert (
+        "those that --aoi touches" in said and "% of the scene has no data, is masked or lies outside of --aoi" in said
+    )
     wanted = pixels(*within) & ~pixels(*clouds)
     np.testing.assert_array_equal(read(tmp_path / "out" / "observed.tif"), wanted)
     for name in ("probability.tif", "mask.tif"):
@@ -277,7 +279,7 @@ def test_the_inventory_has_slopes_spread_and_who_chose(
     with geopackage.transaction(inventory) as database:
         rows = list(geopackage.rows(database, LANDSLIDES))
     without = [row for row in rows if row["height_m"] is None]
-    assert f", {len(without)} of the new ones outside of --dem: {inventory}" in capsys.readouterr().out
+    assert f", {len(without)} of the new ones without heights in --dem: {inventory}" in capsys.readouterr().out
     known = [row for row in rows if row["slope_deg"] is not None]
     assert len(known) > 20 and len(without) > 20
     for row in known:

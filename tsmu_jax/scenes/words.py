@@ -54,11 +54,13 @@ def announced(
 def closing(directory: MapDirectory, grid: Grid, seconds: float) -> str:
     """How much was mapped, what was found, and where it is."""
     record = directory.record
-    reasons = ["has no data", *(["is masked"] if record["mask"] else []), *(["lies outside"] if record["aoi"] else [])]
+    without = {"has no data": True, "is masked": record["mask"], "lies outside of --aoi": record["aoi"]}
+    *others, last = (reason for reason, given in without.items() if given)
+    reasons = f"{', '.join(others)} or {last}" if others else last
     km2 = grid.height * grid.width * grid.gsd_m[0] * grid.gsd_m[1] * record["observed_share"] / 1e6
     lines = [
         f"mapped {km2:.3g} km2 in {seconds:.0f} s, {100 * record['landslide_share']:.2f} % of it landslide; "
-        f"{100 * (1 - record['observed_share']):.1f} % of the scene {' or '.join(reasons)}"
+        f"{100 * (1 - record['observed_share']):.1f} % of the scene {reasons}"
     ]
     if damaged := record["damaged_windows"]:
         lines.append(f"{counted(damaged, 'window')} could not be read in full; that ground counts as without data")
@@ -71,7 +73,7 @@ def added(inventory: Path, one: Added) -> str:
         return f"inventory: {inventory} has this very map already; nothing is changed"
     more = f", {one.known} known ones found again" if one.known else ""
     more += f", {one.superseded} of older models superseded" if one.superseded else ""
-    more += f", {one.without_terrain} of the new ones outside of --dem" if one.without_terrain else ""
+    more += f", {one.without_terrain} of the new ones without heights in --dem" if one.without_terrain else ""
     return f"inventory: {counted(one.new, 'new landslide')}{more}: {inventory}"
 
 
