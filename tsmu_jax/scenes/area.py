@@ -129,7 +129,7 @@ class Area:
         return Area(None, self._masked)
 
     def meets(self, grid: Grid, rows: slice, columns: slice) -> bool:
-        """Whether a part of a grid has ground in common with the area of interest."""
+        """Whether the area of interest has ground in common with a part of a grid, or touches the part's edge."""
         return self._within is None or self._within.meet(grid, rows, columns)
 
     def wanted(self, grid: Grid, rows: slice, columns: slice) -> tuple[np.ndarray, bool]:
@@ -185,7 +185,7 @@ def opened(aoi: Path | None, mask: Path | None, near: Grid, *, stated: Stated = 
         if aoi:
             layer = shapes.read(aoi, near, flag="--aoi")
             within, digests = Shapes(layer.polygons), digests._replace(aoi=layer.digest)
-            if not within.meet(near, slice(0, near.height), slice(0, near.width)):
+            if not within.within(near).area:
                 raise UserError(f"--aoi={aoi}: has no ground in common with the scene; give polygons of this ground")
         if mask and _is_raster(mask):
             raster = masked = MaskRaster(mask, near, flag="--mask", stated=stated)

@@ -13,8 +13,8 @@ from tsmu_jax.scenes.raster_file import WARNINGS
 
 _MARGIN = 0.05  # of a scene's sides: the curved edge of its ground lies within so much of the points looked up
 # What opens other files and addresses: GDAL knows these files by their content.
-_ELSEWHERE = (b"DataSource>", b"gdal_streamed_alg", b"/vsi", b"service_url")
-_HEAD = 4096  # bytes
+_ELSEWHERE = (b"DataSource>", b"gdal_streamed_alg", b"/vsi")
+_HEAD = 2**16  # bytes: more than GDAL looks at to know a format
 
 
 class Layer(NamedTuple):
@@ -42,9 +42,8 @@ class Shapes:
         self._tree = shapely.STRtree(self._polygons)
 
     def meet(self, grid: Grid, rows: slice, columns: slice) -> bool:
-        """Whether any polygon has ground in common with a part of a grid."""
-        found = self._polygons[self._tree.query(grid.outline(rows, columns), predicate="intersects")]
-        return any(one.intersection(grid.outline(rows, columns)).area > 0 for one in found)
+        """Whether any polygon has ground in common with a part of a grid, or touches the part's edge."""
+        return len(self._tree.query(grid.outline(rows, columns), predicate="intersects")) > 0
 
     def burnt(self, grid: Grid, rows: slice, columns: slice) -> np.ndarray:
         """bool[h, w], which pixels of a part of an upright grid have their centre in a polygon."""
