@@ -4,7 +4,8 @@
     python -m tsmu_jax.predict --model=RUN_OR_MODEL --pre=A.tif --post=B.tif --output=DIR
 
 The first writes a mask and probabilities for each image, a table and a contact sheet, the second a map of the scene:
-probability.tif, mask.tif and observed.tif with its coordinates.
+probability.tif, mask.tif and observed.tif with its coordinates. --aoi and --mask say which ground is wanted,
+--inventory adds the landslides to a GeoPackage (--dem: with their slopes), --uncertainty=4 adds uncertainty.tif.
 
 --input holds <id>_pre and <id>_post images (models of 3 channels: <id>_post alone), or folders of such; an <id>_mask
 is compared with the prediction. The same command goes on where it stopped. Exit code 1: an image could not be read.
@@ -24,7 +25,9 @@ _INPUT = flags.DEFINE_string("input", None, "Folder of images.")
 _PRE = flags.DEFINE_string("pre", None, "Scene before the event, a raster with coordinates.")
 _POST = flags.DEFINE_string("post", None, "Scene after the event, likewise; the map has its coordinates.")
 _OUTPUT = flags.DEFINE_string("output", None, "Where masks, probabilities and the table are written.", required=True)
-_DECODER = flags.DEFINE_string("decoder", "auto", "auto: chosen for every image. Or an ecoregion, or a decoder.")
+_DECODER = flags.DEFINE_string(
+    "decoder", "auto", "auto: chosen for every image. Or an ecoregion, or a decoder. Scenes: or a layer of ecoregions."
+)
 _LABELS = flags.DEFINE_list("labels", ["landslide"], "LabelMe labels that mean landslide.")
 _GSD = flags.DEFINE_float("gsd", 0.0, "Metres of ground a pixel; 0: as names and coordinates of the files say.", 0.0)
 _RESOLUTION = flags.DEFINE_float(
@@ -35,6 +38,14 @@ _BANDS = flags.DEFINE_string(
 )
 _CRS = flags.DEFINE_string("crs", None, "Scenes: coordinate system of images that name none, as EPSG:32633.")
 _INVENTORY = flags.DEFINE_string("inventory", None, "Scenes: a GeoPackage that the landslides are added to.")
+_AOI = flags.DEFINE_string("aoi", None, "Scenes: a vector file of polygons; no other ground is mapped.")
+_MASK = flags.DEFINE_string(
+    "mask", None, "Scenes: a raster (not 0) or polygons of clouds and the like, which count as not observed."
+)
+_DEM = flags.DEFINE_string("dem", None, "Scenes: heights in metres, for height, slope and aspect in the inventory.")
+_UNCERTAINTY = flags.DEFINE_integer(
+    "uncertainty", 0, "Scenes: versions of the images, flipped (4) or also turned (8), whose spread is written."
+)
 _PRE_DATE = flags.DEFINE_string("pre_date", None, "Scenes: of --pre, as 2024-05-01 or 2024-05-01T10:30Z.")
 _POST_DATE = flags.DEFINE_string("post_date", None, "Scenes: of --post, likewise.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Scenes: say windows, memory, time and overlap, and write nothing.")
@@ -59,6 +70,9 @@ def _check_flags() -> None:
         raise UserError("give --input=DIR, a folder of images, or --post=FILE (and --pre=FILE), a scene")
     if _INPUT.value and _PRE.value:
         raise UserError("--pre belongs to --post, and --input holds pairs; give one or the other")
+    given = [one.name for one in (_AOI, _MASK, _DEM, _UNCERTAINTY) if one.value]
+    if _INPUT.value and given:
+        raise UserError(f"--{given[0]} belongs to a scene with coordinates; give --post=FILE in place of --input")
 
 
 def _folder() -> bool:
@@ -84,7 +98,7 @@ def _scene() -> bool:
     bands = stated.read([_BANDS.value] if _BANDS.value else [], [], []).of("").bands
     return map_scene(
         _MODEL.value,
-        Path(_PRE.value) if _PRE.value else None,
+        _path(_PRE),
         Path(_POST.value or ""),
         Path(_OUTPUT.value),
         decoder=_DECODER.value,
@@ -92,9 +106,17 @@ def _scene() -> bool:
         stated=Stated(bands, _CRS.value),
         memory_gib=_MEMORY.value,
         dry_run=_DRY_RUN.value,
-        inventory=Path(_INVENTORY.value) if _INVENTORY.value else None,
+        inventory=_path(_INVENTORY),
         dates=dates.read(_PRE_DATE.value, _POST_DATE.value, pre=_PRE.value, post=_POST.value),
+        aoi=_path(_AOI),
+        mask=_path(_MASK),
+        dem=_path(_DEM),
+        uncertainty=_UNCERTAINTY.value,
     )
+
+
+def _path(flag: flags.FlagHolder[str | None]) -> Path | None:
+    return Path(flag.value) if flag.value else None
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """Georeferenced pairs, and a model of random values that maps them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
+import shapely
 from rasterio.enums import ColorInterp
 from scipy import ndimage
 
@@ -91,3 +93,22 @@ def write_raster() -> WriteRaster:
         return path
 
     return write
+
+
+def write_polygons(
+    path: Path, polygons: Sequence[Any], crs: str | None = "EPSG:32633", **columns: Sequence[Any]
+) -> Path:
+    """Writes shapely geometries as a vector file, by its name's ending; with columns of values."""
+    values = [np.array(column, object if isinstance(column[0], str) else None) for column in columns.values()]
+    kinds = {shape.geom_type for shape in polygons}
+    pyogrio.raw.write(
+        path,
+        geometry=np.array(shapely.to_wkb(polygons), object),
+        field_data=values,
+        fields=list(columns),
+        geometry_type=kinds.pop() if len(kinds) == 1 else "Unknown",
+        crs=crs,
+        append=path.exists(),
+        layer=f"layer_{path.exists():d}" if path.suffix == ".gpkg" else None,
+    )
+    return path

@@ -1,5 +1,6 @@
 """Adds a finished map to an inventory: one transaction, which the same map repeats without a change."""
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import geopackage, rows, schema
+from tsmu_jax.inventory import geopackage, rows, schema, terrain
 from tsmu_jax.inventory.ground import Ground, on_ground
 from tsmu_jax.inventory.polygons import Detection, detections
 from tsmu_jax.inventory.rows import UNDATED, UNREVIEWED, Dates
@@ -27,15 +28,19 @@ class Added(NamedTuple):
       known: found again, in rows of other scenes or in reviewed ones.
       superseded: rows of other models that were marked.
       same: whether this map was in the inventory, and nothing was changed.
+      without_terrain: new rows whose ground an elevation model does not cover.
     """
 
     new: int
     known: int
     superseded: int
     same: bool
+    without_terrain: int = 0
 
 
-def add(inventory: Path, directory: Path, model: SavedModel, *, dates: Dates = UNDATED) -> Added:
+def add(
+    inventory: Path, directory: Path, model: SavedModel, *, dates: Dates = UNDATED, dem: Path | None = None
+) -> Added:
     """Adds what a map found, where it looked, and which model looked.
 
     Rows that somebody has reviewed are never changed. Those of other models that nobody has reviewed are marked as
@@ -47,6 +52,7 @@ def add(inventory: Path, directory: Path, model: SavedModel, *, dates: Dates = U
       directory: of a finished map.
       model: that made it.
       dates: of the scene's images.
+      dem: elevation model, for the slopes of new rows.
 
     Raises:
       UserError: the map is unfinished or another model's, or the inventory cannot be changed; then it is as before.
@@ -55,7 +61,9 @@ def add(inventory: Path, directory: Path, model: SavedModel, *, dates: Dates = U
     scene = _digest(record["images"])
     if not inventory.exists():
         geopackage.create(inventory)
-    with geopackage.transaction(inventory) as database:
+    with contextlib.ExitStack() as files:
+        elevation = files.enter_context(terrain.opened(dem)) if dem else None
+        database = files.enter_context(geopackage.transaction(inventory))
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         if next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None):
             return Added(0, 0, 0, same=True)
@@ -67,20 +75,22 @@ def add(inventory: Path, directory: Path, model: SavedModel, *, dates: Dates = U
         observed[geopackage.GEOMETRY] = geopackage.encoded(looked.geometry)
         geopackage.upsert(database, schema.OBSERVED, observed)
         superseded = _supersede(database, looked.geometry, model.digest)
-        new = known = 0
+        new = known = without_terrain = 0
         for detection, ground in _found(directory, record):
             again = _same(database, ground.geometry, model.digest)
-            row = rows.landslide_row(record, detection, ground, scene, model.digest, dates)
+            slope = elevation.measure(detection.geometry, record["grid"]["crs"]) if elevation else terrain.UNKNOWN
+            row = rows.landslide_row(record, detection, ground, scene, model.digest, dates, slope)
             if again is None:
                 geopackage.upsert(database, schema.LANDSLIDES, row, replace=False)
                 new += 1
+                without_terrain += slope.height_m is None
             else:
                 known += 1
                 row["uuid"] = again["uuid"]
                 _narrow(database, again, dates)
             seen = {name: row[name] for name in ("uuid", "model_id", "prob_mean", "area_m2")} | {"scene": scene}
             geopackage.upsert(database, schema.OBSERVATIONS, seen)
-        return Added(new, known, superseded, same=False)
+        return Added(new, known, superseded, same=False, without_terrain=without_terrain if elevation else 0)
 
 
 def check(inventory: Path) -> None:

@@ -1,5 +1,6 @@
 """The landslides of a map as polygons: the outlines of its pixels, with what the model said of them."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ class Detection:
       pixels: their number.
       first: row and column of the first one, from the top and then from the left.
       prob_mean, prob_max: calibrated probability over its pixels, in [0, 1].
+      uncertainty: mean spread of the probability over turned images, in [0, 0.5]; None where that was not measured.
       touches_edge: whether it ends at the edge of the map, or at ground without data.
     """
 
@@ -30,6 +32,7 @@ class Detection:
     first: tuple[int, int]
     prob_mean: float
     prob_max: float
+    uncertainty: float | None
     touches_edge: bool
 
 
@@ -44,15 +47,20 @@ def detections(directory: Path, *, smallest_px: int = 1) -> Iterator[Detection]:
     from rasterio.features import shapes
     from shapely.geometry import shape
 
-    with rasterio.open(directory / layers.MASK) as mask, rasterio.open(directory / layers.PROBABILITY) as probability:
+    with contextlib.ExitStack() as files:
+        mask = files.enter_context(rasterio.open(directory / layers.MASK))
+        probability = files.enter_context(rasterio.open(directory / layers.PROBABILITY))
+        spread = None
+        if (directory / layers.UNCERTAINTY).exists():
+            spread = files.enter_context(rasterio.open(directory / layers.UNCERTAINTY))
         for outline, value in shapes(rasterio.band(mask, 1), connectivity=CONNECTIVITY):  # reads the file by lines
             if value == 1:
-                found = _detection(shape(outline), mask, probability)
+                found = _detection(shape(outline), mask, probability, spread)
                 if found.pixels >= smallest_px:
                     yield found
 
 
-def _detection(polygon: Any, mask: Any, probability: Any) -> Detection:
+def _detection(polygon: Any, mask: Any, probability: Any, spread: Any | None) -> Detection:
     """Measures a polygon on the pixels of its surroundings."""
     from rasterio.features import rasterize
     from rasterio.windows import Window, from_bounds
@@ -77,6 +85,7 @@ def _detection(polygon: Any, mask: Any, probability: Any) -> Detection:
         first=(top + int(rows[0]), left + int(columns[0])),
         prob_mean=float(values.mean()),
         prob_max=float(values.max()),
+        uncertainty=None if spread is None else float(spread.read(1, window=window)[inside].mean()) * spread.scales[0],
         touches_edge=bool(at_edge) or bool((_grown(inside) & (levels == NOT_OBSERVED)).any()),
     )
 

@@ -10,6 +10,7 @@ from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.inventory import geopackage
 from tsmu_jax.inventory.ground import Ground
 from tsmu_jax.inventory.polygons import Detection
+from tsmu_jax.inventory.terrain import UNKNOWN, Terrain
 from tsmu_jax.models.saved import SavedModel
 
 CONFIDENCE = ((0.8, 3), (0.65, 2), (0.0, 1))  # mean probability from which on a landslide is likely, probable, possible
@@ -62,7 +63,13 @@ def scene_row(record: Mapping[str, Any], scene: str, dates: Dates) -> dict[str, 
 
 
 def landslide_row(
-    record: Mapping[str, Any], found: Detection, ground: Ground, scene: str, model: str, dates: Dates
+    record: Mapping[str, Any],
+    found: Detection,
+    ground: Ground,
+    scene: str,
+    model: str,
+    dates: Dates,
+    terrain: Terrain = UNKNOWN,
 ) -> dict[str, Any]:
     """Of the table `landslides`. Args: record: what `scene.json` holds; scene, model: digests."""
     first = f"{scene}/{model}/{record['configuration']}/{found.first[0]},{found.first[1]}"
@@ -74,24 +81,31 @@ def landslide_row(
         "Longitude": (ground.point[0] + 180) % 360 - 180,
         "area_m2": ground.area_m2,
         "perimeter_m": ground.perimeter_m,
+        **terrain._asdict(),
         "date_min": dates.pre,
         "date_max": dates.post,
         "gsd_m": max(record["grid"]["gsd_m"]),
         "pre_image": record["files"].get("pre"),
         "post_image": record["files"]["post"],
         "ecoregion": record["chosen"]["ecoregion"],
-        "ecoregion_source": "named" if record["chosen"]["margin"] is None else "autoencoders",
+        "ecoregion_source": _source(record["chosen"]),
         **_level1(record["chosen"]["ecoregion"]),
         "decoder": record["chosen"]["decoder"],
         "selection_margin": record["chosen"]["margin"],
         "prob_mean": found.prob_mean,
         "prob_max": found.prob_max,
+        "uncertainty": found.uncertainty,
         "threshold": THRESHOLD,
         "model_id": model,
         "config_digest": record["configuration"],
         "touches_edge": int(found.touches_edge),
         "review_status": UNREVIEWED,
     }
+
+
+def _source(chosen: Mapping[str, Any]) -> str:
+    """Who chose the decoder. Records of maps from before layers of ecoregions do not say it."""
+    return str(chosen.get("source") or ("named" if chosen["margin"] is None else "autoencoders"))
 
 
 def _level1(ecoregion: str | None) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Chooses one decoder for a whole scene: by what its autoencoder makes of squares that are spread over it."""
 
+import dataclasses
+
 import numpy as np
 from PIL import Image
 
@@ -51,19 +53,33 @@ def resolution(predictor: Predictor, choice: Choice, stated_m: tuple[float, floa
 
 
 def _squares(scene: ScenePair, grid: Grid, side: int) -> list[np.ndarray]:
-    """Squares u8[side, side, c] with data, spread evenly; all of a grid that is smaller than one, enlarged."""
-    height, width = min(side, grid.height), min(side, grid.width)
-    rows, columns = ((length - part) // part + 1 for length, part in ((grid.height, height), (grid.width, width)))
+    """Squares u8[side, side, c] with data, spread evenly; all of a grid that is smaller than one, enlarged.
+
+    Where there is an area of interest, they lie in its bounding box and meet it. Masked ground counts as without data.
+    """
+    unbounded = dataclasses.replace(scene, area=scene.area.unbounded)
+    (top, height, rows), (left, width, columns) = (
+        _tiled(span, length, side)
+        for span, length in zip(scene.area.span(grid), (grid.height, grid.width), strict=True)
+    )
     step = max(1, round((rows * columns / SQUARES) ** 0.5))
     found = []
-    for row in range(0, rows, step):
-        for column in range(0, columns, step):
-            part = scene.read(
-                grid, slice(row * height, (row + 1) * height), slice(column * width, (column + 1) * width)
-            )
+    for row in range(top, top + rows * height, step * height):
+        for column in range(left, left + columns * width, step * width):
+            place = slice(row, row + height), slice(column, column + width)
+            if not scene.area.meets(grid, *place):
+                continue
+            part = unbounded.read(grid, *place)
             if part.observed.mean() >= _LEAST_OBSERVED:
                 found.append(_square(part.image, side))
     return found
+
+
+def _tiled(span: slice, length: int, side: int) -> tuple[int, int, int]:
+    """Start, side and number of the squares that cover a span of a grid's side; whole ones, which lie on the grid."""
+    side = min(side, length)
+    start = min(span.start, length - side)
+    return start, side, max(1, (span.stop - start) // side)
 
 
 def _square(image: np.ndarray, side: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The directory that a map fills: what was asked for, how far it is, and what came out.
 
 OUTPUT/scene.json          what was asked for; the grid, the decoder, how the dates fit; the shares when it is finished
-OUTPUT/probability.tif     and mask.tif, observed.tif: see layers.py
+OUTPUT/probability.tif     and mask.tif, observed.tif, uncertainty.tif: see layers.py
 """
 
 import json
@@ -33,7 +33,12 @@ class MapDirectory:
     @property
     def is_finished(self) -> bool:
         """Whether all of the map is there."""
-        return FINISHED in self.record and all((self.path / name).exists() for name in layers.NAMES)
+        return FINISHED in self.record and all((self.path / name).exists() for name in self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The map's rasters."""
+        return layers.names(uncertainty=bool(self._asked.get("uncertainty")))
 
     def __enter__(self) -> Self:
         """Locks a new directory, or that of an interrupted or finished map.

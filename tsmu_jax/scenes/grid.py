@@ -3,9 +3,12 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tsmu_jax.data.rasters import located
 from tsmu_jax.errors import UserError
 
+LATTICE = 33  # points along each side of a grid where its place in other coordinates is looked up
 SAME = 0.02  # resolutions that differ by less are not worth a resampling
 
 
@@ -29,6 +32,26 @@ class Grid(NamedTuple):
     def is_upright(self) -> bool:
         """Whether rows run from north to south and columns from west to east."""
         return self.transform.b == self.transform.d == 0 and self.transform.a > 0 and self.transform.e < 0
+
+    def placed(self, row: float, column: float) -> Any:
+        """The affine transform of a part of the grid that begins at a row and a column."""
+        return self.transform * type(self.transform).translation(column, row)
+
+    def outline(self, rows: slice, columns: slice) -> Any:
+        """Shapely Polygon along the edges of a part of the grid."""
+        import shapely
+
+        corners = ((columns.start, rows.start), (columns.stop, rows.start), (columns.stop, rows.stop))
+        return shapely.Polygon([self._at(*corner) for corner in (*corners, (columns.start, rows.stop))])
+
+    def lattice(self) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates of points that are spread evenly over the grid, its corners among them."""
+        columns, rows = np.meshgrid(np.linspace(0, self.width, LATTICE), np.linspace(0, self.height, LATTICE))
+        return self._at(columns.ravel(), rows.ravel())
+
+    def _at(self, column: Any, row: Any) -> tuple[Any, Any]:
+        a, b, c, d, e, f = self.transform[:6]
+        return a * column + b * row + c, d * column + e * row + f
 
     @property
     def plain(self) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import math
-import threading
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,10 +15,11 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.scenes import opening
 from tsmu_jax.scenes.grid import SAME, Grid, grid
 from tsmu_jax.scenes.opening import NOTHING, Stated
+from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal
 
 _DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG", "JPEG")
 _CACHE_MIB = 256  # of GDAL's blocks: by default it takes a twentieth of the memory
-_TOLERANCE_PX = 0.01  # of coordinates that are interpolated between projected ones
+TOLERANCE_PX = 0.01  # of coordinates that are interpolated between projected ones
 _SMALLEST_PX = 64  # side of the parts of which damaged ones are left out
 
 
@@ -60,23 +59,16 @@ class SceneImage:
         """
         self.path = path
         self._intensities, self._said = intensities, f"{flag}={path}"
-        self._own, self._all, self._lock = threading.local(), contextlib.ExitStack(), threading.Lock()
-        opening.check_sources(path, self._said)
-        try:
-            dataset = self._dataset()
-        except Exception as error:
-            if not _is_of_gdal(error):
-                raise
-            raise UserError(f"{self._said}: cannot be opened as a raster; give a GeoTIFF file") from error
-        crs, transform = opening.place(dataset, path, stated, self._said)
-        self.grid = grid(crs, transform, dataset.height, dataset.width, path=self._said)
-        self._bands = opening.bands(dataset, intensities, stated, self._said)
+        self.grid = native_grid(path, flag=flag, stated=stated)
+        self._file = RasterFile(path, _DRIVERS)
+        self._dataset = self._file.dataset
+        self._bands = opening.bands(self._dataset(), intensities, stated, self._said)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._all.close()
+        self._file.close()
 
     def digest(self) -> str:
         """SHA-256 of the file: a scene is known by its content, not by its path."""
@@ -95,7 +87,7 @@ class SceneImage:
         try:
             return Part(*self._read(target, rows, columns), damaged=False)
         except Exception as error:
-            if not _is_of_gdal(error):
+            if not is_of_gdal(error):
                 raise
         axis = 0 if shape[0] >= shape[1] else 1
         if shape[axis] <= _SMALLEST_PX:
@@ -131,20 +123,16 @@ class SceneImage:
         """This thread's dataset on a grid, and its alpha band; None where the dataset itself says what it holds."""
         if target == self.grid:
             return self._dataset(), None
-        warped = getattr(self._own, "warped", None)
-        if warped is None or self._own.target != target:
-            warped = self._warped(target)
-            self._own.warped, self._own.target = warped, target
+        warped = self._file.warped(target, lambda dataset: self._warped(dataset, target))
         return warped, warped.count
 
-    def _warped(self, target: Grid) -> Any:
+    def _warped(self, dataset: Any, target: Grid) -> Any:
         from rasterio.enums import Resampling
         from rasterio.vrt import WarpedVRT
 
-        dataset = self._dataset()
         finer = any(there > (1 + SAME) * here for here, there in zip(self.grid.gsd_m, target.gsd_m, strict=True))
         nodata = math.nan if dataset.nodata is None and dataset.dtypes[0].startswith("float") else dataset.nodata
-        warped = WarpedVRT(
+        return WarpedVRT(
             dataset,
             src_crs=self.grid.crs,
             src_transform=self.grid.transform,
@@ -155,40 +143,37 @@ class SceneImage:
             resampling=Resampling.average if finer else Resampling.bilinear,
             src_nodata=nodata,
             add_alpha=not _has_alpha(dataset),  # without it ground outside of the image reads as valid black
-            tolerance=_TOLERANCE_PX,
+            tolerance=TOLERANCE_PX,
         )
-        return self._kept(warped)
 
-    def _dataset(self) -> Any:
-        """This thread's dataset."""
-        found = getattr(self._own, "dataset", None)
-        if found is None:
-            from rasterio import Env
-            from rasterio.errors import NotGeoreferencedWarning
-            from rasterio.io import DatasetReader
 
-            with self._lock, Env(), warnings.catch_warnings():  # filters of warnings belong to the process
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                found = DatasetReader(str(self.path), driver=list(_DRIVERS))  # rasterio.open takes one driver alone
-            self._own.dataset = self._kept(found)
-        return found
+def native_grid(path: Path, *, flag: str, stated: Stated = NOTHING) -> Grid:
+    """The grid of an image's own pixels.
 
-    def _kept(self, dataset: Any) -> Any:
-        """Remembers to close it; to enter it would tie it to the environment of this thread."""
-        with self._lock:
-            self._all.callback(dataset.close)
-        return dataset
+    Args:
+      flag: that named the file, for errors.
+      stated: what the file does not say.
+
+    Raises:
+      UserError: it cannot be opened, or has no place on the ground.
+    """
+    said = f"{flag}={path}"
+    opening.check_sources(path, said)
+    with contextlib.closing(RasterFile(path, _DRIVERS)) as file:
+        try:
+            dataset = file.dataset()
+        except Exception as error:
+            if not is_of_gdal(error):
+                raise
+            raise UserError(f"{said}: cannot be opened as a raster; give a GeoTIFF file") from error
+        crs, transform = opening.place(dataset, path, stated, said)
+        return grid(crs, transform, dataset.height, dataset.width, path=said)
 
 
 def _has_alpha(dataset: Any) -> bool:
     from rasterio.enums import ColorInterp
 
     return ColorInterp.alpha in dataset.colorinterp
-
-
-def _is_of_gdal(error: Exception) -> bool:
-    """Whether reading has failed, not this program."""
-    return type(error).__module__.partition(".")[0] == "rasterio"
 
 
 @contextlib.contextmanager

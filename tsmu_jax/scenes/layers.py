@@ -2,7 +2,8 @@
 
 probability.tif   calibrated probability of landslide: 0 to 250 for 0 to 1 (its scale is stored), 255 without data
 mask.tif          0 background, 1 landslide, 255 without data
-observed.tif      1 where all images have data, 0 elsewhere
+observed.tif      1 where all images have data and the ground is wanted, 0 elsewhere
+uncertainty.tif   if asked for: spread of the probability over turned images, 0 to 250 for 0 to 0.5, 255 without data
 """
 
 from collections.abc import Callable, Mapping
@@ -16,12 +17,21 @@ from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
 from tsmu_jax.scenes.grid import Grid
 
 PROBABILITY, MASK, OBSERVED = "probability.tif", "mask.tif", "observed.tif"
-NAMES = (PROBABILITY, MASK, OBSERVED)
+UNCERTAINTY = "uncertainty.tif"
+NAMES = (PROBABILITY, MASK, OBSERVED)  # of every map
+UNCERTAINTY_SCALE = 0.5 / FULL  # of its levels: no spread of values in [0, 1] is larger than 0.5
+_BANDS = {
+    PROBABILITY: (1 / FULL, "probability of landslide"),
+    UNCERTAINTY: (UNCERTAINTY_SCALE, "standard deviation of the probability of landslide"),
+}
 _BLOCK = 512  # side of the files' tiles
 
 
 def stored(probability: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """u8 as probability.tif holds it. Args: probability: f[h, w] in [0, 1]; observed: bool[h, w]."""
+    """u8 as probability.tif holds it. Args: probability: f[h, w] in [0, 1]; observed: bool[h, w].
+
+    Of spreads divided by their maximum: as uncertainty.tif holds them.
+    """
     return np.where(observed, np.round(FULL * probability), NOT_OBSERVED).astype(np.uint8)
 
 
@@ -35,15 +45,34 @@ def observed(levels: np.ndarray) -> np.ndarray:
     return (levels != NOT_OBSERVED).astype(np.uint8)
 
 
-def write(directory: Path, grid: Grid, rows: Callable[[int, int], np.ndarray], tags: Mapping[str, str]) -> None:
-    """Writes the three files, each whole or not at all, by a few rows at a time.
+def names(*, uncertainty: bool) -> tuple[str, ...]:
+    """The files of a map."""
+    return (*NAMES, UNCERTAINTY) if uncertainty else NAMES
+
+
+def write(
+    directory: Path,
+    grid: Grid,
+    rows: Callable[[int, int], np.ndarray],
+    tags: Mapping[str, str],
+    *,
+    spread: Callable[[int, int], np.ndarray] | None = None,
+) -> None:
+    """Writes the files of a map, each whole or not at all, by a few rows at a time.
 
     Args:
       rows: start, stop -> u8[stop - start, w] as in probability.tif; columns beyond the grid's are left out.
+      spread: likewise, as in uncertainty.tif; None to write no such file.
       tags: of each file.
     """
+
+    def same(levels: np.ndarray) -> np.ndarray:
+        return levels
+
+    if spread:
+        _write(directory / UNCERTAINTY, grid, _converted(spread, same, grid.width), NOT_OBSERVED, "average", tags)
     made: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int | None, str]] = {
-        PROBABILITY: (lambda levels: levels, NOT_OBSERVED, "average"),
+        PROBABILITY: (same, NOT_OBSERVED, "average"),
         MASK: (mask, NOT_OBSERVED, "mode"),
         OBSERVED: (observed, None, "nearest"),
     }
@@ -78,9 +107,10 @@ def _write(
             stop = min(start + _BLOCK, grid.height)
             file.write(rows(start, stop), 1, window=Window(0, start, grid.width, stop - start))
         file.update_tags(**tags)
-        if path.name == PROBABILITY:
-            file.scales = (1 / FULL,)
-            file.set_band_description(1, "probability of landslide")
+        if path.name in _BANDS:
+            scale, description = _BANDS[path.name]
+            file.scales = (scale,)
+            file.set_band_description(1, description)
     options = {"compress": "deflate", "blocksize": _BLOCK, "overview_resampling": overview, "bigtiff": "if_safer"}
     copy(plain, whole, driver="COG", **options)  # this driver writes no windows
     plain.unlink()

@@ -14,7 +14,8 @@ import numpy as np
 from tsmu_jax.data.progress import reported
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.windows import Span, reach, spans
-from tsmu_jax.scenes import layers
+from tsmu_jax.scenes import layers, turning
+from tsmu_jax.scenes.area import EVERYWHERE, Area
 from tsmu_jax.scenes.grid import Grid
 from tsmu_jax.scenes.pair import Ground, ScenePair
 from tsmu_jax.scenes.staging import Staging
@@ -23,7 +24,11 @@ _THREADS = min(8, (os.cpu_count() or 1) + 1)
 
 
 class Window(NamedTuple):
-    """A part of a scene that goes through the network at once, and the part of it that is kept."""
+    """A part of a scene that goes through the network at once, and the part of it that is kept.
+
+    Attributes:
+      number: in the plan of the whole scene.
+    """
 
     number: int
     rows: Span
@@ -37,7 +42,7 @@ class Plan:
     Attributes:
       height, width: of the scene, filled up to multiples of the network's stride.
       side: of a window, at most.
-      windows: in rows, from the top.
+      windows: in rows, from the top; those that the area of interest touches.
     """
 
     height: int
@@ -51,10 +56,12 @@ class Plan:
         return sum((one.rows.stop - one.rows.start) * (one.columns.stop - one.columns.start) for one in self.windows)
 
 
-def plan(model: SavedModel, grid: Grid, side: int) -> Plan:
-    """Covers a grid with windows that answer as one pass over the whole scene would.
+def plan(model: SavedModel, grid: Grid, side: int, area: Area = EVERYWHERE) -> Plan:
+    """Covers the wanted ground of a grid with windows that answer as one pass over the whole scene would.
 
-    Args: side: of a window, a multiple of the network's stride that leaves more than its reach.
+    Args:
+      side: of a window, a multiple of the network's stride that leaves more than its reach.
+      area: windows of which nothing would be kept in this area are left out.
     """
     network, stride = model.description["network"], model.network.stride
     height, width = (-(-length // stride) * stride for length in (grid.height, grid.width))
@@ -63,42 +70,73 @@ def plan(model: SavedModel, grid: Grid, side: int) -> Plan:
         [Span(0, length, 0, length)] if seen is None else spans(length, side, seen, stride)
         for length in (height, width)
     ]
-    windows = tuple(Window(number, *one) for number, one in enumerate(itertools.product(*both)))
-    return Plan(height, width, side, windows)
+    windows = [Window(number, *one) for number, one in enumerate(itertools.product(*both))]
+    return Plan(height, width, side, tuple(one for one in windows if area.meets(grid, *_kept(one, grid))))
 
 
-def map_windows(model: SavedModel, decoder: str, scene: ScenePair, grid: Grid, planned: Plan, staging: Staging) -> None:
-    """Maps the windows that are not staged yet. Ground that cannot be read counts as not observed."""
+def _kept(window: Window, grid: Grid) -> list[slice]:
+    """Rows and columns of a grid that a window answers for."""
+    lengths = zip(window[1:], (grid.height, grid.width), strict=True)
+    return [slice(one.keep_start, min(one.keep_stop, length)) for one, length in lengths]
+
+
+def map_windows(
+    model: SavedModel, decoder: str, scene: ScenePair, grid: Grid, planned: Plan, staging: Staging, versions: int = 0
+) -> None:
+    """Maps the windows that are not staged yet. Ground that cannot be read counts as not observed.
+
+    Args: versions: of each window, whose spread is staged as a second plane; 0 for none.
+    """
     waiting = [window for window in planned.windows if window.number not in staging.done]
     devices = len(jax.local_devices())
-    begun: collections.deque[tuple[list[tuple[Window, Ground]], jax.Array | None]] = collections.deque()
+    begun: collections.deque[tuple[list[tuple[Window, Ground]], np.ndarray, jax.Array | None]] = collections.deque()
 
     def finish(most: int) -> None:
         """Keeps the oldest answers, until at most so many batches are under way."""
         while len(begun) > most:
-            asked, answers = begun.popleft()
-            whole = itertools.repeat(None) if answers is None else np.asarray(answers)
-            for (window, ground), probability in zip(asked, whole, strict=False):
-                _keep(window, ground, probability, staging)
+            asked, images, answers = begun.popleft()
+            if answers is None:
+                planes = np.zeros((1 + bool(versions), *images.shape[:3]), np.float32)
+            else:
+                planes = np.asarray(answers)[None, : len(asked)]
+                if versions:
+                    spread = turning.spread(model, images, decoder, planes[0], versions)
+                    planes = np.concatenate([planes, spread[None]])
+            for at, (window, ground) in enumerate(asked):
+                _keep(window, ground, planes[:, at], staging)
 
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as readers:
         read = _read_ahead(readers, scene, grid, waiting, 2 * devices)
         for batch in _batches(reported(read, total=len(waiting), what="windows"), devices):
-            for observed, part in itertools.groupby(batch, key=lambda one: bool(one[1].observed.any())):
+            for observed, part in itertools.groupby(batch, key=_is_observed):
                 asked = list(part)
                 images = np.stack([ground.image for _, ground in asked])
-                begun.append((asked, model.begin(images, decoder) if observed else None))
+                begun.append((asked, images, model.begin(images, decoder) if observed else None))
             finish(most=1)
         finish(most=0)
 
 
-def _keep(window: Window, ground: Ground, probability: np.ndarray | None, staging: Staging) -> None:
+def _is_observed(asked: tuple[Window, Ground]) -> bool:
+    """Whether anything of a window is kept."""
+    window, ground = asked
+    return bool(ground.observed[_within(window)].any())
+
+
+def _within(window: Window) -> tuple[slice, slice]:
+    """Rows and columns of a window that are kept, counted from its first pixel."""
     rows, columns = (slice(one.keep_start - one.start, one.keep_stop - one.start) for one in window[1:])
-    kept = ground.observed[rows, columns]
-    values = np.zeros(kept.shape, np.float32) if probability is None else probability[rows, columns]
-    levels = layers.stored(values, kept)
+    return rows, columns
+
+
+def _keep(window: Window, ground: Ground, planes: np.ndarray, staging: Staging) -> None:
+    """Stages the exact part of a window. Args: planes: f32[n, h, w], the probability and, if asked for, its spread."""
+    observed = ground.observed[_within(window)]
+    scales = (1.0, turning.MOST)
+    levels = [
+        layers.stored(plane[_within(window)] / most, observed) for plane, most in zip(planes, scales, strict=False)
+    ]
     place = window.rows.keep_start, window.columns.keep_start
-    staging.write(window.number, *place, levels, damaged=ground.damaged)
+    staging.write(window.number, *place, np.stack(levels), damaged=ground.damaged)
 
 
 def _read_ahead(

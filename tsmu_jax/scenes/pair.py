@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tsmu_jax.scenes.area import EVERYWHERE, Area
 from tsmu_jax.scenes.grid import Grid, resampled
 from tsmu_jax.scenes.image import SceneImage
 
@@ -17,7 +18,7 @@ class Ground(NamedTuple):
 
     Attributes:
       image: u8[h, w, c], the network's channels; 0 where an image has no data.
-      observed: bool[h, w], where all images have data.
+      observed: bool[h, w], where all images have data and the ground is wanted.
       damaged: whether some of a file could not be read.
     """
 
@@ -40,10 +41,15 @@ class Fit(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ScenePair:
-    """A pre-event and a post-event image of the same ground, or the latter alone."""
+    """A pre-event and a post-event image of the same ground, or the latter alone.
+
+    Attributes:
+      area: the ground that is wanted. Pixels elsewhere count as not observed; the network sees them all the same.
+    """
 
     pre: SceneImage | None
     post: SceneImage
+    area: Area = EVERYWHERE
 
     @property
     def grid(self) -> Grid:
@@ -53,9 +59,10 @@ class ScenePair:
     def read(self, grid: Grid, rows: slice, columns: slice) -> Ground:
         """Reads what the network sees of a part of a grid."""
         parts = [image.read(grid, rows, columns) for image in (self.pre, self.post) if image]
-        observed = np.logical_and.reduce([part.observed for part in parts])
+        wanted, damaged = self.area.wanted(grid, rows, columns)
+        observed = np.logical_and.reduce([wanted, *(part.observed for part in parts)])
         image = np.concatenate([part.rgb for part in parts], axis=-1)
-        return Ground(image, observed, any(part.damaged for part in parts))
+        return Ground(image, observed, damaged or any(part.damaged for part in parts))
 
     def fit(self) -> Fit | None:
         """Compares the dates on a coarse grid; None where there is one date."""

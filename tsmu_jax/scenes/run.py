@@ -1,6 +1,7 @@
 """Maps a scene, from flags to the closing lines."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -14,19 +15,21 @@ import numpy as np
 from tsmu_jax import __version__
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import THRESHOLD
-from tsmu_jax.inventory import adding
+from tsmu_jax.inventory import adding, terrain
 from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel, load_model
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
-from tsmu_jax.scenes import choosing, layers, mapping, words
+from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, turning, words
+from tsmu_jax.scenes.area import Area
 from tsmu_jax.scenes.directory import FINISHED, MapDirectory
 from tsmu_jax.scenes.grid import Grid, resampled
-from tsmu_jax.scenes.image import SceneImage, limited_cache
+from tsmu_jax.scenes.image import SceneImage, limited_cache, native_grid
 from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.pair import ScenePair
+from tsmu_jax.scenes.regions import Regions
 from tsmu_jax.scenes.staging import Staging
 
-SCHEMA = 2
+SCHEMA = 3
 MOST_SCALE = 1.5  # a scene may be so many times coarser than the training images
 _ROWS = 512  # of the map, looked at together
 
@@ -44,6 +47,10 @@ def map_scene(
     dry_run: bool = False,
     inventory: Path | None = None,
     dates: Dates = UNDATED,
+    aoi: Path | None = None,
+    mask: Path | None = None,
+    dem: Path | None = None,
+    uncertainty: int = 0,
 ) -> bool:
     """Maps a georeferenced pair, or goes on with an interrupted map, and prints what came out.
 
@@ -51,41 +58,69 @@ def map_scene(
       model: directory of a saved model, or of a run.
       pre, post: rasters with coordinates; models of three channels take `post` alone.
       target: a directory for the map, new or that of this very map.
-      decoder: "auto", or the name of an ecoregion or of a decoder.
+      decoder: "auto", the name of an ecoregion or of a decoder, or a vector file of ecoregions (and ":" and a column).
       resolution_m: metres of ground that a pixel of the network's input covers; 0 for that of the training.
       stated: what the images do not say.
       memory_gib: that activations may take on each device; 0 for a part of what is free.
       dry_run: says what would be done, and writes nothing.
       inventory: a GeoPackage that the landslides are added to; made where there is none.
       dates: of the images, for the inventory.
+      aoi: polygons; ground outside of them is not mapped.
+      mask: a raster (other values than 0) or polygons of ground that counts as not observed.
+      dem: elevation model in metres, for the slopes in the inventory.
+      uncertainty: versions of each window, mirrored (4) or also turned (8), whose spread is written; 0 for none.
 
     Returns:
       Whether all of the files could be read.
 
     Raises:
-      UserError: the model, the decoder, an image or the output is wrong; nothing is written then.
+      UserError: the model, the decoder, an image, another file or the output is wrong; nothing is written then.
     """
     opened = _open(model, has_pre=pre is not None)
-    predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib)
-    if inventory:
-        adding.check(inventory)
+    _check(inventory, dem, uncertainty)
     with contextlib.ExitStack() as stack:
         stack.enter_context(limited_cache())
-
-        def opened_image(path: Path, flag: str) -> SceneImage:
-            return stack.enter_context(SceneImage(path, predictor.intensities, flag=flag, stated=stated))
-
-        scene = ScenePair(opened_image(pre, "--pre") if pre else None, opened_image(post, "--post"))
-        asked = {
-            "crs": stated.crs,
-            "decoder": decoder,
-            "resolution": resolution_m,
-            "bands": stated.bands and list(stated.bands),
-        }
-        whole = _map(predictor, scene, target, asked, dry_run=dry_run)
+        near = _place(pre, post, stated, dem)
+        wanted = stack.enter_context(area.opened(aoi, mask, near, stated=stated))
+        found = regions.choose(decoder, opened, near, wanted)
+        predictor = Predictor(opened, decoder=found.ecoregion if found else decoder, memory_gib=memory_gib)
+        before = (
+            stack.enter_context(SceneImage(pre, predictor.intensities, flag="--pre", stated=stated)) if pre else None
+        )
+        after = stack.enter_context(SceneImage(post, predictor.intensities, flag="--post", stated=stated))
+        named = f"layer {found.digest}" if found else decoder
+        asked = _asked(stated, wanted, decoder=named, resolution=resolution_m, uncertainty=uncertainty)
+        whole = _map(predictor, ScenePair(before, after, wanted), target, asked, found, dry_run=dry_run)
     if inventory and not dry_run:
-        print(words.added(inventory, adding.add(inventory, target, opened, dates=dates)))
+        print(words.added(inventory, adding.add(inventory, target, opened, dates=dates, dem=dem)))
     return whole
+
+
+def _check(inventory: Path | None, dem: Path | None, uncertainty: int) -> None:
+    """Raises UserError where options do not go together, or the inventory cannot be written."""
+    if dem and not inventory:
+        raise UserError(f"--dem={dem}: heights and slopes go into an inventory; name one: --inventory=landslides.gpkg")
+    if uncertainty not in turning.VERSIONS:
+        known = ", ".join(map(str, turning.VERSIONS[:-1]))
+        raise UserError(f"--uncertainty={uncertainty}: there are {known} and {turning.VERSIONS[-1]} versions; name one")
+    if inventory:
+        adding.check(inventory)
+
+
+def _asked(stated: Stated, wanted: Area, **more: Any) -> dict[str, Any]:
+    """What decides what a map is, beside its model and its images; plain values."""
+    bands = stated.bands and list(stated.bands)
+    return {"crs": stated.crs, "bands": bands, **wanted.digests._asdict(), **more}
+
+
+def _place(pre: Path | None, post: Path, stated: Stated, dem: Path | None) -> Grid:
+    """The post-event image's own grid. Raises UserError where an image or the elevation model is wrong."""
+    if pre:
+        opening.check_sources(pre, f"--pre={pre}")
+    near = native_grid(post, flag="--post", stated=stated)
+    if dem:
+        terrain.check(dem, near)
+    return near
 
 
 def _open(path: str | os.PathLike[str], *, has_pre: bool) -> SavedModel:
@@ -101,7 +136,15 @@ def _open(path: str | os.PathLike[str], *, has_pre: bool) -> SavedModel:
     return model
 
 
-def _map(predictor: Predictor, scene: ScenePair, target: Path, asked: Mapping[str, Any], *, dry_run: bool) -> bool:
+def _map(
+    predictor: Predictor,
+    scene: ScenePair,
+    target: Path,
+    asked: Mapping[str, Any],
+    found: Regions | None,
+    *,
+    dry_run: bool,
+) -> bool:
     model, place = predictor.model, f"--post={scene.post.path}"
     stated_m = (asked["resolution"],) * 2 if asked["resolution"] else None
     fit = scene.fit()
@@ -112,11 +155,11 @@ def _map(predictor: Predictor, scene: ScenePair, target: Path, asked: Mapping[st
     if not stated_m:
         _refuse_coarse(scene.grid, wanted, place)
     grid = resampled(scene.grid, wanted, path=place)
-    planned = mapping.plan(model, grid, predictor.window_side)
+    planned = mapping.plan(model, grid, predictor.window_side, scene.area)
     unsure = choice.margin is not None and choice.margin < model.description["margin"]
-    print(words.announced(scene.grid, grid, planned, choice, fit, unsure=unsure), flush=True)
+    print(words.announced(scene, grid, planned, choice, fit, found, unsure=unsure), flush=True)
     if dry_run:
-        print(_estimated(predictor, planned, choice))
+        print(_estimated(predictor, planned, choice, asked["uncertainty"]))
         return True
     images = {name: one.digest() for name, one in (("pre", scene.pre), ("post", scene.post)) if one}
     whole = {"schema": SCHEMA, "model": model.digest, "images": images, **asked}
@@ -127,27 +170,41 @@ def _map(predictor: Predictor, scene: ScenePair, target: Path, asked: Mapping[st
             directory.write(
                 side=directory.record.get("side", planned.side),
                 files={name: one.path.name for name, one in (("pre", scene.pre), ("post", scene.post)) if one},
-                configuration=hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest(),
-                chosen=choice._asdict(),
+                configuration=_configuration(whole),
+                chosen={**choice._asdict(), "source": _source(choice, found)},
+                regions=found and found.shares,
                 look=unsure,
                 grid=grid.plain,
                 fit=fit and fit._asdict(),
             )
             seconds = _fill(directory, model, scene, grid, choice)
-            print(words.closing(target, directory.record, grid, seconds))
+            print(words.closing(directory, grid, seconds))
         return not directory.record["damaged_windows"]
+
+
+def _configuration(whole: Mapping[str, Any]) -> str:
+    """SHA-256 of what decides which landslides are found: names rows of an inventory."""
+    decides = {name: value for name, value in whole.items() if name != "uncertainty"}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def _source(choice: Choice, found: Regions | None) -> str:
+    """Who chose the decoder."""
+    return "layer" if found else "named" if choice.margin is None else "autoencoders"
 
 
 def _fill(directory: MapDirectory, model: SavedModel, scene: ScenePair, grid: Grid, choice: Choice) -> float:
     """Maps what is not mapped yet, and writes the files. Returns the seconds that the windows took."""
-    planned = mapping.plan(model, grid, directory.record["side"])  # the windows that are there have this side
-    staging = Staging(directory.path, planned.height, planned.width)
+    side, versions = directory.record["side"], directory.record["uncertainty"]
+    planned = mapping.plan(model, grid, side, scene.area)  # the windows that are there have this side
+    staging = Staging(directory.path, planned.height, planned.width, planes=2 if versions else 1)
     if staging.done:
         print(f"goes on after {len(staging.done)} of {len(planned.windows)} windows", flush=True)
     started = time.monotonic()
-    mapping.map_windows(model, choice.decoder, scene, grid, planned, staging)
+    mapping.map_windows(model, choice.decoder, scene, grid, planned, staging, versions)
     seconds = time.monotonic() - started
-    layers.write(directory.path, grid, staging.rows, _tags(directory.record))
+    spread = functools.partial(staging.rows, plane=1) if versions else None
+    layers.write(directory.path, grid, staging.rows, _tags(directory.record), spread=spread)
     directory.write(damaged_windows=len(staging.damaged), **_shares(staging, grid))
     staging.remove()
     return seconds
@@ -173,7 +230,9 @@ def _tags(record: Mapping[str, Any]) -> dict[str, str]:
         "TSMU_MARGIN": "" if chosen["margin"] is None else f"{chosen['margin']:.6f}",
         "TSMU_THRESHOLD": str(THRESHOLD),
         "TSMU_HALO": "exact",
+        "TSMU_DECODER_SOURCE": chosen["source"],
         **{f"TSMU_{name.upper()}_SHA256": digest for name, digest in record["images"].items()},
+        **{f"TSMU_{name.upper()}_SHA256": record[name] for name in ("aoi", "mask") if record[name]},
     }
 
 
@@ -187,7 +246,7 @@ def _shares(staging: Staging, grid: Grid) -> dict[str, float]:
     return {"observed_share": observed / (grid.height * grid.width), FINISHED: landslide / max(observed, 1)}
 
 
-def _estimated(predictor: Predictor, planned: mapping.Plan, choice: Choice) -> str:
+def _estimated(predictor: Predictor, planned: mapping.Plan, choice: Choice, versions: int) -> str:
     """Memory and time, measured on one window."""
     rows, columns = planned.windows[0].rows, planned.windows[0].columns
     shape = (1, rows.stop - rows.start, columns.stop - columns.start, predictor.model.network.channels)
@@ -195,6 +254,6 @@ def _estimated(predictor: Predictor, planned: mapping.Plan, choice: Choice) -> s
     predictor.model.predict(image, choice.decoder)  # compiles
     started = time.monotonic()
     predictor.model.predict(image, choice.decoder)
-    minutes = (time.monotonic() - started) * len(planned.windows) / 60
+    minutes = (time.monotonic() - started) * len(planned.windows) * max(1, versions) / 60
     activations = predictor.bytes_for(image.shape[1] * image.shape[2]) / 2**30
     return f"memory: about {activations:.2f} GiB for activations on each device; time: about {minutes:.1f} min"

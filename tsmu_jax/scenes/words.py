@@ -1,37 +1,45 @@
 """What the command says of a scene before and after it is mapped."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tsmu_jax.inventory.adding import Added
 from tsmu_jax.prediction.predictor import Choice
-from tsmu_jax.scenes import layers
+from tsmu_jax.scenes.directory import MapDirectory
 from tsmu_jax.scenes.grid import Grid
 from tsmu_jax.scenes.mapping import Plan
-from tsmu_jax.scenes.pair import Fit
+from tsmu_jax.scenes.pair import Fit, ScenePair
+from tsmu_jax.scenes.regions import Regions
 from tsmu_jax.words import counted
 
+CLEAR = 0.95  # of the ground: a smaller share of the ecoregion whose decoder answers is warned of
 OVERLAP = 0.9  # less of it is warned of
 SHIFTED_PX = 2.0  # of the network's input: dates that lie further apart are warned of
 
 
-def announced(native: Grid, grid: Grid, planned: Plan, choice: Choice, fit: Fit | None, *, unsure: bool) -> str:
+def announced(
+    scene: ScenePair, grid: Grid, planned: Plan, choice: Choice, fit: Fit | None, found: Regions | None, *, unsure: bool
+) -> str:
     """The scene, its windows, the decoder and how the dates fit.
 
     Args:
-      native: the post-event image's grid.
       grid: that of the map.
+      found: what a layer of ecoregions says of the scene.
       unsure: whether the choice of the decoder is too close to call.
     """
     look = ": a person should look at it" if unsure else ""
+    within = ", those that --aoi touches" if scene.area.is_bounded else ""
     lines = [
-        f"scene: {_extent(native)}; mapped at {_extent(grid)}",
+        f"scene: {_extent(scene.grid)}; mapped at {_extent(grid)}",
         f"windows: {len(planned.windows)} of up to {planned.side} px, "
-        f"{planned.pixels / (grid.height * grid.width):.2f} times the scene's area",
+        f"{planned.pixels / (grid.height * grid.width):.2f} times the scene's area{within}",
         f"decoder: {choice.decoder}" + ("" if choice.margin is None else f", margin {choice.margin:.2f}{look}"),
     ]
+    if found:
+        shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in found.shares.items())
+        lines.append(f"ecoregions of the ground: {shares}")
+        if found.shares[found.ecoregion] < CLEAR:
+            lines.append(f"warning: this ground is not all of {found.ecoregion}, whose decoder answers for all of it")
     if fit:
         moved = math.hypot(*fit.shift_m) if fit.shift_m else None
         said = "cannot be told" if moved is None else f"{moved:.2g} m"
@@ -43,16 +51,20 @@ def announced(native: Grid, grid: Grid, planned: Plan, choice: Choice, fit: Fit 
     return "\n".join(lines)
 
 
-def closing(target: Path, record: Mapping[str, Any], grid: Grid, seconds: float) -> str:
+def closing(directory: MapDirectory, grid: Grid, seconds: float) -> str:
     """How much was mapped, what was found, and where it is."""
+    record = directory.record
+    without = {"has no data": True, "is masked": record["mask"], "lies outside of --aoi": record["aoi"]}
+    *others, last = (reason for reason, given in without.items() if given)
+    reasons = f"{', '.join(others)} or {last}" if others else last
     km2 = grid.height * grid.width * grid.gsd_m[0] * grid.gsd_m[1] * record["observed_share"] / 1e6
     lines = [
         f"mapped {km2:.3g} km2 in {seconds:.0f} s, {100 * record['landslide_share']:.2f} % of it landslide; "
-        f"{100 * (1 - record['observed_share']):.1f} % of the scene has no data"
+        f"{100 * (1 - record['observed_share']):.1f} % of the scene {reasons}"
     ]
     if damaged := record["damaged_windows"]:
         lines.append(f"{counted(damaged, 'window')} could not be read in full; that ground counts as without data")
-    return "\n".join([*lines, "map: " + ", ".join(str(target / name) for name in layers.NAMES)])
+    return "\n".join([*lines, "map: " + ", ".join(str(directory.path / name) for name in directory.names)])
 
 
 def added(inventory: Path, one: Added) -> str:
@@ -61,6 +73,7 @@ def added(inventory: Path, one: Added) -> str:
         return f"inventory: {inventory} has this very map already; nothing is changed"
     more = f", {one.known} known ones found again" if one.known else ""
     more += f", {one.superseded} of older models superseded" if one.superseded else ""
+    more += f", {one.without_terrain} of the new ones without heights in --dem" if one.without_terrain else ""
     return f"inventory: {counted(one.new, 'new landslide')}{more}: {inventory}"
 
 
