@@ -19,6 +19,8 @@ _GROUND = "#E4E4E4"
 _SMALL_PX = 5.0  # smaller polygons are drawn as dots: nobody would see them
 _KILOMETRES = 111.32  # of a degree of latitude
 _WIDTH, _TALLEST = 8.0, 8.5  # inches
+_DOTS = ((200, 20.0), (2_000, 9.0), (20_000, 2.5), (math.inf, 0.6))  # landslides of a panel -> square points
+_AROUND = 0.9  # inches beside a panel, and below all of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +69,7 @@ def landslide_map(
     columns = math.ceil(math.sqrt(len(shown)))
     rows = math.ceil(len(shown) / columns)
     tallest = max(_ratio(area.bounds) for area in shown)
-    height = min(max(_WIDTH / columns * tallest * rows + 0.9, 3.5), _TALLEST)
+    height = min(max((_WIDTH / columns - _AROUND) * tallest * rows + 0.6 * rows + _AROUND, 3.5), _TALLEST)
     figure = canvas.new_figure(_WIDTH, height)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels[len(shown) :]:
@@ -131,7 +133,7 @@ def _panel(axes: Axes, area: Area, observed: Any, shapes: Any, kinds: Any, colou
             outlines = geopandas.GeoSeries(some[~small])
             outlines.plot(ax=axes, color=colour, edgecolor="none", aspect=None, zorder=order, rasterized=True)
         middle = shapely.get_coordinates(shapely.centroid(some[small]))
-        size = 9.0 if len(shapes) < 2_000 else 2.5
+        size = next(size for most, size in _DOTS if len(shapes) <= most)
         axes.scatter(middle[:, 0], middle[:, 1], s=size, color=colour, linewidths=0, zorder=order, rasterized=True)
     _scale_bar(axes, west, south, east, north, squeeze)
 
@@ -146,4 +148,5 @@ def _scale_bar(axes: Axes, west: float, south: float, east: float, north: float,
     axes.plot([start, end], [level, level], color=canvas.INK, linewidth=2, solid_capstyle="butt", zorder=9)
     words = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
     above = level + (north - south) * 0.012
-    axes.text((start + end) / 2, above, words, ha="center", va="bottom", fontsize=7, color=canvas.INK, zorder=9)
+    label = axes.text((start + end) / 2, above, words, ha="center", va="bottom", fontsize=7, color=canvas.INK, zorder=9)
+    label.set_bbox({"facecolor": "white", "alpha": 0.8, "pad": 1, "edgecolor": "none"})

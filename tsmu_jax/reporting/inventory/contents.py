@@ -16,6 +16,7 @@ _COLUMNS = (
     "uuid",
     "Confidence",
     "ecoregion",
+    "post_image",
     "review_status",
     "superseded_by",
     "date_min",

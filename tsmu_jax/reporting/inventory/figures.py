@@ -123,7 +123,10 @@ def _dates(contents: Contents) -> Drawn:
 
 def _sources(contents: Contents) -> Drawn:
     every = numbers.scenes(contents)
-    shown = [Source(one.name, one.overlap, one.shift_px, one.margin, one.gsd_m) for one in every[:_MOST_SCENES]]
+    shown = [
+        Source(f"{one.name} {(one.post_date or '')[:10]}", one.overlap, one.shift_px, one.margin, one.gsd_m)
+        for one in every[:_MOST_SCENES]
+    ]
     notes = ["Beyond the dashed lines mapping warns. One line a scene, those whose dates fit worst first."]
     if len(every) > len(shown):
         notes.append(f"{len(every) - len(shown)} more scenes stand in the table.")

@@ -104,6 +104,7 @@ class Scene:
 
     Attributes:
       name: beginning of its digest.
+      image: file name of the image after the event, as its landslides say.
       observed_km2: the most that one model looked at.
       landslides: that count and were found in it.
       margin: of the choice of the decoder that found its landslides first; the least of several.
@@ -111,6 +112,7 @@ class Scene:
     """
 
     name: str
+    image: str | None
     pre_date: str | None
     post_date: str | None
     gsd_m: float | None
@@ -124,7 +126,7 @@ class Scene:
 
 def scenes(contents: Contents) -> list[Scene]:
     """Every scene, those whose dates fit worst first."""
-    found, margins = _found(contents)
+    found, margins, images = _found(contents)
     looked: collections.Counter[str] = collections.Counter()
     for scene, area in zip(contents.observed["scene"], _observed_km2(contents), strict=True):
         looked[scene] = max(looked[scene], area)  # several models looked at the same ground
@@ -135,7 +137,8 @@ def scenes(contents: Contents) -> list[Scene]:
         shift, gsd = values["shift_m"], values["gsd_m"]
         all_scenes.append(
             Scene(
-                str(digest)[:12],
+                str(digest)[:8],
+                images.get(digest),
                 values["pre_date"],
                 values["post_date"],
                 gsd,
@@ -150,20 +153,27 @@ def scenes(contents: Contents) -> list[Scene]:
     return sorted(all_scenes, key=lambda one: (one.overlap or 0.0, -(one.shift_px or 0.0), one.name))
 
 
-def _found(contents: Contents) -> tuple[collections.Counter[str], dict[str, list[float]]]:
-    """By scene: the landslides that count, and margins of those that were found there first."""
-    margins_by_uuid = dict(zip(contents.of_current("uuid"), contents.of_current("selection_margin"), strict=True))
+def _found(contents: Contents) -> tuple[collections.Counter[str], dict[str, list[float]], dict[str, str]]:
+    """By scene: the landslides that count; of those that were found there first, the margins and the image."""
+    current = [contents.of_current(name) for name in ("uuid", "selection_margin", "post_image")]
+    rows = {uuid: (margin, image) for uuid, margin, image in zip(*current, strict=True)}
     found: collections.Counter[str] = collections.Counter()
     margins: dict[str, list[float]] = collections.defaultdict(list)
+    images: dict[str, str] = {}
     first: set[str] = set()
     pairs = dict.fromkeys(zip(contents.observations["uuid"], contents.observations["scene"], strict=True))
     for uuid, scene in pairs:
-        if uuid in margins_by_uuid:
-            found[scene] += 1
-            if uuid not in first and margins_by_uuid[uuid] is not None:
-                margins[scene].append(margins_by_uuid[uuid])
+        if uuid not in rows:
+            continue
+        found[scene] += 1
+        margin, image = rows[uuid]
+        if uuid not in first:
             first.add(uuid)
-    return found, margins
+            if margin is not None:
+                margins[scene].append(margin)
+            if image:
+                images.setdefault(scene, image)
+    return found, margins, images
 
 
 def _observed_km2(contents: Contents) -> np.ndarray:

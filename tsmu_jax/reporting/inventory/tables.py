@@ -71,6 +71,7 @@ def _scenes(contents: Contents) -> Table:
     rows = tuple(
         (
             one.name,
+            one.image or numbers.UNKNOWN,
             (one.pre_date or numbers.UNKNOWN)[:10],
             (one.post_date or numbers.UNKNOWN)[:10],
             one.gsd_m,
@@ -85,6 +86,7 @@ def _scenes(contents: Contents) -> Table:
     )
     columns = (
         Column("scene"),
+        Column("image"),
         Column("before"),
         Column("after"),
         Column("pixel (m)", digits=2),
