@@ -21,17 +21,8 @@ from tsmu_jax.inventory.adding import add
 from tsmu_jax.inventory.reading import Which
 
 USGS = [
-    "OBJECTID",
-    "Date",
-    "Fatalities",
-    "Confidence",
-    "Inventory",
-    "InventoryURL",
-    "LS_ID",
-    "Info_source",
-    "Notes",
-    "Latitude",
-    "Longitude",
+    *("OBJECTID", "Date", "Fatalities", "Confidence", "Inventory", "InventoryURL"),
+    *("LS_ID", "Info_source", "Notes", "Latitude", "Longitude"),
 ]
 
 

@@ -43,8 +43,6 @@ def compare(inventory: Path, path: Path, named: others.Columns, *, which: Which,
     Raises:
       UserError: one of the files cannot be read.
     """
-    import shapely
-
     names = ("uuid", "Date", "date_min", "date_max", geopackage.GEOMETRY)
     with reading.opened(inventory) as database:
         where = f"{reading.WHERE[which]} AND geometry IS NOT NULL"
@@ -61,7 +59,7 @@ def compare(inventory: Path, path: Path, named: others.Columns, *, which: Which,
         other,
         _on_ground(other.geometries, observed),
         matching.match(ours, other.geometries, dates, other.dates, distance_m=distance_m),
-        matching.overlap(shapely.make_valid(ours), shapely.make_valid(other.geometries)),
+        matching.overlap(ours, other.geometries),
     )
 
 

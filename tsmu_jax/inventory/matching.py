@@ -180,6 +180,5 @@ def overlap(ours: np.ndarray, theirs: np.ndarray) -> Overlap | None:
     every = np.concatenate([ours, theirs])
     if not len(ours) or not len(theirs) or not (shapely.get_dimensions(every) == 2).all():
         return None
-    mine, their = (degrees.union(shapes) for shapes in (ours, theirs))
-    shared = float(shapely.intersection(mine, their).area)
-    return Overlap(float(mine.area), float(their.area), shared, float(mine.area + their.area - shared))
+    mine, their, together = (degrees.covered_m2(shapes) for shapes in (ours, theirs, every))
+    return Overlap(mine, their, mine + their - together, together)

@@ -40,7 +40,10 @@ def areas(observed: np.ndarray, shapes: np.ndarray) -> list[Area]:
     boxes = shapely.box(*shapely.bounds(every).T)
     sides = np.diff(shapely.bounds(every).reshape(-1, 2, 2), axis=1).max(axis=(1, 2))
     around = shapely.buffer(boxes, np.maximum(sides * 0.25, 0.01), join_style="mitre")
-    groups = shapely.get_parts(shapely.union_all(around))
+    ground = shapely.get_parts(shapely.union_all(around[: len(observed)]))
+    inside, _ = shapely.STRtree(ground).query(around, predicate="within")
+    outside = np.setdiff1d(np.arange(len(observed), len(every)), inside)  # few: landslides lie on observed ground
+    groups = shapely.get_parts(shapely.union_all(np.concatenate([ground, around[outside]])))
     member, group = shapely.STRtree(groups).query(shapely.centroid(boxes), predicate="intersects")
     found = []
     for number in range(len(groups)):

@@ -71,12 +71,12 @@ class Contents:
     @functools.cached_property
     def observed_m2(self) -> float:
         """Area that was looked at, ground in several scenes once."""
-        return float(degrees.union(self.observed_shapes).area) if len(self.observed_shapes) else 0.0
+        return degrees.covered_m2(self.observed_shapes)
 
     @functools.cached_property
     def landslide_m2(self) -> float:
         """Area of the landslides that count, ground in several once."""
-        return float(degrees.union(self.shapes[self.current]).area) if len(self.current) else 0.0
+        return degrees.covered_m2(self.shapes[self.current])
 
 
 def read(inventory: Path) -> Contents:
