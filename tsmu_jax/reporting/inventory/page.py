@@ -68,7 +68,7 @@ def facts(contents: Contents, known: Distribution) -> Mapping[str, str]:
     found["Reviewed"] = f"{status['accepted']:,} accepted, {status['edited']:,} edited"
     found["Counted apart"] = f"{status[REJECTED]:,} rejected, {status[SUPERSEDED]:,} superseded"
     if contents.without_geometry:
-        found["Left out"] = f"{contents.without_geometry:,} rows without geometry"
+        found["Left out"] = f"{contents.without_geometry:,} without geometry"
     if known.rollover is not None:
         low, high = known.low_m2[known.rollover], known.high_m2[known.rollover]
         found["Rollover"] = f"between {low:,.0f} and {high:,.0f} m²"
