@@ -71,6 +71,20 @@ def test_usgs_columns(inventory: Path, tmp_path: Path) -> None:
     assert third["Notes"] == "'=1+1" and cells.original(third["Notes"]) == "=1+1"
 
 
+def test_points_lie_within_the_shapes_of_today(inventory: Path, tmp_path: Path) -> None:
+    """Of a shape that somebody moved across 180 degrees, and of one that somebody drew."""
+    moved, drawn = shapely.box(179.9, 10, 180.3, 10.1), shapely.box(5, 5, 6, 6)
+    with geopackage.transaction(inventory) as database:
+        database.execute("UPDATE landslides SET geometry = ? WHERE OBJECTID = 1", (geopackage.encoded(moved),))
+        database.execute("INSERT INTO landslides (geometry) VALUES (?)", (geopackage.encoded(drawn),))
+    before = table(inventory)
+    exporting.export(inventory, tmp_path / "x.csv", form=None, which=Which.ALL)
+    rows = written(tmp_path / "x.csv")
+    assert -180 < float(rows[0]["Longitude"]) < -179.7 and 10 < float(rows[0]["Latitude"]) < 10.1
+    assert drawn.covers(shapely.Point(float(rows[-1]["Longitude"]), float(rows[-1]["Latitude"])))
+    assert float(rows[1]["Longitude"]) == before[1]["Longitude"]
+
+
 def test_coolr_columns(inventory: Path, tmp_path: Path) -> None:
     exporting.export(inventory, tmp_path / "x.csv", form="coolr", which=Which.CURRENT)
     first, _, third = written(tmp_path / "x.csv")

@@ -209,13 +209,25 @@ def test_what_the_inventory_keeps(inventory: Path, listed: Path) -> None:
         assert {name for name in old if old[name] != new[name]} <= {"matched_usgs_id", "match_distance_m"}
 
 
-@pytest.mark.parametrize("suffix", [".gpkg", ".shp", ".geojson", ".fgb", ".parquet"])
+def test_landslides_that_people_drew(inventory: Path, listed: Path) -> None:
+    """They have no uuid."""
+    with geopackage.transaction(inventory) as database:
+        shape = geopackage.encoded(square(*place(15.0, 47.0, -700)))
+        database.execute("INSERT INTO landslides (geometry) VALUES (?)", (shape,))
+    assert comparing.keep(compared(inventory, listed), inventory) == 3
+    assert [row["matched_usgs_id"] for row in table(inventory)] == ["e1", None, "=e6", "e4"]
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".shp", ".geojson", ".fgb", ".gdb", ".parquet"])
 def test_polygons_in_other_formats_and_coordinates(inventory: Path, tmp_path: Path, suffix: str) -> None:
     shapes = [square(*place(*CENTRES[0], 20)), square(*place(15.0, 47.0, 0, -400))]
     path = tmp_path / f"other{suffix}"
-    frame = geopandas.GeoDataFrame({"LS_ID": [7, 8], "Date": ["2024", "2024"]}, geometry=shapes, crs=4326)
+    frame = geopandas.GeoDataFrame(
+        {"LS_ID": np.array([7, 8], np.int32), "Date": ["2024", "2024"]}, geometry=shapes, crs=4326
+    )
     frame = frame if suffix == ".geojson" else frame.to_crs("ESRI:102008")
-    frame.to_parquet(path) if suffix == ".parquet" else frame.to_file(path)
+    drivers = {".gdb": "OpenFileGDB"}
+    frame.to_parquet(path) if suffix == ".parquet" else frame.to_file(path, driver=drivers.get(suffix))
     found = compared(inventory, path)
     assert sorted(found.other.ids) == ["7", "8"] and found.matches.our_best.keys() == {0}
     assert found.matches.our_best[0].distance_m == 0 and found.matches.our_best[0].dates == "meet"

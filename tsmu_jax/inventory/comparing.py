@@ -17,12 +17,13 @@ class Comparison:
     """An inventory beside another catalogue.
 
     Attributes:
-      uuids, geometries, dates: of the inventory's landslides.
+      fids, uuids, geometries, dates: of the inventory's landslides; those that people drew have no uuid.
       on_observed: bool for each of the other's, whether it lies on ground that the inventory has observed.
       area: None unless all are polygons.
     """
 
-    uuids: tuple[str, ...]
+    fids: tuple[int, ...]
+    uuids: tuple[str | None, ...]
     geometries: np.ndarray
     dates: tuple[Bracket, ...]
     other: Other
@@ -43,7 +44,7 @@ def compare(inventory: Path, path: Path, named: others.Columns, *, which: Which,
     Raises:
       UserError: one of the files cannot be read.
     """
-    names = ("uuid", "Date", "date_min", "date_max", geopackage.GEOMETRY)
+    names = (reading.FID, "uuid", "Date", "date_min", "date_max", geopackage.GEOMETRY)
     with reading.opened(inventory) as database:
         where = f"{reading.WHERE[which]} AND geometry IS NOT NULL"
         found = reading.columns(database, schema.LANDSLIDES, names, where)
@@ -53,6 +54,7 @@ def compare(inventory: Path, path: Path, named: others.Columns, *, which: Which,
     dates = tuple(map(_bracket, found["Date"], found["date_min"], found["date_max"]))
     other = others.read(path, named)  # after SQLite has closed the inventory, which may be the same file
     return Comparison(
+        tuple(found[reading.FID]),
         tuple(found["uuid"]),
         ours,
         dates,
@@ -96,8 +98,8 @@ def keep(comparison: Comparison, inventory: Path) -> int:
     best = comparison.matches.our_best
     with geopackage.transaction(inventory) as database:
         database.executemany(
-            "UPDATE landslides SET matched_usgs_id = ?, match_distance_m = ? WHERE uuid = ?",
-            [(*_kept(comparison.other, best.get(index)), uuid) for index, uuid in enumerate(comparison.uuids)],
+            "UPDATE landslides SET matched_usgs_id = ?, match_distance_m = ? WHERE OBJECTID = ?",
+            [(*_kept(comparison.other, best.get(index)), fid) for index, fid in enumerate(comparison.fids)],
         )
     return len(best)
 

@@ -17,6 +17,7 @@ def within_bounds(shape: Any) -> Any:
     west, _, east, _ = shape.bounds
     if west >= -180 and east <= 180:
         return shape
+    shape = shape if shape.is_valid else shapely.make_valid(shape)  # cutting needs rings that do not cross
     parts = []
     for turn in range(int(np.floor((west + 180) / 360)), int(np.ceil((east + 180) / 360))):
         part = shapely.intersection(shape, shapely.box(turn * 360 - 180, -90, turn * 360 + 180, 90))

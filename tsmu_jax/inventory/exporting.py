@@ -54,10 +54,24 @@ def export(inventory: Path, output: Path, *, form: str | None, which: Which, ove
     shapes = reading.geometries(found.pop(geopackage.GEOMETRY), inventory)
     kept = [index for index, shape in enumerate(shapes) if shape is not None and not shape.is_empty]
     found = {name: [values[index] for index in kept] for name, values in found.items()}
+    _place(found, shapes[kept])
     with writing.whole(output, overwrite=overwrite) as partial:
         write(partial, chosen, found, shapes[kept])
     unrecorded = "" if recorded else _record(inventory, chosen)
     return Exported(len(kept), len(shapes) - len(kept), unrecorded)
+
+
+def _place(columns: dict[str, list[Any]], shapes: np.ndarray) -> None:
+    """Moves points into their shapes, which people may have edited or drawn since."""
+    import shapely
+
+    if not {"Latitude", "Longitude"} <= columns.keys():
+        return
+    for index, shape in enumerate(shapes):
+        x, y = columns["Longitude"][index], columns["Latitude"][index]
+        if x is None or y is None or not any(shapely.intersects_xy(shape, x + turn, y) for turn in (0, 360, -360)):
+            inside = shape.representative_point()
+            columns["Longitude"][index], columns["Latitude"][index] = (inside.x + 180) % 360 - 180, inside.y
 
 
 def _table(form: Form, columns: Mapping[str, list[Any]], shapes: np.ndarray) -> Any:
@@ -68,24 +82,11 @@ def _table(form: Form, columns: Mapping[str, list[Any]], shapes: np.ndarray) -> 
 
     rows = list(form.rows(columns))
     data = {
-        field.name: pandas.array([_typed(row[index], field.kind) for row in rows], dtype=_DTYPES[field.kind])
+        field.name: pandas.array([reading.typed(row[index], field.kind) for row in rows], dtype=_DTYPES[field.kind])
         for index, field in enumerate(form.fields)
     }
     cut = np.array([degrees.within_bounds(shape) for shape in shapes], object)
     return geopandas.GeoDataFrame(data, geometry=shapely.orient_polygons(cut), crs=schema.SRS)
-
-
-def _typed(value: Any, kind: str) -> Any:
-    """SQLite keeps a text in a column of numbers where another program wrote one: that cell is left empty."""
-    if value is None or kind == "text":
-        return value if value is None else str(value)
-    try:
-        number = float(value)
-        if kind == "integer" and number != int(number):
-            return None
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return (int(number) if kind == "integer" else number) if np.isfinite(number) else None
 
 
 def _geojson(path: Path, form: Form, columns: Mapping[str, list[Any]], shapes: np.ndarray) -> None:

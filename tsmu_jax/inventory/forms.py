@@ -10,11 +10,11 @@ Each form is a file of `column_maps/`, with a version of its own. An entry of it
 
 import dataclasses
 import importlib.resources
-import json
 import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tsmu_jax import untrusted
 from tsmu_jax.inventory import brackets
 from tsmu_jax.inventory.reading import FID
 from tsmu_jax.inventory.schema import LANDSLIDES
@@ -80,7 +80,7 @@ def load(name: str) -> Form:
         fields = [Field(FID, "integer", (FID,)), *(Field(one.name, one.kind, (one.name,)) for one in kept)]
         return Form(ALL, "", tuple(fields), {})
     text = (importlib.resources.files("tsmu_jax.inventory") / "column_maps" / f"{name}.json").read_text("utf-8")
-    plain = json.loads(text)
+    plain = untrusted.parse(text)
     fields = [
         Field(one["name"], one["kind"], tuple(one["from"]), one.get("otherwise", ""), one.get("day", ""))
         for one in plain["columns"]

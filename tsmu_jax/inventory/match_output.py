@@ -15,6 +15,7 @@ from tsmu_jax.inventory.comparing import Comparison
 
 COLUMNS = (
     "what",
+    "objectid",
     "uuid",
     "other_id",
     "distance_m",
@@ -55,6 +56,7 @@ def _rows(known: Comparison) -> list[list[Any]]:
         found.append(
             [
                 "match" if pair.is_match else "dates apart",
+                known.fids[pair.ours],
                 known.uuids[pair.ours],
                 other.ids[pair.theirs],
                 f"{pair.distance_m:.2f}",
@@ -68,15 +70,15 @@ def _rows(known: Comparison) -> list[list[Any]]:
             ]
         )
     none: list[Any] = ["", "", ""]
-    for index, uuid in enumerate(known.uuids):
+    for index, (fid, uuid) in enumerate(zip(known.fids, known.uuids, strict=True)):
         if index not in matches.our_best:
             shape, days = known.geometries[index], _days(known.dates[index])
-            found.append(["unmatched of ours", uuid, "", "", "", *days, "", "", *none, *_place(shape)])
+            found.append(["unmatched of ours", fid, uuid, "", "", "", *days, "", "", *none, *_place(shape)])
     for index, name in enumerate(other.ids):
         if index not in matches.their_best:
             what = "unmatched of theirs" if known.on_observed[index] else "not observed"
             days, shape = _days(other.dates[index]), other.geometries[index]
-            found.append([what, "", name, "", "", "", "", *days, *none, *_place(shape)])
+            found.append([what, "", "", name, "", "", "", "", *days, *none, *_place(shape)])
     return found
 
 

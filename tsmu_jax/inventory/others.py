@@ -112,6 +112,8 @@ def _vector(path: Path, layer: str) -> tuple[list[Any], Table]:
         else:
             found = pyogrio.read_dataframe(path, layer=_layer(path, layer), fid_as_index=True)
             found = found.reset_index() if "fid" not in found else found
+        if isinstance(found, geopandas.GeoDataFrame) and found.crs is not None:
+            found = found.to_crs(4326)
     except UserError:
         raise
     except Exception as error:  # pyogrio, pyarrow and geopandas raise whatever fits them
@@ -120,7 +122,7 @@ def _vector(path: Path, layer: str) -> tuple[list[Any], Table]:
         raise UserError(f"--other={path}: has no geometry")
     if found.crs is None:
         raise UserError(f"--other={path}: has no coordinate system; a shapefile keeps it in a .prj file beside it")
-    found = _current(found.to_crs(4326))
+    found = _current(found)
     plain = found.drop(columns=found.geometry.name)
     table = {str(name): [_text(value) for value in plain[name]] for name in plain.columns}
     return list(found.geometry), table

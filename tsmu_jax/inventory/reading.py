@@ -2,6 +2,7 @@
 
 import contextlib
 import enum
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,6 +59,7 @@ def columns(database: sqlite3.Connection, table: Table, names: Sequence[str], wh
 
     Args:
       names: of columns of the current schema, or OBJECTID; those that an older inventory lacks are None in every row.
+        Values that are not of a column's kind are None, too: SQLite keeps what other programs write.
       where: which rows, as SQL.
     """
     held = {row[1] for row in database.execute(f'PRAGMA table_info("{table.name}")')}
@@ -65,7 +67,26 @@ def columns(database: sqlite3.Connection, table: Table, names: Sequence[str], wh
         return {name: [] for name in names}
     asked = ", ".join(f'"{name}"' if name in held else "NULL" for name in names)
     found = database.execute(f'SELECT {asked} FROM "{table.name}" WHERE {where} ORDER BY OBJECTID').fetchall()
-    return {name: [row[index] for row in found] for index, name in enumerate(names)}
+    kinds = {column.name: column.kind for column in table.columns} | {FID: "integer"}
+    return {name: [typed(row[index], kinds.get(name, "")) for row in found] for index, name in enumerate(names)}
+
+
+def typed(value: Any, kind: str) -> Any:
+    """A value as its column's kind has it; None where it is no such value.
+
+    Args: kind: "text", "integer" or "real"; values of others stay as they are.
+    """
+    if value is None or kind not in ("text", "integer", "real"):
+        return value
+    if kind == "text":
+        return str(value)
+    try:
+        number = float(value)
+        if not math.isfinite(number) or (kind == "integer" and number != int(number)):
+            return None
+    except (TypeError, ValueError):
+        return None
+    return int(number) if kind == "integer" else number
 
 
 def geometries(blobs: Sequence[bytes | None], path: Path) -> np.ndarray:

@@ -192,6 +192,8 @@ def test_one_bare_row(tmp_path: Path) -> None:
         row = {"uuid": "a", "geometry": geopackage.encoded(shapely.box(15, 47, 15.001, 47.001))}
         geopackage.upsert(database, schema.LANDSLIDES, row)
         geopackage.upsert(database, schema.LANDSLIDES, {"uuid": "b"})
+        database.execute("UPDATE landslides SET Confidence = 'high', selection_margin = 'wide', area_m2 = x'00'")
+        database.execute("INSERT INTO scenes (scene, gsd_m, overlap, shift_m) VALUES ('s', 'two', 'half', x'01')")
     assert writing.write(path, tmp_path / "out").startswith("1 landslide:")
     text = (tmp_path / "out" / "summary.html").read_text()
     assert "1 without geometry" in text
