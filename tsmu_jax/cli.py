@@ -17,18 +17,19 @@ from tsmu_jax.errors import UserError
 _OURS = str(Path(__file__).parent)
 
 
-def run(main: Callable[[Sequence[str]], None], description: str) -> None:
+def run(main: Callable[[Sequence[str]], None], description: str, *, commands: Sequence[str] = ()) -> None:
     """Parses flags and runs `main`; wrong input ends in one line on standard error and exit code 2.
 
     Args:
       description: what `--help` says before the flags.
+      commands: words of which the first argument must be one, for programs that do several things.
     """
 
     def parse(argv: Sequence[str]) -> list[str]:
         if any(word in ("--help", "-h", "-help", "--helpfull", "--helpshort") for word in argv[1:]):
             print(f"{description.strip()}\n\nFlags:\n{_main_flags()}")
             sys.exit(0)
-        return _parse(argv)
+        return _parse(argv, commands)
 
     collect_rarely()
     stopping.install()
@@ -93,7 +94,7 @@ def collect_rarely() -> None:
     gc.set_threshold(100_000, 10, 10)
 
 
-def _parse(argv: Sequence[str]) -> list[str]:
+def _parse(argv: Sequence[str], commands: Sequence[str] = ()) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
         if "config" in flags.FLAGS and flags.FLAGS.config is not None:
@@ -102,8 +103,12 @@ def _parse(argv: Sequence[str]) -> list[str]:
         raise
     except Exception as error:  # absl and ml_collections raise whatever fits them, down to AttributeError
         raise UserError(_one_line(str(error), argv)) from error
-    if len(rest) > 1:
-        raise UserError(f"unexpected argument {rest[1]!r}; every option is a flag: --name=value")
+    if commands and (len(rest) < 2 or rest[1] not in commands):
+        what = f"unknown command {rest[1]!r}" if len(rest) > 1 else "a command is missing"
+        raise UserError(f"{what}; give one of {', '.join(commands)} before the flags")
+    if len(rest) > 1 + bool(commands):
+        unexpected = rest[1 + bool(commands)]
+        raise UserError(f"unexpected argument {unexpected!r}; every option is a flag: --name=value")
     return rest
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import schema
+from tsmu_jax.inventory import migrating, schema
 from tsmu_jax.inventory.schema import TABLES, Table
 
 GEOMETRY = "geometry"
@@ -77,6 +77,8 @@ END
 def transaction(path: Path) -> Iterator[sqlite3.Connection]:
     """Opens an inventory for one change: all of it is written, or nothing.
 
+    The same change brings an inventory of an older release up to date (`migrating`).
+
     No other library of this process may have the file open: GDAL gives up SQLite's locks when it closes a file.
 
     Raises:
@@ -89,7 +91,8 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
             database.execute("PRAGMA foreign_keys = ON")
             database.execute("BEGIN IMMEDIATE")
             try:
-                _check(database, path)
+                if checked(database, path) < schema.SCHEMA:
+                    migrating.bring_up(database)
                 yield database
                 database.execute("COMMIT")
             except BaseException:
@@ -97,7 +100,7 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
                     database.execute("ROLLBACK")
                 raise
     except sqlite3.Error as error:
-        raise UserError(f"--inventory={path}: {_explained(error, path)}") from error
+        raise UserError(f"--inventory={path}: {explained(error, path)}") from error
 
 
 def upsert(database: sqlite3.Connection, table: Table, row: Mapping[str, Any], *, replace: bool = True) -> bool:
@@ -168,14 +171,18 @@ _FUNCTIONS = {
 }
 
 
-def _check(database: sqlite3.Connection, path: Path) -> None:
+def checked(database: sqlite3.Connection, path: Path) -> int:
+    """The schema of an inventory. Raises UserError where it is no inventory, or of a newer release."""
     found = database.execute("SELECT value FROM tsmu_about WHERE name = 'schema'").fetchone()
-    if found is None or int(found[0]) > schema.SCHEMA:
-        written = "no inventory of tsmu_jax" if found is None else "of a newer release; update"
-        raise UserError(f"--inventory={path}: is {written}")
+    if found is None or not str(found[0]).isdecimal():
+        raise UserError(f"--inventory={path}: is no inventory of tsmu_jax; name another file")
+    if int(found[0]) > schema.SCHEMA:
+        raise UserError(f"--inventory={path}: is of a newer release; update tsmu_jax")
+    return int(found[0])
 
 
-def _explained(error: sqlite3.Error, path: Path) -> str:
+def explained(error: sqlite3.Error, path: Path) -> str:
+    """What a user can do about an error of SQLite's."""
     said = str(error)
     if "locked" in said or "busy" in said:
         return "another program is writing it; close its edits there, and run the same command again"

@@ -77,44 +77,49 @@ def default_output(workdir: Path) -> Path:
     return output
 
 
-def refuse_foreign(output: Path) -> None:
-    """Raises UserError unless a directory is new, empty, or holds a report and nothing else."""
+def refuse_foreign(output: Path, manifest: str = MANIFEST) -> None:
+    """Raises UserError unless a directory is new, empty, or holds files of such a manifest and nothing else."""
     if output.exists() and not output.is_dir():
         raise UserError(f"--output={output}: is a file; name a directory")
-    known = _written(output)
+    known = _written(output, manifest)
     held = sorted(path.name for path in output.iterdir()) if output.exists() else []
-    foreign = [name for name in held if known is None or name not in (MANIFEST, *known) or (output / name).is_symlink()]
+    foreign = [name for name in held if known is None or name not in (manifest, *known) or (output / name).is_symlink()]
     if foreign:
         raise UserError(f"--output={output}: holds {foreign[0]}, which no report wrote; name a new or empty directory")
 
 
-def write(files: Mapping[str, str], output: Path) -> None:
+def write(files: Mapping[str, str | bytes], output: Path, manifest: str = MANIFEST) -> None:
     """Writes a report, and removes what an earlier one has left in its place.
+
+    Args: manifest: name of the file that says which files are the report's.
 
     Raises:
       UserError: the directory holds anything else, or cannot be written.
     """
-    refuse_foreign(output)
+    refuse_foreign(output, manifest)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        before = _written(output) or set()
-        _write_manifest(output, {*before, *files})  # first: cut off, the next report still knows its own
+        before = _written(output, manifest) or set()
+        _write_manifest(output / manifest, {*before, *files})  # first: cut off, the next report still knows its own
         for name, content in files.items():
-            (output / name).write_text(content, encoding="utf-8", errors="backslashreplace")
+            if isinstance(content, bytes):
+                (output / name).write_bytes(content)
+            else:
+                (output / name).write_text(content, encoding="utf-8", errors="backslashreplace")
         for name in before - files.keys():
             (output / name).unlink(missing_ok=True)
-        _write_manifest(output, set(files))
+        _write_manifest(output / manifest, set(files))
     except OSError as error:
         raise UserError(f"--output={output}: cannot be written ({error.strerror}); name another directory") from error
 
 
-def _write_manifest(output: Path, names: set[str]) -> None:
-    (output / MANIFEST).write_text(json.dumps({"schema": 1, "files": sorted(names)}, indent=1) + "\n")
+def _write_manifest(path: Path, names: set[str]) -> None:
+    path.write_text(json.dumps({"schema": 1, "files": sorted(names)}, indent=1) + "\n")
 
 
-def _written(output: Path) -> set[str] | None:
-    """The files of the report in a directory; None where there is none, or `report.json` is another program's."""
+def _written(output: Path, manifest: str) -> set[str] | None:
+    """The files of the report in a directory; None where there is none, or the manifest is another program's."""
     try:
-        return {Path(name).name for name in untrusted.read(output / MANIFEST)["files"]}
+        return {Path(name).name for name in untrusted.read(output / manifest)["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -122,6 +122,11 @@ def svg(figure: Figure) -> bytes:
     return _drawn(figure, "svg", transparent=True)
 
 
+def png(figure: Figure) -> bytes:
+    """Returns a figure as a PNG."""
+    return _drawn(figure, "png")
+
+
 def _drawn(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
     """Prints names of ecoregions and images as they are: `$` starts no formula. XML holds no control characters."""
     for text in figure.findobj(Text):

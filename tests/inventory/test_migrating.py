@@ -1,0 +1,103 @@
+"""An inventory of an older release gets what it lacks in the change that needs it, and keeps all that it has."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pyogrio
+import pytest
+
+from tests.inventory.test_adding import BOXES, DATES, ONE, TWO, write_map
+from tsmu_jax.errors import UserError
+from tsmu_jax.inventory import exporting, geopackage, reading, schema
+from tsmu_jax.inventory.adding import Added, add
+from tsmu_jax.inventory.reading import Which
+
+# What schema 2 has more than schema 1.
+NEWER = {
+    *("height_m", "slope_deg", "aspect_deg", "pre_image", "post_image", "ecoregion", "ecoregion_source", "na_l1key"),
+    *("na_l1name", "uncertainty", "amalgamated", "matched_usgs_id", "match_distance_m"),
+}
+
+
+def plain(path: Path, table: str) -> list[dict[str, Any]]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY OBJECTID")]
+
+
+@pytest.fixture
+def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An inventory as schema 1 made it, by GDAL and with its rows."""
+    path = tmp_path / "older.gpkg"
+    add(tmp_path / "now.gpkg", write_map(tmp_path / "first", BOXES), ONE, dates=DATES)
+    landslides = schema.LANDSLIDES._replace(
+        columns=tuple(column for column in schema.LANDSLIDES.columns if column.name not in NEWER)
+    )
+    tables = (landslides, schema.SCENES, schema.OBSERVED, schema.OBSERVATIONS, schema.MODELS, schema.ABOUT)
+    with monkeypatch.context() as patched:
+        patched.setattr(geopackage, "TABLES", tables)
+        patched.setattr(schema, "SCHEMA", 1)
+        geopackage.create(path)
+        with geopackage.transaction(path) as database:
+            for table in tables[:-1]:
+                for row in plain(tmp_path / "now.gpkg", table.name):
+                    kept = {name: value for name, value in row.items() if name not in NEWER | {"OBJECTID"}}
+                    geopackage.upsert(database, table, kept)
+    return path
+
+
+def test_a_change_brings_it_up_to_date(older: Path, tmp_path: Path) -> None:
+    before = {name: plain(older, name) for name in ("landslides", "scenes", "observed", "observations", "models")}
+    assert len(before["landslides"]) == 2 and not NEWER & before["landslides"][0].keys()
+    assert add(older, write_map(tmp_path / "again", BOXES, model=TWO), TWO, dates=DATES) == Added(2, 0, 2, same=False)
+    rows = plain(older, "landslides")
+    assert all(row["ecoregion"] is None for row in rows[:2]) and all(row["ecoregion"] == "alps" for row in rows[2:])
+    for old, new in zip(before["landslides"], rows, strict=False):
+        assert new | {"superseded_by": None} == old | dict.fromkeys(NEWER)
+    for name in ("scenes", "observed", "observations", "models"):
+        assert plain(older, name)[: len(before[name])] == before[name]
+    assert dict((row["name"], row["value"]) for row in plain(older, "tsmu_about"))["schema"] == str(schema.SCHEMA)
+
+
+def test_gdal_reads_the_result_as_one_made_today(older: Path, tmp_path: Path) -> None:
+    with geopackage.transaction(older) as database:
+        geopackage.upsert(database, schema.COLUMN_MAPS, {"name": "usgs", "version": "1", "columns": "{}"})
+    for name in ("older.gpkg", "now.gpkg"):
+        assert dict(pyogrio.list_layers(tmp_path / name).tolist())["column_maps"] is None
+    for layer in ("landslides", "column_maps"):
+        info = [pyogrio.read_info(tmp_path / name, layer=layer) for name in ("older.gpkg", "now.gpkg")]
+        fields = [dict(zip(one["fields"], one["dtypes"], strict=True)) for one in info]
+        assert fields[0] == fields[1]
+    assert pyogrio.read_info(older, layer="column_maps")["features"] == 1  # as the triggers counted
+    with geopackage.transaction(older) as database:
+        database.execute("DELETE FROM column_maps")
+    assert pyogrio.read_info(older, layer="column_maps")["features"] == 0
+
+
+def test_what_fails_leaves_it_as_it_was(older: Path) -> None:
+    before = older.read_bytes()
+    with pytest.raises(KeyboardInterrupt), geopackage.transaction(older) as database:
+        assert "ecoregion" in {row[1] for row in database.execute("PRAGMA table_info(landslides)")}
+        raise KeyboardInterrupt
+    assert older.read_bytes() == before
+
+
+def test_reading_changes_nothing(older: Path, tmp_path: Path) -> None:
+    before = older.read_bytes()
+    with reading.opened(older) as database:
+        found = reading.columns(database, schema.LANDSLIDES, ("uuid", "ecoregion"))
+        assert reading.columns(database, schema.COLUMN_MAPS, ("name",)) == {"name": []}
+    assert len(set(found["uuid"])) == 2 and found["ecoregion"] == [None, None]
+    done = exporting.export(older, tmp_path / "all.csv", form="all", which=Which.CURRENT)
+    assert done.landslides == 2 and older.read_bytes() == before
+
+
+@pytest.mark.parametrize(("value", "said"), [("99", "is of a newer release; update"), ("two", "is no inventory of")])
+def test_other_schemas_are_refused(older: Path, value: str, said: str) -> None:
+    with contextlib.closing(sqlite3.connect(older)) as database, database:
+        database.execute("UPDATE tsmu_about SET value = ? WHERE name = 'schema'", (value,))
+    for open_ in (geopackage.transaction, reading.opened):
+        with pytest.raises(UserError, match=said), open_(older):
+            pass

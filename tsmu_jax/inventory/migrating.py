@@ -1,0 +1,45 @@
+"""Inventories of older releases get the columns and tables that they lack; no row and no value of theirs changes."""
+
+import sqlite3
+
+from tsmu_jax.inventory import schema
+from tsmu_jax.inventory.schema import TABLES, Table
+
+_TYPES = {"text": "TEXT", "integer": "MEDIUMINT", "real": "REAL", "blob": "BLOB"}  # as GDAL calls them
+
+
+def bring_up(database: sqlite3.Connection) -> None:
+    """Adds what the current schema has more, within the transaction that is open.
+
+    Args: database: of an inventory whose schema is an older one.
+    """
+    held = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for table in TABLES:
+        if table.name not in held:
+            _create(database, table)
+            continue
+        known = {row[1] for row in database.execute(f'PRAGMA table_info("{table.name}")')}
+        for column in table.columns:
+            if column.name not in known:
+                database.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {_TYPES[column.kind]}')
+    database.execute("UPDATE tsmu_about SET value = ? WHERE name = 'schema'", (str(schema.SCHEMA),))
+
+
+def _create(database: sqlite3.Connection, table: Table) -> None:
+    """Makes a table without geometry, and lists it as GDAL does: other programs would not see it otherwise."""
+    columns = ", ".join(f'"{column.name}" {_TYPES[column.kind]}' for column in table.columns)
+    keys = ", ".join(f'"{name}"' for name in table.key)
+    database.execute(f'CREATE TABLE "{table.name}" ("OBJECTID" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, {columns})')
+    database.execute(f'CREATE UNIQUE INDEX "{table.name}_key" ON "{table.name}" ({keys})')
+    database.execute(
+        "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change, srs_id) "
+        "VALUES (?, 'attributes', ?, '', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), 0)",
+        (table.name, table.name),
+    )
+    database.execute("INSERT INTO gpkg_ogr_contents (table_name, feature_count) VALUES (?, 0)", (table.name,))
+    for event, sign in (("insert", "+"), ("delete", "-")):
+        database.execute(
+            f'CREATE TRIGGER "trigger_{event}_feature_count_{table.name}" AFTER {event.upper()} ON "{table.name}" '
+            f"BEGIN UPDATE gpkg_ogr_contents SET feature_count = feature_count {sign} 1 "
+            f"WHERE lower(table_name) = lower('{table.name}'); END"
+        )

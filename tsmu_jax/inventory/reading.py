@@ -1,0 +1,104 @@
+"""Reads an inventory without changing it: a file on a read-only disk, too, and one of an older release."""
+
+import contextlib
+import enum
+import math
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.inventory import geopackage
+from tsmu_jax.inventory.schema import Table
+
+FID = "OBJECTID"  # of every table, beside its columns
+
+
+class Which(enum.StrEnum):
+    """Rows of the table `landslides`, as flags name them."""
+
+    CURRENT = "current"
+    REVIEWED = "reviewed"
+    ALL = "all"
+
+
+# As SQL. Reviewed landslides are those that a person accepted, as they were or with another shape.
+WHERE = {
+    Which.CURRENT: "coalesce(superseded_by, '') = '' AND coalesce(review_status, '') != 'rejected'",
+    Which.REVIEWED: "review_status IN ('accepted', 'edited')",
+    Which.ALL: "1",
+}
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Opens an inventory for reading: what is read is one state, whoever writes meanwhile.
+
+    No other library of this process may have the file open: GDAL gives up SQLite's locks when it closes a file.
+
+    Raises:
+      UserError: there is no such file, it is no inventory, or of a newer release.
+    """
+    if not path.is_file():
+        raise UserError(f"--inventory={path}: there is no such file; name one that tsmu_jax.predict --inventory made")
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as database:
+            database.execute("BEGIN")
+            geopackage.checked(database, path)
+            yield database
+    except sqlite3.Error as error:
+        raise UserError(f"--inventory={path}: {geopackage.explained(error, path)}") from error
+
+
+def columns(database: sqlite3.Connection, table: Table, names: Sequence[str], where: str = "1") -> dict[str, list[Any]]:
+    """Columns of a table, in the order of its rows.
+
+    Args:
+      names: of columns of the current schema, or OBJECTID; those that an older inventory lacks are None in every row.
+        Values that are not of a column's kind are None, too: SQLite keeps what other programs write.
+      where: which rows, as SQL.
+    """
+    held = {row[1] for row in database.execute(f'PRAGMA table_info("{table.name}")')}
+    if not held:  # an older inventory lacks the table
+        return {name: [] for name in names}
+    asked = ", ".join(f'"{name}"' if name in held else "NULL" for name in names)
+    found = database.execute(f'SELECT {asked} FROM "{table.name}" WHERE {where} ORDER BY OBJECTID').fetchall()
+    kinds = {column.name: column.kind for column in table.columns} | {FID: "integer"}
+    return {name: [typed(row[index], kinds.get(name, "")) for row in found] for index, name in enumerate(names)}
+
+
+def typed(value: Any, kind: str) -> Any:
+    """A value as its column's kind has it; None where it is no such value.
+
+    Args: kind: "text", "integer" or "real"; values of others stay as they are.
+    """
+    if value is None or kind not in ("text", "integer", "real"):
+        return value
+    if kind == "text":
+        return str(value)
+    try:
+        number = float(value)
+        if not math.isfinite(number) or (kind == "integer" and number != int(number)):
+            return None
+    except (TypeError, ValueError):
+        return None
+    return int(number) if kind == "integer" else number
+
+
+def geometries(blobs: Sequence[bytes | None], path: Path) -> np.ndarray:
+    """Shapely geometries, one for each blob of a table's geometry; None where a row has none.
+
+    Raises:
+      UserError: a blob is no geometry.
+    """
+    found = np.empty(len(blobs), object)
+    for index, blob in enumerate(blobs):
+        try:
+            found[index] = None if blob is None else geopackage.decoded(blob)
+        except Exception as error:  # GEOS raises errors of its own
+            raise UserError(f"--inventory={path}: geometry {index + 1} cannot be read ({error})") from error
+    return found

@@ -1,0 +1,119 @@
+"""What an inventory's summary is made of: its landslides, the ground that was observed, its scenes."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsmu_jax.inventory import degrees, geopackage, reading, schema
+from tsmu_jax.inventory.schema import LANDSLIDES, OBSERVATIONS, OBSERVED, SCENES
+
+CURRENT, REJECTED, SUPERSEDED = "current", "rejected", "superseded"
+_COLUMNS = (
+    "uuid",
+    "Confidence",
+    "ecoregion",
+    "post_image",
+    "review_status",
+    "superseded_by",
+    "date_min",
+    "date_max",
+    "selection_margin",
+    "touches_edge",
+    "amalgamated",
+    "matched_usgs_id",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """An inventory.
+
+    Attributes:
+      name: of its file.
+      landslides: columns of all rows with a geometry, object[n] each.
+      shapes: their shapely geometries in degrees, from -180 to 180.
+      area_m2: f64[n], of the geometries as they are now, on the ellipsoid.
+      observed: columns of the table `observed`, and their geometries.
+      scenes, observations: columns of these tables.
+      without_geometry: number of rows that are left out.
+    """
+
+    name: str
+    landslides: Mapping[str, np.ndarray]
+    shapes: np.ndarray
+    area_m2: np.ndarray
+    observed: Mapping[str, np.ndarray]
+    observed_shapes: np.ndarray
+    scenes: Mapping[str, np.ndarray]
+    observations: Mapping[str, np.ndarray]
+    without_geometry: int
+
+    @functools.cached_property
+    def state(self) -> np.ndarray:
+        """Of each landslide: CURRENT, or why it does not count."""
+        status = self.landslides["review_status"]
+        superseded = np.array([bool(value) for value in self.landslides["superseded_by"]], bool)
+        return np.where(status == REJECTED, REJECTED, np.where(superseded, SUPERSEDED, CURRENT))
+
+    @property
+    def current(self) -> np.ndarray:
+        """Positions of the landslides that count."""
+        return np.flatnonzero(self.state == CURRENT)
+
+    def of_current(self, column: str) -> list[Any]:
+        """A column of the landslides that count."""
+        return list(self.landslides[column][self.current])
+
+    @functools.cached_property
+    def observed_m2(self) -> float:
+        """Area that was looked at, ground in several scenes once."""
+        return degrees.covered_m2(self.observed_shapes)
+
+    @functools.cached_property
+    def landslide_m2(self) -> float:
+        """Area of the landslides that count, ground in several once."""
+        return degrees.covered_m2(self.shapes[self.current])
+
+
+def read(inventory: Path) -> Contents:
+    """Reads an inventory. Raises UserError where it is none, or a geometry in it is none."""
+    with reading.opened(inventory) as database:
+        found = reading.columns(database, LANDSLIDES, (*_COLUMNS, geopackage.GEOMETRY))
+        names = ("scene", "model_id", geopackage.GEOMETRY)
+        looked = reading.columns(database, OBSERVED, names, "geometry IS NOT NULL")
+        scenes = reading.columns(database, SCENES, [column.name for column in schema.SCENES.columns])
+        seen = reading.columns(database, OBSERVATIONS, ("uuid", "scene"))
+    every = reading.geometries(found.pop(geopackage.GEOMETRY), inventory)
+    kept = np.array([shape is not None and not shape.is_empty for shape in every], bool)
+    shapes, observed = (_cut(some) for some in (every[kept], reading.geometries(looked.pop("geometry"), inventory)))
+    return Contents(
+        name=inventory.name,
+        landslides={name: _array(values)[kept] for name, values in found.items()},
+        shapes=shapes,
+        area_m2=_areas(shapes),
+        observed={name: _array(values) for name, values in looked.items()},
+        observed_shapes=observed,
+        scenes={name: _array(values) for name, values in scenes.items()},
+        observations={name: _array(values) for name, values in seen.items()},
+        without_geometry=int((~kept).sum()),
+    )
+
+
+def _array(values: list[Any]) -> np.ndarray:
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found
+
+
+def _cut(shapes: np.ndarray) -> np.ndarray:
+    return _array([degrees.within_bounds(shape) for shape in shapes])
+
+
+def _areas(shapes: np.ndarray) -> np.ndarray:
+    import shapely
+
+    return np.asarray(shapely.area(degrees.equal_area(shapes)), np.float64) if len(shapes) else np.zeros(0)

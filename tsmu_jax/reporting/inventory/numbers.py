@@ -1,0 +1,186 @@
+"""Numbers of an inventory's summary: counts, date brackets, scenes, completeness."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tsmu_jax.inventory import brackets
+from tsmu_jax.inventory.brackets import Bracket
+from tsmu_jax.reporting.inventory.contents import REJECTED, SUPERSEDED, Contents
+
+CONFIDENCE = {
+    1: "1 possible",
+    2: "2 probable",
+    3: "3 likely",
+    5: "5 confident",
+    8: "8 high confidence",
+}  # the USGS's words
+STATUSES = ("unreviewed", "accepted", "edited")
+UNKNOWN = "unknown"
+_KM2 = 1e6
+
+
+@dataclasses.dataclass(frozen=True)
+class Completeness:
+    """Landslides that count, by the ground that was observed.
+
+    Attributes:
+      observed_km2: ground in several scenes once.
+      landslide_km2: likewise.
+      a_km2: landslides by square kilometre; None where nothing was observed.
+      share: of the observed ground that is landslide; likewise.
+      at_edges: landslides that end at ground that was not looked at.
+      amalgamated: those whose shape is that of several.
+      undated: those without any date.
+      matched: those with a match in another inventory.
+    """
+
+    observed_km2: float
+    landslide_km2: float
+    landslides: int
+    a_km2: float | None
+    share: float | None
+    at_edges: int
+    amalgamated: int
+    undated: int
+    matched: int
+
+
+def completeness(contents: Contents) -> Completeness:
+    """Compares what was found with what was looked at."""
+    observed, found = contents.observed_m2 / _KM2, contents.landslide_m2 / _KM2
+    number = len(contents.current)
+    return Completeness(
+        observed,
+        found,
+        number,
+        number / observed if observed else None,
+        found / observed if observed else None,
+        sum(bool(value) for value in contents.of_current("touches_edge")),
+        sum(bool(value) for value in contents.of_current("amalgamated")),
+        sum(count for bracket, count in dates(contents).items() if not bracket.known),
+        sum(bool(value) for value in contents.of_current("matched_usgs_id")),
+    )
+
+
+def counted(values: Iterable[Any], order: Iterable[str] = ()) -> dict[str, int]:
+    """Name -> count: names of `order` first, then the others, the most frequent first; empty ones are UNKNOWN."""
+    found = collections.Counter(UNKNOWN if value in (None, "") else str(value) for value in values)
+    rest = sorted(found.keys() - set(order), key=lambda name: (-found[name], name))
+    return {name: found[name] for name in (*order, *rest)}
+
+
+def by_ecoregion(contents: Contents) -> dict[str, int]:
+    """Landslides that count, by the ecoregion of the model whose decoder found them."""
+    return counted(contents.of_current("ecoregion"))
+
+
+def by_confidence(contents: Contents) -> dict[str, int]:
+    """Landslides that count, by the USGS's words."""
+    return counted((CONFIDENCE.get(value, value) for value in contents.of_current("Confidence")), CONFIDENCE.values())
+
+
+def by_status(contents: Contents) -> dict[str, int]:
+    """All rows: those that count by the state of their review, then what was rejected and superseded."""
+    apart = {state: int((contents.state == state).sum()) for state in (REJECTED, SUPERSEDED)}
+    return counted(contents.of_current("review_status"), STATUSES) | apart
+
+
+def dates(contents: Contents) -> dict[Bracket, int]:
+    """Landslides that count, by the dates between which they happened; earlier ones first."""
+    pairs = zip(contents.of_current("date_min"), contents.of_current("date_max"), strict=True)
+    found: collections.Counter[Bracket] = collections.Counter()
+    for (first, last), count in collections.Counter(pairs).items():
+        found[brackets.between(first, last)] += count
+    return dict(sorted(found.items(), key=lambda item: tuple(str(day or "") for day in item[0])))
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A scene and what was found in it; None where a value is unknown.
+
+    Attributes:
+      name: beginning of its digest.
+      image: file name of the image after the event, as its landslides say.
+      observed_km2: the most that one model looked at.
+      landslides: that count and were found in it.
+      margin: of the choice of the decoder that found its landslides first; the least of several.
+      shift_px: in pixels of the map.
+    """
+
+    name: str
+    image: str | None
+    pre_date: str | None
+    post_date: str | None
+    gsd_m: float | None
+    overlap: float | None
+    shift_m: float | None
+    shift_px: float | None
+    margin: float | None
+    observed_km2: float
+    landslides: int
+
+
+def scenes(contents: Contents) -> list[Scene]:
+    """Every scene, those whose dates fit worst first."""
+    found, margins, images = _found(contents)
+    looked: collections.Counter[str] = collections.Counter()
+    for scene, area in zip(contents.observed["scene"], _observed_km2(contents), strict=True):
+        looked[scene] = max(looked[scene], area)  # several models looked at the same ground
+    columns = contents.scenes
+    all_scenes = []
+    for index, digest in enumerate(columns["scene"]):
+        values: Mapping[str, Any] = {name: column[index] for name, column in columns.items()}
+        shift, gsd = values["shift_m"], values["gsd_m"]
+        all_scenes.append(
+            Scene(
+                str(digest)[:8],
+                images.get(digest),
+                values["pre_date"],
+                values["post_date"],
+                gsd,
+                values["overlap"],
+                shift,
+                shift / gsd if shift is not None and gsd else None,
+                min(margins[digest], default=None),
+                looked[digest],
+                found[digest],
+            )
+        )
+    return sorted(all_scenes, key=lambda one: (one.overlap or 0.0, -(one.shift_px or 0.0), one.name))
+
+
+def _found(contents: Contents) -> tuple[collections.Counter[str], dict[str, list[float]], dict[str, str]]:
+    """By scene: the landslides that count; of those that were found there first, the margins and the image."""
+    current = [contents.of_current(name) for name in ("uuid", "selection_margin", "post_image")]
+    rows = {uuid: (margin, image) for uuid, margin, image in zip(*current, strict=True)}
+    found: collections.Counter[str] = collections.Counter()
+    margins: dict[str, list[float]] = collections.defaultdict(list)
+    images: dict[str, str] = {}
+    first: set[str] = set()
+    pairs = dict.fromkeys(zip(contents.observations["uuid"], contents.observations["scene"], strict=True))
+    for uuid, scene in pairs:
+        if uuid not in rows:
+            continue
+        found[scene] += 1
+        margin, image = rows[uuid]
+        if uuid not in first:
+            first.add(uuid)
+            if margin is not None:
+                margins[scene].append(margin)
+            if image:
+                images.setdefault(scene, image)
+    return found, margins, images
+
+
+def _observed_km2(contents: Contents) -> np.ndarray:
+    import shapely
+
+    from tsmu_jax.inventory import degrees
+
+    if not len(contents.observed_shapes):
+        return np.zeros(0)
+    return np.asarray(shapely.area(degrees.equal_area(contents.observed_shapes))) / _KM2

@@ -1,0 +1,106 @@
+"""Tables of an inventory's summary."""
+
+from tsmu_jax.inventory.brackets import Bracket
+from tsmu_jax.reporting.inventory import numbers
+from tsmu_jax.reporting.inventory.contents import Contents
+from tsmu_jax.reporting.inventory.distribution import BINS_A_DECADE, Distribution
+from tsmu_jax.reporting.table import Cell, Column, Table
+
+
+def all_tables(contents: Contents, known: Distribution) -> tuple[Table, ...]:
+    """Every table, also those without rows: their files say that there is nothing."""
+    return (
+        _counts("ecoregions", "Landslides by ecoregion of the model", "ecoregion", numbers.by_ecoregion(contents)),
+        _counts("confidence", "Landslides by confidence", "confidence", numbers.by_confidence(contents)),
+        _status(contents),
+        _dates(contents),
+        _distribution(known),
+        _scenes(contents),
+    )
+
+
+def _counts(name: str, title: str, first: str, counts: dict[str, int]) -> Table:
+    total = sum(counts.values())
+    rows = tuple((key, count, count / total if total else None) for key, count in counts.items())
+    columns = (Column(first), Column("landslides", digits=None), Column("share"))
+    return Table(name, title, columns, rows)
+
+
+def _status(contents: Contents) -> Table:
+    rows = tuple(numbers.by_status(contents).items())
+    note = "Rejected and superseded rows count nowhere else on this page."
+    return Table(
+        "review", "Rows by state of their review", (Column("state"), Column("rows", digits=None)), rows, (note,)
+    )
+
+
+def _dates(contents: Contents) -> Table:
+    rows = tuple(
+        (str(bracket.first or numbers.UNKNOWN), str(bracket.last or numbers.UNKNOWN), _days(bracket), count)
+        for bracket, count in numbers.dates(contents).items()
+    )
+    columns = (
+        Column("not earlier than"),
+        Column("not later than"),
+        Column("days", digits=None),
+        Column("landslides", digits=None),
+    )
+    return Table("dates", "Landslides by the dates between which they happened", columns, rows)
+
+
+def _days(bracket: Bracket) -> int | None:
+    return (bracket.last - bracket.first).days if bracket.first and bracket.last else None
+
+
+def _distribution(known: Distribution) -> Table:
+    values = zip(known.low_m2, known.high_m2, known.count, known.density, strict=True)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (float(low), float(high), int(count), f"{density:.3e}") for low, high, count, density in values
+    )
+    columns = (
+        Column("from (m²)", digits=1),
+        Column("below (m²)", digits=1),
+        Column("landslides", digits=None),
+        Column("density (1/m²)"),
+    )
+    note = f"{BINS_A_DECADE} bins of equal width a decade of area; those without landslides are left out."
+    return Table("frequency_area", "Frequency-area distribution", columns, rows, (note,))
+
+
+def _scenes(contents: Contents) -> Table:
+    rows = tuple(
+        (
+            one.name,
+            one.image or numbers.UNKNOWN,
+            (one.pre_date or numbers.UNKNOWN)[:10],
+            (one.post_date or numbers.UNKNOWN)[:10],
+            one.gsd_m,
+            one.overlap,
+            one.shift_m,
+            one.margin,
+            one.observed_km2,
+            one.landslides,
+            one.landslides / one.observed_km2 if one.observed_km2 else None,
+        )
+        for one in numbers.scenes(contents)
+    )
+    columns = (
+        Column("scene"),
+        Column("image"),
+        Column("before"),
+        Column("after"),
+        Column("pixel (m)", digits=2),
+        Column("overlap"),
+        Column("shift (m)", digits=2),
+        Column("margin"),
+        Column("observed (km²)"),
+        Column("landslides", digits=None),
+        Column("landslides a km²", digits=2),
+    )
+    notes = (
+        "Overlap: share of the ground that both dates show. Shift: by which one date lies off the other; a dash where "
+        "it cannot be told. Margin: of the decoder's choice for the landslides that were first found in the scene; a "
+        "dash where somebody named the decoder, or none was found.",
+        "A landslide that several scenes show counts in each of them.",
+    )
+    return Table("scenes", "Scenes, those whose dates fit worst first", columns, rows, notes)
