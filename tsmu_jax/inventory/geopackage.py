@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import schema
+from tsmu_jax.inventory import furnishing, schema
 from tsmu_jax.inventory.schema import TABLES, Table
 
 GEOMETRY = "geometry"
@@ -38,6 +38,7 @@ def create(path: Path) -> None:
                 fields=[column.name for column in plain],
                 layer=table.name,
                 driver="GPKG",
+                dataset_options={"VERSION": "1.2"},  # which QGIS 3.22 knows, too
                 geometry_type=table.geometry or None,
                 crs=f"EPSG:{schema.SRS}" if table.geometry else None,
                 layer_options={"GEOMETRY_NAME": GEOMETRY, "FID": "OBJECTID"},
@@ -49,7 +50,7 @@ def create(path: Path) -> None:
                         database.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" BLOB')
                 keys = ", ".join(f'"{name}"' for name in table.key)
                 database.execute(f'CREATE UNIQUE INDEX "{table.name}_key" ON "{table.name}" ({keys})')
-            database.execute(_AUDIT)
+            furnishing.furnish(database)
             database.execute("INSERT INTO tsmu_about (name, value) VALUES ('schema', ?)", (str(schema.SCHEMA),))
         partial.replace(path)
     except OSError as error:
@@ -57,20 +58,6 @@ def create(path: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-
-
-# Whoever edits a shape, in any program, leaves the model's own beside it.
-_AUDIT = """
-CREATE TRIGGER landslides_edited AFTER UPDATE OF geometry ON landslides
-WHEN OLD.geometry IS NOT NEW.geometry AND NEW.review_status IS OLD.review_status
-BEGIN
-  UPDATE landslides
-  SET original_geometry = coalesce(original_geometry, OLD.geometry),
-      review_status = 'edited',
-      reviewed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now')
-  WHERE OBJECTID = NEW.OBJECTID;
-END
-"""
 
 
 @contextlib.contextmanager
