@@ -27,7 +27,7 @@ class Rule(NamedTuple):
     dash: str = "solid"
 
 
-_OPEN = "\"review_status\" = 'unreviewed' AND \"superseded_by\" IS NULL"
+_OPEN = '"review_status" = \'unreviewed\' AND "superseded_by" IS NULL'
 # Colours of Okabe and Ito, which colour-blind people tell apart; fills let the image through.
 RULES = (
     Rule("likely, to review", f'{_OPEN} AND "Confidence" = 3', "213,94,0,70", "213,94,0,255"),
@@ -43,7 +43,7 @@ RULES = (
     Rule("rejected", "\"review_status\" = 'rejected'", "0,0,0,0", "90,90,90,255", 0.3, "dot"),
     Rule(
         "superseded by a newer model",
-        "\"review_status\" = 'unreviewed' AND \"superseded_by\" IS NOT NULL",
+        '"review_status" = \'unreviewed\' AND "superseded_by" IS NOT NULL',
         "0,0,0,0",
         "150,150,150,160",
         0.2,
@@ -53,11 +53,11 @@ RULES = (
 
 _WORDS = "CASE \"Confidence\" WHEN 1 THEN 'possible' WHEN 2 THEN 'probable' WHEN 3 THEN 'likely' "
 _WORDS += "WHEN 5 THEN 'confident' WHEN 8 THEN 'high confidence' END"
-_SIZE = "CASE WHEN \"area_m2\" >= 10000 THEN format_number(\"area_m2\" / 10000, 1) || ' ha' "
-_SIZE += "WHEN \"area_m2\" IS NOT NULL THEN format_number(\"area_m2\", 0) || ' m²' END"
+_SIZE = 'CASE WHEN "area_m2" >= 10000 THEN format_number("area_m2" / 10000, 1) || \' ha\' '
+_SIZE += 'WHEN "area_m2" IS NOT NULL THEN format_number("area_m2", 0) || \' m²\' END'
 _SEVERAL = "CASE WHEN \"amalgamated\" = 1 THEN 'several in one?' END"
 LABEL = f"array_to_string(array_filter(array({_WORDS}, {_SIZE}, {_SEVERAL}), @element IS NOT NULL), '\\n')"
-LABEL = f"CASE WHEN \"review_status\" <> 'rejected' AND \"superseded_by\" IS NULL THEN {LABEL} END"
+LABEL = f'CASE WHEN "review_status" <> \'rejected\' AND "superseded_by" IS NULL THEN {LABEL} END'
 _TIP = f"""<b>[% {_WORDS} %]</b> ([% "review_status" %])<br>[% {_SIZE} %]<br>
 between [% coalesce(left("date_min", 10), '?') %] and [% coalesce(left("date_max", 10), '?') %]<br>
 [% "Notes" %]"""

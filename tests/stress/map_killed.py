@@ -1,0 +1,164 @@
+"""Small scenes, and processes that map them into an inventory and may be killed meanwhile.
+
+The first process imports everything once and forks the others before JAX starts: an attempt then costs its work alone.
+"""
+
+import contextlib
+import hashlib
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from scipy import ndimage
+
+PRELOADED = ("tests.stress.map_killed", "tsmu_jax.predict", "tsmu_jax.scenes.run", "pyogrio", "pyproj", "shapely")
+SCENES = ((0, 0), (20, 30), (400, 0))  # pixels right and down of the first one; the second one overlaps the first
+SHAPE = (60, 70)
+MEMORY_GIB = 0.0008  # makes several windows of a scene
+TIMEOUT_SECONDS = 300.0
+
+
+class Scenes:
+    """A directory with a model and pairs of images, and the maps and the inventory that processes make of them."""
+
+    def __init__(self, root: Path, number: int = len(SCENES)):
+        """Writes them. Args: number: of scenes."""
+        self.root, self.number = root, number
+        self.maps, self.inventory = root / "out" / "maps", root / "out" / "landslides.gpkg"
+        os.environ |= {
+            "JAX_PLATFORMS": "cpu",
+            "JAX_COMPILATION_CACHE_DIR": str(root / "programs"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        from tests.scenes.conftest import model_at, moved
+
+        model_at(root / "model", 2.0)
+        for scene in range(number):
+            for date in range(2):
+                size = {"height": SHAPE[0], "width": SHAPE[1], "count": 3, "dtype": "uint8"}
+                place = {"crs": "EPSG:32633", "transform": moved(*SCENES[scene])}
+                with rasterio.open(root / f"{scene}_{date}.tif", "w", driver="GTiff", **size, **place) as file:
+                    file.write(_ground(*SCENES[scene], date))
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(PRELOADED))
+
+    def flags(self, scene: int) -> list[str]:
+        """Of the command that maps a scene."""
+        images = [f"--{name}={self.root / f'{scene}_{date}.tif'}" for date, name in enumerate(("pre", "post"))]
+        place = [
+            f"--output={self.maps / str(scene)}",
+            f"--inventory={self.inventory}",
+            f"--model={self.root / 'model'}",
+        ]
+        return (
+            images
+            + place
+            + ["--pre_date=2024-05-01", "--post_date=2024-06-01", f"--memory_gib={MEMORY_GIB}", "--decoder=a"]
+        )
+
+    def attempt(self, scene: int, *, seconds: float | None = None, in_transaction: float | None = None) -> str:
+        """Maps a scene in a new process.
+
+        Args:
+          seconds: after which the process is killed.
+          in_transaction: seconds after the inventory's journal has come up, after which it is killed.
+
+        Returns:
+          Where it was killed; "" where it finished before.
+
+        Raises:
+          RuntimeError: it failed or hung by itself.
+        """
+        self.maps.mkdir(parents=True, exist_ok=True)
+        said = self.root / "said.txt"
+        process = self._context.Process(target=_work, args=(self.flags(scene), said))
+        started, begun = time.monotonic(), None
+        process.start()
+        while process.exitcode is None:
+            now = time.monotonic()
+            if begun is None and in_transaction is not None and self._journal.exists():
+                begun = now
+            late = seconds is not None and now - started >= seconds
+            if late or (begun is not None and now - begun >= (in_transaction or 0)):
+                process.kill()
+            if now - started > TIMEOUT_SECONDS:
+                process.kill()
+                raise RuntimeError(f"scene {scene} hung: {said.read_text()}")
+            process.join(0.0005 if in_transaction is not None else 0.01)
+        if process.exitcode == -signal.SIGKILL:
+            return self._where(scene)
+        if process.exitcode:
+            raise RuntimeError(f"scene {scene} ended with code {process.exitcode}: {said.read_text()}")
+        return ""
+
+    @property
+    def _journal(self) -> Path:
+        return self.inventory.with_name(f"{self.inventory.name}-journal")
+
+    def _where(self, scene: int) -> str:
+        directory = self.maps / str(scene)
+        if self._journal.exists():
+            return "in the inventory's transaction"
+        if not (directory / "scene.json").exists():
+            return "before the map"
+        if (journal := directory / "unfinished.txt").exists():
+            return "while the windows were mapped" if journal.read_text() else "before the first window"
+        return "after the last window"
+
+    def clear(self) -> None:
+        """Removes the maps and the inventory."""
+        shutil.rmtree(self.root / "out", ignore_errors=True)
+
+    def outcome(self) -> dict[str, Any]:
+        """What finished processes have made: {file: digest of its bytes, table: rows}."""
+        found: dict[str, Any] = {}
+        for path in sorted(self.maps.rglob("*")):
+            if path.is_file() and path.name != ".lock":
+                found[str(path.relative_to(self.maps))] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return found | rows(self.inventory)
+
+    def leftovers(self) -> list[str]:
+        """What an interrupted write has left."""
+        words = ("partial", "journal", "unfinished", "-wal", "-shm")
+        return [path.name for path in self.inventory.parent.rglob("*") if any(word in path.name for word in words)]
+
+
+def _ground(right: int, down: int, date: int) -> np.ndarray:
+    """u8[3, h, w], from the one ground that all scenes show."""
+    noise = np.random.default_rng(date).normal(size=(3, 500, 600))
+    smooth = ndimage.gaussian_filter(noise, (0, 6, 6))
+    part = smooth[:, down : down + SHAPE[0], right : right + SHAPE[1]]
+    return np.clip(128 + 60 * part / smooth.std(), 0, 255).astype(np.uint8)
+
+
+def _work(words: list[str], said: Path) -> None:
+    """The command, in a process of its own, which writes what it says into a file."""
+    with said.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    from tsmu_jax import cli, predict
+
+    sys.argv = ["tsmu_jax.predict", *words]
+    cli.run(predict.main, "")
+
+
+def rows(inventory: Path) -> dict[str, list[Any]]:
+    """{table: its rows}, without the times of mapping."""
+    from tsmu_jax.inventory import schema
+
+    found = {}
+    with contextlib.closing(sqlite3.connect(f"file:{inventory}?mode=ro", uri=True)) as database:
+        database.row_factory = sqlite3.Row
+        assert database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        for table in schema.TABLES:
+            whole = [dict(row) for row in database.execute(f'SELECT * FROM "{table.name}" ORDER BY OBJECTID')]
+            found[table.name] = [{name: row[name] for name in row if name != "mapped_at"} for row in whole]
+    return found
