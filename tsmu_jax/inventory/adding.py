@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import geopackage, rows, schema
+from tsmu_jax.inventory import geopackage, measures, rows, schema
 from tsmu_jax.inventory.ground import Ground, on_ground
 from tsmu_jax.inventory.polygons import Detection, detections
 from tsmu_jax.inventory.rows import UNDATED, UNREVIEWED, Dates
@@ -56,6 +56,7 @@ def add(inventory: Path, directory: Path, model: SavedModel, *, dates: Dates = U
     if not inventory.exists():
         geopackage.create(inventory)
     with geopackage.transaction(inventory) as database:
+        measures.complete(database)
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         if next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None):
             return Added(0, 0, 0, same=True)
@@ -161,7 +162,7 @@ def _same(database: sqlite3.Connection, geometry: Any, model: str) -> dict[str, 
     """The row of the same landslide: of this model, or reviewed."""
     for row in _near(database, geometry):
         if row["model_id"] == model or row["review_status"] != UNREVIEWED:
-            other = geopackage.decoded(row[geopackage.GEOMETRY])
+            other = geopackage.decoded_valid(row[geopackage.GEOMETRY])
             if other.intersection(geometry).area > SAME * other.union(geometry).area:
                 return row
     return None
@@ -173,7 +174,7 @@ def _supersede(database: sqlite3.Connection, looked: Any, model: str) -> int:
     for row in _near(database, looked):
         if row["model_id"] == model or row["review_status"] != UNREVIEWED or row["superseded_by"]:
             continue
-        other = geopackage.decoded(row[geopackage.GEOMETRY])
+        other = geopackage.decoded_valid(row[geopackage.GEOMETRY])
         if other.intersection(looked).area > SAME * other.area:
             database.execute("UPDATE landslides SET superseded_by = ? WHERE uuid = ?", (model, row["uuid"]))
             marked += 1

@@ -1,8 +1,7 @@
 """Tells polygons that look like several landslides in one from their outline.
 
-Neighbours that merge into one polygon spoil the frequency-area distribution and volumes (Marc and Hovius, Natural
-Hazards and Earth System Sciences 15, 2015, doi:10.5194/nhess-15-723-2015, who tell them by outlines, too). Here an outline
-counts as that of several landslides by either of two signs:
+Neighbours that are mapped as one polygon spoil the frequency-area distribution and volumes: Marc and Hovius, Natural
+Hazards and Earth System Sciences 15 (2015), doi:10.5194/nhess-15-723-2015. The two signs looked for here are our own:
 
 - **A neck.** Eroded by a part of the radius of its largest inscribed circle, the polygon falls into bodies that each
   hold a good part of its area.

@@ -138,6 +138,14 @@ def decoded(blob: bytes) -> Any:
     return shapely.from_wkb(blob[8 + envelope :])
 
 
+def decoded_valid(blob: bytes) -> Any:
+    """As `decoded`; an outline that crosses itself, as people may draw it, becomes polygons that do not."""
+    import shapely
+
+    geometry = decoded(blob)
+    return geometry if geometry.is_valid else shapely.make_valid(geometry)
+
+
 def _bound(number: int) -> Any:
     def bound(blob: bytes | None) -> float | None:
         return None if blob is None else float(decoded(blob).bounds[number])

@@ -1,4 +1,4 @@
-"""How QGIS shows an inventory: colours, labels and forms, kept in the table `layer_styles` as QGIS keeps them itself."""
+"""How QGIS shows an inventory: colours, labels and forms, in the table `layer_styles`, where QGIS looks for them."""
 
 import dataclasses
 import functools
@@ -51,13 +51,13 @@ RULES = (
     ),
 )
 
-_WORDS = "CASE \"Confidence\" WHEN 1 THEN 'possible' WHEN 2 THEN 'probable' WHEN 3 THEN 'likely' "
-_WORDS += "WHEN 5 THEN 'confident' WHEN 8 THEN 'high confidence' END"
+_WORDS = "map_get(map('1', 'possible', '2', 'probable', '3', 'likely', '5', 'confident', '8', 'high confidence'), "
+_WORDS += 'to_string("Confidence"))'
 _SIZE = 'CASE WHEN "area_m2" >= 10000 THEN format_number("area_m2" / 10000, 1) || \' ha\' '
 _SIZE += 'WHEN "area_m2" IS NOT NULL THEN format_number("area_m2", 0) || \' m²\' END'
 _SEVERAL = "CASE WHEN \"amalgamated\" = 1 THEN 'several in one?' END"
-LABEL = f"array_to_string(array_filter(array({_WORDS}, {_SIZE}, {_SEVERAL}), @element IS NOT NULL), '\\n')"
-LABEL = f'CASE WHEN "review_status" <> \'rejected\' AND "superseded_by" IS NULL THEN {LABEL} END'
+_LINES = f"array_to_string(array_filter(array({_WORDS}, {_SIZE}, {_SEVERAL}), @element IS NOT NULL), '\\n')"
+LABEL = f'CASE WHEN "review_status" <> \'rejected\' AND "superseded_by" IS NULL THEN {_LINES} END'
 _TIP = f"""<b>[% {_WORDS} %]</b> ([% "review_status" %])<br>[% {_SIZE} %]<br>
 between [% coalesce(left("date_min", 10), '?') %] and [% coalesce(left("date_max", 10), '?') %]<br>
 [% "Notes" %]"""
@@ -115,9 +115,10 @@ FORM = {
     },
 }
 _OTHERS = "Model"  # the tab of the columns that FORM does not name
-EDITABLE = ("review_status", "Confidence", "Notes", "amalgamated", "reviewer", "Date", "Fatalities", "Info_source")
-EDITABLE += ("Inventory", "InventoryURL", "LS_ID", "license")
+EDITABLE = {"review_status", "Confidence", "Notes", "amalgamated", "reviewer", "Date", "Fatalities", "Info_source"}
+EDITABLE |= {"Inventory", "InventoryURL", "LS_ID", "license"}
 FLAGS = ("touches_edge", "amalgamated")
+DECIMALS = {"Latitude": 5, "Longitude": 5, "area_m2": 0, "perimeter_m": 0}  # shown of real numbers; 2 of others
 CHOICES = {
     "review_status": (
         ("not reviewed", "unreviewed"),
@@ -158,6 +159,11 @@ class Field:
     def is_flag(self) -> bool:
         """Whether the column is 0 or 1."""
         return self.name in FLAGS
+
+    @property
+    def decimals(self) -> int:
+        """That are shown of a real number; nobody edits these, so the form rounds none that is stored."""
+        return DECIMALS.get(self.name, 2)
 
     @property
     def is_long(self) -> bool:

@@ -2,7 +2,8 @@
 -- The program's own rows have names of version 5 (RFC 9562); rows that people draw or split off have none, or another.
 
 -- Whoever edits an outline leaves the model's own beside it. Measures of the old outline become empty; the next map
--- that is added measures the new one. A row that a person drew has no outline of a model.
+-- that is added measures the new one. What a person has outlined as one landslide is one, unless the same edit says
+-- otherwise. A row that a person drew has no outline of a model.
 CREATE TRIGGER landslides_edited AFTER UPDATE OF geometry ON landslides
 WHEN NEW.geometry IS NOT OLD.geometry
 BEGIN
@@ -14,6 +15,7 @@ BEGIN
         WHEN NEW.review_status = 'rejected' OR model_id IS NULL THEN NEW.review_status ELSE 'edited'
       END,
       reviewed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now'),
+      amalgamated = CASE WHEN NEW.amalgamated IS OLD.amalgamated THEN 0 ELSE NEW.amalgamated END,
       area_m2 = NULL, perimeter_m = NULL, Latitude = NULL, Longitude = NULL
   WHERE OBJECTID = NEW.OBJECTID;
 END;
@@ -24,6 +26,14 @@ BEGIN
   UPDATE landslides
   SET reviewed_at = CASE NEW.review_status WHEN 'unreviewed' THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%SZ', 'now') END
   WHERE OBJECTID = NEW.OBJECTID;
+END;
+
+-- A changed outline is not what the model found: nobody can accept that as such.
+CREATE TRIGGER landslides_changed AFTER UPDATE OF review_status ON landslides
+WHEN NEW.review_status IN ('unreviewed', 'accepted')
+  AND NEW.original_geometry IS NOT NULL AND NEW.geometry IS NOT NEW.original_geometry
+BEGIN
+  UPDATE landslides SET review_status = 'edited' WHERE OBJECTID = NEW.OBJECTID;
 END;
 
 -- A row that a person draws counts as reviewed. A part that a person splits off a model's landslide counts as edited.
@@ -39,10 +49,11 @@ BEGIN
         )
       ),
       review_status = CASE
-        WHEN review_status IN ('accepted', 'edited', 'rejected') AND model_id IS NULL THEN review_status
-        WHEN model_id IS NULL THEN 'accepted'
-        ELSE 'edited'
+        WHEN review_status = 'rejected' THEN 'rejected'
+        WHEN model_id IS NOT NULL OR review_status = 'edited' THEN 'edited'
+        ELSE 'accepted'
       END,
+      amalgamated = CASE WHEN model_id IS NULL THEN coalesce(amalgamated, 0) ELSE 0 END,
       reviewed_at = coalesce(reviewed_at, strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
       area_m2 = NULL, perimeter_m = NULL, Latitude = NULL, Longitude = NULL
   WHERE OBJECTID = NEW.OBJECTID;
