@@ -93,8 +93,7 @@ def check(inventory: Path) -> None:
     except ImportError as error:
         raise UserError(f"--inventory needs {error.name}: pip install 'tsmu_jax[geo]'") from error
     if inventory.exists():
-        with geopackage.transaction(inventory):
-            pass
+        geopackage.try_writing(inventory)
     elif not inventory.parent.is_dir():
         raise UserError(f"--inventory={inventory}: there is no directory {inventory.parent}; make it")
 
