@@ -167,7 +167,11 @@ def test_a_share_without_locks(inventory: Path, tmp_path: Path) -> None:
     source.write_text(NO_LOCKS)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
     before = inventory.read_bytes()
-    code = "import sys; from tests.inventory.writers import check_alone; check_alone(sys.argv[1])"
+    code = (
+        "import sys; from pathlib import Path; from tsmu_jax import cli; from tsmu_jax.inventory import adding, "
+        "geopackage; geopackage._WAIT_SECONDS = 0.2; path = Path(sys.argv.pop()); "
+        "cli.run(lambda _: adding.check(path), '')"
+    )
     for number in (errno.ENOLCK, errno.EOPNOTSUPP):
         refused = os.environ | {"LD_PRELOAD": str(library), "NO_LOCKS": str(number)}
         done = subprocess.run([sys.executable, "-c", code, inventory], env=refused, capture_output=True, text=True)

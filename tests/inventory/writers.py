@@ -86,13 +86,6 @@ def _checked(inventory: Path) -> int:
     return 0
 
 
-def check_alone(inventory: str) -> None:
-    """Checks an inventory in a process that was started for it."""
-    geopackage._WAIT_SECONDS = 0.2
-    sys.argv[1:] = []
-    sys.exit(_checked(Path(inventory)))
-
-
 def start(function: Callable[..., None], *arguments: Any) -> tuple[Any, Any]:
     """A process that runs a function, and this end of its pipe, for functions that take one."""
     here, there = CONTEXT.Pipe()

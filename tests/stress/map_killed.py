@@ -24,6 +24,7 @@ SCENES = ((0, 0), (20, 30), (400, 0))  # pixels right and down of the first one;
 SHAPE = (60, 70)
 MEMORY_GIB = 0.0008  # makes several windows of a scene
 TIMEOUT_SECONDS = 300.0
+START, WINDOWS, TRANSACTION = "start", "windows", "transaction"
 
 
 class Scenes:
@@ -33,11 +34,6 @@ class Scenes:
         """Writes them. Args: number: of scenes."""
         self.root, self.number = root, number
         self.maps, self.inventory = root / "out" / "maps", root / "out" / "landslides.gpkg"
-        os.environ |= {
-            "JAX_PLATFORMS": "cpu",
-            "JAX_COMPILATION_CACHE_DIR": str(root / "programs"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        }
         from tests.scenes.conftest import model_at, moved
 
         model_at(root / "model", 2.0)
@@ -64,12 +60,12 @@ class Scenes:
             + ["--pre_date=2024-05-01", "--post_date=2024-06-01", f"--memory_gib={MEMORY_GIB}", "--decoder=a"]
         )
 
-    def attempt(self, scene: int, *, seconds: float | None = None, in_transaction: float | None = None) -> str:
+    def attempt(self, scene: int, *, seconds: float | None = None, after: str = START) -> str:
         """Maps a scene in a new process.
 
         Args:
           seconds: after which the process is killed.
-          in_transaction: seconds after the inventory's journal has come up, after which it is killed.
+          after: what the seconds begin with: START, WINDOWS or TRANSACTION.
 
         Returns:
           Where it was killed; "" where it finished before.
@@ -78,40 +74,44 @@ class Scenes:
           RuntimeError: it failed or hung by itself.
         """
         self.maps.mkdir(parents=True, exist_ok=True)
-        said = self.root / "said.txt"
-        process = self._context.Process(target=_work, args=(self.flags(scene), said))
-        started, begun = time.monotonic(), None
+        said, watched = self.root / "said.txt", self._sign(scene, after)
+        before = [_state(self._sign(scene, each)) for each in (WINDOWS, TRANSACTION)]  # a killed process leaves some
+        waits_for = _state(watched) if watched else None
+        process = self._context.Process(target=_work, args=(self.flags(scene), said, self.root / "programs"))
+        started = time.monotonic()
+        begun = started if after == START else None
         process.start()
         while process.exitcode is None:
             now = time.monotonic()
-            if begun is None and in_transaction is not None and self._journal.exists():
+            if begun is None and watched and _state(watched) not in (None, waits_for):
                 begun = now
-            late = seconds is not None and now - started >= seconds
-            if late or (begun is not None and now - begun >= (in_transaction or 0)):
+            if seconds is not None and begun is not None and now - begun >= seconds:
                 process.kill()
             if now - started > TIMEOUT_SECONDS:
                 process.kill()
                 raise RuntimeError(f"scene {scene} hung: {said.read_text()}")
-            process.join(0.0005 if in_transaction is not None else 0.01)
+            process.join(0.002)
         if process.exitcode == -signal.SIGKILL:
-            return self._where(scene)
+            return self._where(scene, *before)
         if process.exitcode:
             raise RuntimeError(f"scene {scene} ended with code {process.exitcode}: {said.read_text()}")
         return ""
 
-    @property
-    def _journal(self) -> Path:
-        return self.inventory.with_name(f"{self.inventory.name}-journal")
+    def _sign(self, scene: int, of: str) -> Path | None:
+        """The file that changes when a part of the work begins."""
+        journal = self.inventory.with_name(f"{self.inventory.name}-journal")
+        return {START: None, WINDOWS: self.maps / str(scene) / "unfinished.txt", TRANSACTION: journal}[of]
 
-    def _where(self, scene: int) -> str:
+    def _where(self, scene: int, windows: Any, journal: Any) -> str:
+        """What a killed process was at. Args: windows, journal: states of the files' before it began."""
         directory = self.maps / str(scene)
-        if self._journal.exists():
+        if _state(self._sign(scene, TRANSACTION)) not in (None, journal):
             return "in the inventory's transaction"
-        if not (directory / "scene.json").exists():
-            return "before the map"
-        if (journal := directory / "unfinished.txt").exists():
-            return "while the windows were mapped" if journal.read_text() else "before the first window"
-        return "after the last window"
+        if _state(self._sign(scene, WINDOWS)) not in (None, windows):
+            return "while the windows were mapped, or the rasters written"
+        if (directory / "scene.json").exists() and "landslide_share" in (directory / "scene.json").read_text():
+            return "with a finished map"
+        return "before the first window"
 
     def clear(self) -> None:
         """Removes the maps and the inventory."""
@@ -131,6 +131,15 @@ class Scenes:
         return [path.name for path in self.inventory.parent.rglob("*") if any(word in path.name for word in words)]
 
 
+def _state(path: Path | None) -> tuple[int, int, int] | None:
+    """Changes whenever the file does; None where there is none."""
+    with contextlib.suppress(OSError):
+        if path:
+            found = path.stat()
+            return found.st_ino, found.st_size, found.st_mtime_ns
+    return None
+
+
 def _ground(right: int, down: int, date: int) -> np.ndarray:
     """u8[3, h, w], from the one ground that all scenes show."""
     noise = np.random.default_rng(date).normal(size=(3, 500, 600))
@@ -139,13 +148,18 @@ def _ground(right: int, down: int, date: int) -> np.ndarray:
     return np.clip(128 + 60 * part / smooth.std(), 0, 255).astype(np.uint8)
 
 
-def _work(words: list[str], said: Path) -> None:
-    """The command, in a process of its own, which writes what it says into a file."""
+def _work(words: list[str], said: Path, programs: Path) -> None:
+    """The command, in a process of its own, which writes what it says into a file, and keeps what it compiles."""
     with said.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    import jax
+
     from tsmu_jax import cli, predict
 
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_compilation_cache_dir", str(programs))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     sys.argv = ["tsmu_jax.predict", *words]
     cli.run(predict.main, "")
 
