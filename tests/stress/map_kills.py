@@ -2,11 +2,11 @@
 
     python -m tests.stress.map_kills --kills=200
 
-Each process runs `tsmu_jax.predict` with --pre, --post and --inventory. A third of the kills
-come at a random time, a third while windows are mapped, a third in the middle of the inventory's transaction. Whenever all scenes are
-mapped, the rasters must equal, to the byte, those of processes that nobody killed, and so must all rows but for the
-time of mapping; each scene is in the inventory once, and no journal or half-written file is left. The exit code is 1
-where that does not hold, and where a process fails by itself.
+Each process runs `tsmu_jax.predict` with --pre, --post and --inventory. A third of the kills come at a random time, a
+third while windows are mapped, a third in the middle of the inventory's transaction. Whenever all scenes are mapped,
+the rasters must equal, to the byte, those of processes that nobody killed, and so must all rows but for the time of
+mapping; each scene is in the inventory once, and no journal or half-written file is left. The exit code is 1 where
+that does not hold, and where a process fails by itself.
 """
 
 import argparse

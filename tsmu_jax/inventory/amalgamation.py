@@ -39,7 +39,7 @@ def is_amalgamated(polygon: Any, grid: Mapping[str, Any]) -> bool:
     across, down = abs(grid["transform"][0]), abs(grid["transform"][4])
     whole = affinity.scale(shapely.Polygon(polygon.exterior), pixel_across_m / across, pixel_down_m / down)
     pixel_m = max(grid["gsd_m"])
-    smooth = whole.simplify(0.75 * pixel_m)  # stairs of pixels become slopes
+    smooth = whole.simplify(max(0.75 * pixel_m, 0.005 * whole.area**0.5))  # stairs of pixels become slopes
     if not smooth.is_valid or smooth.area < 0.7 * whole.area:
         smooth = whole
     circle = shapely.maximum_inscribed_circle(smooth, tolerance=max(0.05 * pixel_m, 0.01 * smooth.area**0.5))
