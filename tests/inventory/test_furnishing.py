@@ -162,4 +162,4 @@ def test_forms_name_columns_that_are_there() -> None:
     columns = {column.name for column in schema.LANDSLIDES.columns}
     named = [name for tab in styles.FORM.values() for name in tab]
     assert len(named) == len(set(named)) and set(named) <= columns
-    assert columns >= {*styles.EDITABLE, *styles.FLAGS, *styles.CHOICES, *styles.DEFAULTS, *styles.DECIMALS}
+    assert columns >= {*styles.EDITABLE, *styles.FLAGS, *styles.CHOICES, *styles.DEFAULTS}

@@ -57,7 +57,7 @@ _SIZE = 'CASE WHEN "area_m2" >= 10000 THEN format_number("area_m2" / 10000, 1) |
 _SIZE += 'WHEN "area_m2" IS NOT NULL THEN format_number("area_m2", 0) || \' m²\' END'
 _SEVERAL = "CASE WHEN \"amalgamated\" = 1 THEN 'several in one?' END"
 _LINES = f"array_to_string(array_filter(array({_WORDS}, {_SIZE}, {_SEVERAL}), @element IS NOT NULL), '\\n')"
-LABEL = f'CASE WHEN "review_status" <> \'rejected\' AND "superseded_by" IS NULL THEN {_LINES} END'
+LABEL = f"CASE WHEN \"review_status\" IN ('accepted', 'edited') OR ({_OPEN}) THEN {_LINES} END"
 _TIP = f"""<b>[% {_WORDS} %]</b> ([% "review_status" %])<br>[% {_SIZE} %]<br>
 between [% coalesce(left("date_min", 10), '?') %] and [% coalesce(left("date_max", 10), '?') %]<br>
 [% "Notes" %]"""
@@ -118,7 +118,6 @@ _OTHERS = "Model"  # the tab of the columns that FORM does not name
 EDITABLE = {"review_status", "Confidence", "Notes", "amalgamated", "reviewer", "Date", "Fatalities", "Info_source"}
 EDITABLE |= {"Inventory", "InventoryURL", "LS_ID", "license"}
 FLAGS = ("touches_edge", "amalgamated")
-DECIMALS = {"Latitude": 5, "Longitude": 5, "area_m2": 0, "perimeter_m": 0}  # shown of real numbers; 2 of others
 CHOICES = {
     "review_status": (
         ("not reviewed", "unreviewed"),
@@ -159,11 +158,6 @@ class Field:
     def is_flag(self) -> bool:
         """Whether the column is 0 or 1."""
         return self.name in FLAGS
-
-    @property
-    def decimals(self) -> int:
-        """That are shown of a real number; nobody edits these, so the form rounds none that is stored."""
-        return DECIMALS.get(self.name, 2)
 
     @property
     def is_long(self) -> bool:

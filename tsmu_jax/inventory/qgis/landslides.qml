@@ -36,18 +36,6 @@
           </Option>
         </config>
       </editWidget>
-{%- elif field.kind == "real" %}
-      <editWidget type="Range">
-        <config>
-          <Option type="Map">
-            <Option name="AllowNull" type="bool" value="true"/>
-            <Option name="Min" type="double" value="-1e12"/>
-            <Option name="Max" type="double" value="1e12"/>
-            <Option name="Precision" type="int" value="{{ field.decimals }}"/>
-            <Option name="Style" type="QString" value="SpinBox"/>
-          </Option>
-        </config>
-      </editWidget>
 {%- elif field.kind == "blob" %}
       <editWidget type="Hidden"><config><Option/></config></editWidget>
 {%- else %}
