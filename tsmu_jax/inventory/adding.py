@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import geopackage, rows, schema, terrain
+from tsmu_jax.inventory import geopackage, measures, rows, schema, terrain
 from tsmu_jax.inventory.ground import Ground, on_ground
 from tsmu_jax.inventory.polygons import Detection, detections
 from tsmu_jax.inventory.rows import UNDATED, UNREVIEWED, Dates
@@ -64,6 +64,7 @@ def add(
     with contextlib.ExitStack() as files:
         elevation = files.enter_context(terrain.opened(dem)) if dem else None
         database = files.enter_context(geopackage.transaction(inventory))
+        measures.complete(database)
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         if next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None):
             return Added(0, 0, 0, same=True)
@@ -102,8 +103,7 @@ def check(inventory: Path) -> None:
     except ImportError as error:
         raise UserError(f"--inventory needs {error.name}: pip install 'tsmu_jax[geo]'") from error
     if inventory.exists():
-        with geopackage.transaction(inventory):
-            pass
+        geopackage.try_writing(inventory)
     elif not inventory.parent.is_dir():
         raise UserError(f"--inventory={inventory}: there is no directory {inventory.parent}; make it")
 
@@ -171,7 +171,7 @@ def _same(database: sqlite3.Connection, geometry: Any, model: str) -> dict[str, 
     """The row of the same landslide: of this model, or reviewed."""
     for row in _near(database, geometry):
         if row["model_id"] == model or row["review_status"] != UNREVIEWED:
-            other = geopackage.decoded(row[geopackage.GEOMETRY])
+            other = geopackage.decoded_valid(row[geopackage.GEOMETRY])
             if other.intersection(geometry).area > SAME * other.union(geometry).area:
                 return row
     return None
@@ -183,7 +183,7 @@ def _supersede(database: sqlite3.Connection, looked: Any, model: str) -> int:
     for row in _near(database, looked):
         if row["model_id"] == model or row["review_status"] != UNREVIEWED or row["superseded_by"]:
             continue
-        other = geopackage.decoded(row[geopackage.GEOMETRY])
+        other = geopackage.decoded_valid(row[geopackage.GEOMETRY])
         if other.intersection(looked).area > SAME * other.area:
             database.execute("UPDATE landslides SET superseded_by = ? WHERE uuid = ?", (model, row["uuid"]))
             marked += 1

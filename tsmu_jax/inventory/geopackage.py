@@ -1,6 +1,7 @@
 """An inventory's GeoPackage: made by GDAL, changed by SQLite in one transaction, so that nothing is half-written."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 import struct
@@ -8,69 +9,75 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import migrating, schema
+from tsmu_jax.inventory import furnishing, migrating, schema
 from tsmu_jax.inventory.schema import TABLES, Table
 
 GEOMETRY = "geometry"
 _HEADER = struct.Struct("<2sBBi4d")  # magic, version, flags, SRS, min x, max x, min y, max y
 _FLAGS = 0b011  # little-endian, an envelope of x and y
 _WAIT_SECONDS = 10.0  # for another program that writes
+_FREE_BYTE = 2**31  # SQLite locks bytes from 2**30 on
 _DTYPES = {"text": object, "integer": np.int32, "real": np.float64}
 
 
 def create(path: Path) -> None:
-    """Makes an empty inventory, whole or not at all. Raises UserError where that cannot be written."""
-    from pyogrio import raw
+    """Makes an empty inventory where there is none, whole or not at all; several processes may do so at once.
 
-    partial = path.with_name(f".{path.stem}.partial.gpkg")
+    Raises:
+      UserError: it cannot be written.
+    """
+    held, partial = path.with_name(f".{path.name}.lock"), path.with_name(f".{path.stem}.partial.gpkg")
+    leftovers = partial, partial.with_name(f"{partial.name}-journal")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
+        with filelock.FileLock(held, timeout=_WAIT_SECONDS, fallback_to_soft=False):
+            for leftover in leftovers:
+                leftover.unlink(missing_ok=True)
+            try:
+                if not path.exists():
+                    _write_empty(partial)
+                    partial.replace(path)
+                held.unlink(missing_ok=True)  # whoever waits for it finds the inventory
+            finally:
+                for leftover in leftovers:
+                    leftover.unlink(missing_ok=True)
+    except filelock.Timeout as error:
+        raise UserError(f"--inventory={path}: another process makes it; run the same command again") from error
+    except (OSError, sqlite3.Error, RuntimeError) as error:  # the last one is GDAL's
+        said = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"--inventory={path}: cannot be written ({said}); name another file") from error
+
+
+def _write_empty(path: Path) -> None:
+    from pyogrio import raw
+
+    for table in TABLES:
+        plain = [column for column in table.columns if column.kind != "blob"]
+        raw.write(
+            path,
+            geometry=np.array([], object) if table.geometry else None,
+            field_data=[np.array([], _DTYPES[column.kind]) for column in plain],
+            fields=[column.name for column in plain],
+            layer=table.name,
+            driver="GPKG",
+            dataset_options={"VERSION": "1.2"},  # which QGIS 3.22 knows, too
+            geometry_type=table.geometry or None,
+            crs=f"EPSG:{schema.SRS}" if table.geometry else None,
+            layer_options={"GEOMETRY_NAME": GEOMETRY, "FID": "OBJECTID"},
+        )
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
         for table in TABLES:
-            plain = [column for column in table.columns if column.kind != "blob"]
-            raw.write(
-                partial,
-                geometry=np.array([], object) if table.geometry else None,
-                field_data=[np.array([], _DTYPES[column.kind]) for column in plain],
-                fields=[column.name for column in plain],
-                layer=table.name,
-                driver="GPKG",
-                geometry_type=table.geometry or None,
-                crs=f"EPSG:{schema.SRS}" if table.geometry else None,
-                layer_options={"GEOMETRY_NAME": GEOMETRY, "FID": "OBJECTID"},
-            )
-        with contextlib.closing(sqlite3.connect(partial)) as database, database:
-            for table in TABLES:
-                for column in table.columns:
-                    if column.kind == "blob":
-                        database.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" BLOB')
-                keys = ", ".join(f'"{name}"' for name in table.key)
-                database.execute(f'CREATE UNIQUE INDEX "{table.name}_key" ON "{table.name}" ({keys})')
-            database.execute(_AUDIT)
-            database.execute("INSERT INTO tsmu_about (name, value) VALUES ('schema', ?)", (str(schema.SCHEMA),))
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"--inventory={path}: cannot be written ({error.strerror}); name another file") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-# Whoever edits a shape, in any program, leaves the model's own beside it.
-_AUDIT = """
-CREATE TRIGGER landslides_edited AFTER UPDATE OF geometry ON landslides
-WHEN OLD.geometry IS NOT NEW.geometry AND NEW.review_status IS OLD.review_status
-BEGIN
-  UPDATE landslides
-  SET original_geometry = coalesce(original_geometry, OLD.geometry),
-      review_status = 'edited',
-      reviewed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now')
-  WHERE OBJECTID = NEW.OBJECTID;
-END
-"""
+            for column in table.columns:
+                if column.kind == "blob":
+                    database.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" BLOB')
+            keys = ", ".join(f'"{name}"' for name in table.key)
+            database.execute(f'CREATE UNIQUE INDEX "{table.name}_key" ON "{table.name}" ({keys})')
+        furnishing.furnish(database)
+        database.execute("INSERT INTO tsmu_about (name, value) VALUES ('schema', ?)", (str(schema.SCHEMA),))
 
 
 @contextlib.contextmanager
@@ -101,6 +108,17 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
                 raise
     except sqlite3.Error as error:
         raise UserError(f"--inventory={path}: {explained(error, path)}") from error
+
+
+def try_writing(path: Path) -> None:
+    """Raises UserError where `transaction` would, or SQLite could not write. Leaves the file as it is, to the byte."""
+    with contextlib.suppress(_Enough), transaction(path) as database:
+        database.execute("INSERT INTO tsmu_about (name) VALUES ('writing')")
+        raise _Enough
+
+
+class _Enough(Exception):
+    """Takes a transaction back."""
 
 
 def upsert(database: sqlite3.Connection, table: Table, row: Mapping[str, Any], *, replace: bool = True) -> bool:
@@ -154,6 +172,14 @@ def decoded(blob: bytes) -> Any:
     return shapely.from_wkb(blob[8 + envelope :])
 
 
+def decoded_valid(blob: bytes) -> Any:
+    """As `decoded`; an outline that crosses itself, as people may draw it, becomes polygons that do not."""
+    import shapely
+
+    geometry = decoded(blob)
+    return geometry if geometry.is_valid else shapely.make_valid(geometry)
+
+
 def _bound(number: int) -> Any:
     def bound(blob: bytes | None) -> float | None:
         return None if blob is None else float(decoded(blob).bounds[number])
@@ -185,11 +211,29 @@ def explained(error: sqlite3.Error, path: Path) -> str:
     """What a user can do about an error of SQLite's."""
     said = str(error)
     if "locked" in said or "busy" in said:
-        return "another program is writing it; close its edits there, and run the same command again"
-    if "readonly" in said or not os.access(path, os.W_OK):
+        if _has_locks(path):
+            return "another program is writing it; close its edits there, and run the same command again"
+        return "its file system has no locks, so two programs may spoil it; put it on a local disk"
+    if path.exists() and not os.access(path, os.W_OK):
         return "cannot be written; make it writable, or name another file"
+    if not os.access(path.parent, os.W_OK):
+        return f"its directory {path.parent} cannot be written, where SQLite keeps its journal; make it writable"
     if "not a database" in said or "no such table" in said or "malformed" in said:
         return f"is no inventory of tsmu_jax ({said}); name another file"
     if "disk I/O" in said or "locking protocol" in said or "unable to open" in said:
         return f"its file system does not let SQLite lock or write it ({said}); put it on a local disk"
     return f"{said}; nothing was written"
+
+
+def _has_locks(path: Path) -> bool:
+    """Whether the file system locks files: SQLite says "locked" where it does not, too."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, whose file systems do
+        return True
+    try:
+        with path.open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _FREE_BYTE)
+    except OSError as error:
+        return error.errno in (errno.EACCES, errno.EAGAIN)
+    return True

@@ -1,8 +1,8 @@
-"""Inventories of older releases get the columns and tables that they lack; no row and no value of theirs changes."""
+"""Inventories of older releases get columns, tables, triggers and styles that they lack; no value of theirs changes."""
 
 import sqlite3
 
-from tsmu_jax.inventory import schema
+from tsmu_jax.inventory import furnishing, schema
 from tsmu_jax.inventory.schema import TABLES, Table
 
 _TYPES = {"text": "TEXT", "integer": "MEDIUMINT", "real": "REAL", "blob": "BLOB"}  # as GDAL calls them
@@ -22,6 +22,7 @@ def bring_up(database: sqlite3.Connection) -> None:
         for column in table.columns:
             if column.name not in known:
                 database.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {_TYPES[column.kind]}')
+    furnishing.furnish(database)
     database.execute("UPDATE tsmu_about SET value = ? WHERE name = 'schema'", (str(schema.SCHEMA),))
 
 

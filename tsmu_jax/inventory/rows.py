@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.inventory import geopackage
+from tsmu_jax.inventory.amalgamation import is_amalgamated
 from tsmu_jax.inventory.ground import Ground
 from tsmu_jax.inventory.polygons import Detection
 from tsmu_jax.inventory.terrain import UNKNOWN, Terrain
@@ -99,6 +100,7 @@ def landslide_row(
         "model_id": model,
         "config_digest": record["configuration"],
         "touches_edge": int(found.touches_edge),
+        "amalgamated": int(is_amalgamated(found.geometry, record["grid"])),
         "review_status": UNREVIEWED,
     }
 

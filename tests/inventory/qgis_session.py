@@ -1,0 +1,142 @@
+"""What a geologist does with an inventory in QGIS. Run by a Python that has QGIS; knows nothing of tsmu_jax.
+
+    python3 qgis_session.py INVENTORY.gpkg PICTURE.png
+
+Prints JSON: the style as QGIS has read it, and what became of each edit.
+"""
+
+import json
+import os
+import sys
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+from qgis.core import (
+    QgsApplication,
+    QgsExpression,
+    QgsExpressionContext,
+    QgsExpressionContextUtils,
+    QgsGeometry,
+    QgsMapRendererParallelJob,
+    QgsMapSettings,
+    QgsPointXY,
+    QgsProject,
+    QgsVectorLayer,
+    QgsVectorLayerUtils,
+)
+from qgis.PyQt.QtCore import QSize
+from qgis.PyQt.QtGui import QColor
+
+
+def opened(path: str, table: str) -> QgsVectorLayer:
+    layer = QgsVectorLayer(f"{path}|layername={table}", table, "ogr")
+    assert layer.isValid(), table
+    _, loaded = layer.loadDefaultStyle()
+    assert loaded, table
+    return layer
+
+
+def feature(layer: QgsVectorLayer, number: int):
+    return next(each for each in layer.getFeatures() if each["OBJECTID"] == number)
+
+
+def style(layer: QgsVectorLayer) -> dict:
+    form, fields = layer.editFormConfig(), layer.fields()
+    labels = layer.labeling().settings()
+    texts = {}
+    for each in layer.getFeatures():
+        context = QgsExpressionContext(QgsExpressionContextUtils.globalProjectLayerScopes(layer))
+        context.setFeature(each)
+        expression = QgsExpression(labels.fieldName)
+        texts[each["OBJECTID"]] = expression.evaluate(context) or ""
+        assert not expression.hasParserError() and not expression.hasEvalError(), expression.evalErrorString()
+    return {
+        "renderer": layer.renderer().type(),
+        "rules": [rule.label() for rule in layer.renderer().rootRule().children()],
+        "labels": [layer.labelsEnabled(), labels.scaleVisibility, labels.minimumScale],
+        "texts": texts,
+        "widgets": {field.name(): layer.editorWidgetSetup(at).type() for at, field in enumerate(fields)},
+        "choices": layer.editorWidgetSetup(fields.indexOf("review_status")).config()["map"],
+        "tabs": {tab.name(): [each.name() for each in tab.children()] for tab in form.tabs()},
+        "read_only": [field.name() for at, field in enumerate(fields) if form.readOnly(at)],
+        "titles": {field.name(): layer.attributeAlias(at) for at, field in enumerate(fields)},
+    }
+
+
+def draw(layers: list, picture: str) -> None:
+    settings = QgsMapSettings()
+    settings.setLayers(layers)
+    settings.setBackgroundColor(QColor(255, 255, 255))
+    settings.setOutputSize(QSize(1000, 800))
+    settings.setDestinationCrs(layers[0].crs())
+    extent = layers[-1].extent()
+    extent.scale(1.05)
+    settings.setExtent(extent)
+    job = QgsMapRendererParallelJob(settings)
+    job.start()
+    job.waitForFinished()
+    assert job.renderedImage().save(picture)
+
+
+def edited(path: str, change) -> str:
+    """Changes `landslides` and commits. Returns what QGIS says; "" where all went well."""
+    layer = opened(path, "landslides")
+    layer.startEditing()
+    change(layer)
+    said = "" if layer.commitChanges() else " ".join(layer.commitErrors())
+    if said:
+        layer.rollBack()
+    return said
+
+
+def reshape(layer: QgsVectorLayer) -> None:
+    shape = feature(layer, 1).geometry().buffer(1e-5, 3)
+    shape.convertToMultiType()
+    layer.changeGeometry(feature(layer, 1).id(), shape)
+
+
+def split(layer: QgsVectorLayer) -> None:
+    box = feature(layer, 6).geometry().boundingBox()
+    x = box.center().x()
+    layer.selectByIds([feature(layer, 6).id()])
+    layer.splitFeatures([QgsPointXY(x, box.yMinimum() - 1), QgsPointXY(x, box.yMaximum() + 1)])
+
+
+def add_drawing(layer: QgsVectorLayer) -> None:
+    box = feature(layer, 1).geometry().boundingBox()
+    west, north = box.xMinimum(), box.yMaximum()
+    ring = f"{west} {north + 1e-4}, {west + 1e-4} {north + 1e-4}, {west} {north + 2e-4}, {west} {north + 1e-4}"
+    layer.addFeature(QgsVectorLayerUtils.createFeature(layer, QgsGeometry.fromWkt(f"MultiPolygon((({ring})))")))
+
+
+def setting(number: int, **values):
+    def change(layer: QgsVectorLayer) -> None:
+        for name, value in values.items():
+            layer.changeAttributeValue(feature(layer, number).id(), layer.fields().indexOf(name), value)
+
+    return change
+
+
+def main(path: str, picture: str) -> None:
+    application = QgsApplication([], False)
+    application.initQgis()
+    QgsProject.instance().setFileName("")
+    landslides, observed = opened(path, "landslides"), opened(path, "observed")
+    found = {"style": style(landslides), "observed_read_only": observed.readOnly()}
+    draw([landslides, observed], picture)
+    del landslides, observed
+    found["notes"] = edited(path, setting(3, Notes="seen in the field"))
+    found["too_confident"] = edited(path, setting(3, Confidence=8))
+    found["unknown_status"] = edited(path, setting(3, review_status="done"))
+    found["accepted"] = edited(path, setting(4, review_status="accepted", Confidence=8))
+    found["deleted"] = edited(path, lambda layer: layer.deleteFeature(feature(layer, 3).id()))
+    found["reshaped"] = edited(path, reshape)
+    found["split"] = edited(path, split)
+    found["drawn"] = edited(path, add_drawing)
+    print(json.dumps(found))
+    sys.stdout.flush()
+    os._exit(0)  # QGIS takes seconds to clean up, or crashes
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
