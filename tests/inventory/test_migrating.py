@@ -10,7 +10,7 @@ import pytest
 
 from tests.inventory.test_adding import BOXES, DATES, ONE, TWO, write_map
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import exporting, geopackage, reading, schema
+from tsmu_jax.inventory import exporting, furnishing, geopackage, reading, schema
 from tsmu_jax.inventory.adding import Added, add
 from tsmu_jax.inventory.reading import Which
 
@@ -27,6 +27,12 @@ def plain(path: Path, table: str) -> list[dict[str, Any]]:
         return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY OBJECTID")]
 
 
+def styles(path: Path) -> list[dict[str, Any]]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute("SELECT * FROM layer_styles")]
+
+
 @pytest.fixture
 def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An inventory as schema 1 made it, by GDAL and with its rows."""
@@ -39,6 +45,7 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with monkeypatch.context() as patched:
         patched.setattr(geopackage, "TABLES", tables)
         patched.setattr(schema, "SCHEMA", 1)
+        patched.setattr(furnishing, "furnish", lambda database: None)  # no triggers, no styles
         geopackage.create(path)
         with geopackage.transaction(path) as database:
             for table in tables[:-1]:
@@ -58,6 +65,10 @@ def test_a_change_brings_it_up_to_date(older: Path, tmp_path: Path) -> None:
         assert new | {"superseded_by": None} == old | dict.fromkeys(NEWER)
     for name in ("scenes", "observed", "observations", "models"):
         assert plain(older, name)[: len(before[name])] == before[name]
+    assert {style["f_table_name"] for style in styles(older)} == {"landslides", "observed"}
+    with geopackage.transaction(older) as database:
+        database.execute("UPDATE landslides SET review_status = 'accepted' WHERE OBJECTID = 1")  # a trigger dates it
+    assert plain(older, "landslides")[0]["reviewed_at"]
     assert dict((row["name"], row["value"]) for row in plain(older, "tsmu_about"))["schema"] == str(schema.SCHEMA)
 
 
