@@ -23,8 +23,8 @@ class Detection:
       pixels: their number.
       first: row and column of the first one, from the top and then from the left.
       prob_mean, prob_max: calibrated probability over its pixels, in [0, 1].
-      uncertainty: mean spread of the probability over turned images, in [0, 0.5]; None where that was not measured.
       touches_edge: whether it ends at the edge of the map, or at ground without data.
+      uncertainty: mean spread of the probability over turned images, in [0, 0.5]; None where that was not measured.
     """
 
     geometry: Any
@@ -32,8 +32,8 @@ class Detection:
     first: tuple[int, int]
     prob_mean: float
     prob_max: float
-    uncertainty: float | None
     touches_edge: bool
+    uncertainty: float | None = None
 
 
 def detections(directory: Path, *, smallest_px: int = 1) -> Iterator[Detection]:
