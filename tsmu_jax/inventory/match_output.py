@@ -96,7 +96,7 @@ def table(known: Comparison) -> Table:
     matches, other = known.matches, known.other
     found = Table(box=box.SIMPLE_HEAD)
     found.add_column("", no_wrap=True)
-    for title in ("landslides", "matched", "share", "dates fit", "ties", "unmatched", "not observed"):
+    for title in ("number", "matched", "share", "dates fit", "ties", "unmatched", "unobserved"):
         found.add_column(title, justify="right")
     ours, theirs = len(known.uuids), len(other.ids)
     for name, count, best, ties, outside in (
