@@ -194,9 +194,9 @@ def test_a_list_of_events(inventory: Path, listed: Path, tmp_path: Path) -> None
 def test_the_table_counts_both_ways(inventory: Path, listed: Path) -> None:
     shown = match_output.table(compared(inventory, listed))
     columns = {str(column.header): list(column.cells) for column in shown.columns}
-    assert columns["landslides"] == ["3", "6"] and columns["matched"] == ["2", "3"]
+    assert columns["number"] == ["3", "6"] and columns["matched"] == ["2", "3"]
     assert columns["share"] == ["66.7%", "50.0%"] and columns["ties"] == ["1", "0"]
-    assert columns["unmatched"] == ["1", "2"] and columns["not observed"] == ["0", "1"]
+    assert columns["unmatched"] == ["1", "2"] and columns["unobserved"] == ["0", "1"]
 
 
 def test_what_the_inventory_keeps(inventory: Path, listed: Path) -> None:

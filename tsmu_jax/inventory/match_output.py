@@ -94,9 +94,9 @@ def _place(shape: Any) -> list[str]:
 def table(known: Comparison) -> Table:
     """How many landslides match, both ways, for the terminal."""
     matches, other = known.matches, known.other
-    found = Table(box=box.SIMPLE_HEAD)
+    found = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     found.add_column("", no_wrap=True)
-    for title in ("landslides", "matched", "share", "dates fit", "ties", "unmatched", "not observed"):
+    for title in ("number", "matched", "share", "dates fit", "ties", "unmatched", "unobserved"):
         found.add_column(title, justify="right")
     ours, theirs = len(known.uuids), len(other.ids)
     for name, count, best, ties, outside in (

@@ -25,7 +25,7 @@ def frequency_area(known: Distribution, pixel_m2: float | None) -> Figure:
     axes.grid(axis="x", color=canvas.PALE, linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_formatter(NullFormatter())

@@ -16,7 +16,6 @@ from tsmu_jax.reporting.charts import canvas
 
 MOST_PANELS = 6
 _GROUND = "#E4E4E4"
-_SMALL_PX = 5.0  # smaller polygons are drawn as dots: nobody would see them
 _KILOMETRES = 111.32  # of a degree of latitude
 _WIDTH, _TALLEST = 8.0, 8.5  # inches
 _DOTS = ((200, 20.0), (2_000, 9.0), (20_000, 2.5), (math.inf, 0.6))  # landslides of a panel -> square points
@@ -124,19 +123,20 @@ def _panel(axes: Axes, area: Area, observed: Any, shapes: Any, kinds: Any, colou
     canvas.name_axes(axes, "longitude (°)", "latitude (°)")
     if len(observed):
         geopandas.GeoSeries(observed).plot(ax=axes, color=_GROUND, aspect=None, rasterized=True)
-    pixel = max((north - south) / 500, (east - west) * squeeze / 700)  # degrees of latitude, roughly
+    pixel = (east - west) * squeeze / axes.get_window_extent().width  # degrees of latitude, roughly
+    size = next(size for most, size in _DOTS if len(shapes) <= most)
+    dot = math.sqrt(size) / 72 * canvas.DPI * pixel  # smaller polygons are drawn as dots: nobody would see them
     for order, (kind, colour) in enumerate(colours.items(), start=2):
         some = shapes[kinds == kind]
         if not len(some):
             continue
         bounds = shapely.bounds(some)
         sides = np.maximum((bounds[:, 2] - bounds[:, 0]) * squeeze, bounds[:, 3] - bounds[:, 1])
-        small = sides < _SMALL_PX * pixel
+        small = sides < dot
         if (~small).any():
             outlines = geopandas.GeoSeries(some[~small])
             outlines.plot(ax=axes, color=colour, edgecolor="none", aspect=None, zorder=order, rasterized=True)
         middle = shapely.get_coordinates(shapely.centroid(some[small]))
-        size = next(size for most, size in _DOTS if len(shapes) <= most)
         axes.scatter(middle[:, 0], middle[:, 1], s=size, color=colour, linewidths=0, zorder=order, rasterized=True)
     _scale_bar(axes, west, south, east, north, squeeze)
 
