@@ -21,6 +21,7 @@ from tsmu_jax.inventory.schema import LANDSLIDES
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
 from tsmu_jax.prediction.predictor import BYTES_PER_CHANNEL, Predictor
+from tsmu_jax.prediction.windows import reach
 from tsmu_jax.scenes import layers, mapping
 from tsmu_jax.scenes.grid import grid
 from tsmu_jax.scenes.run import map_scene
@@ -80,6 +81,26 @@ def test_windows_leave_no_seams(model: SavedModel, scene: tuple[Path, Path], tmp
     assert len(mapping.plan(model, place, little.window_side).windows) > 20
     whole, parts = (read(tmp_path / name / "probability.tif").astype(int) for name in ("whole", "parts"))
     assert np.abs(whole - parts).max() <= 1  # of 250: a rounding
+
+
+def test_scenes_that_overlap_get_the_same_answers(model: SavedModel, tmp_path: Path, write_raster: WriteRaster) -> None:
+    """The second scene begins 37 px further down and 21 px further right, between two multiples of the stride."""
+    down, right = 37, 21
+    network = model.description["network"]
+    assert model.network.stride > 1 and down % model.network.stride
+    dates = [texture(160, 190, seed) for seed in (0, 1)]
+    for name, rows, columns in (("whole", 0, 0), ("part", down, right)):
+        place = moved(columns, rows)
+        pair = [
+            write_raster(tmp_path / name / f"{n}.tif", one[rows:, columns:], transform=place)
+            for n, one in enumerate(dates)
+        ]
+        map_scene(model.path, *pair, tmp_path / f"{name}_map", decoder="a", memory_gib=LITTLE)
+    whole, part = (read(tmp_path / f"{name}_map" / "probability.tif").astype(int) for name in ("whole", "part"))
+    assert part.shape == (160 - down, 190 - right)
+    seen = reach(network["variant"], network["depth"]).before  # nearer to its edges a scene knows less
+    difference = np.abs(whole[down:, right:] - part)[seen:, seen:]
+    assert difference.size > 1000 and difference.max() <= 1  # of 250: a rounding
 
 
 def test_files_that_other_programs_open(model: SavedModel, tmp_path: Path, write_raster: WriteRaster) -> None:

@@ -33,6 +33,13 @@ class Grid(NamedTuple):
         """Whether rows run from north to south and columns from west to east."""
         return self.transform.b == self.transform.d == 0 and self.transform.a > 0 and self.transform.e < 0
 
+    def phase(self, stride: int) -> tuple[int, int]:
+        """Rows and columns since the last multiple of a stride, counted from the origin of the coordinates.
+
+        Upright grids whose pixels coincide agree on these multiples, wherever each of them begins.
+        """
+        return round(self.transform.f / self.transform.e) % stride, round(self.transform.c / self.transform.a) % stride
+
     def placed(self, row: float, column: float) -> Any:
         """The affine transform of a part of the grid that begins at a row and a column."""
         return self.transform * type(self.transform).translation(column, row)

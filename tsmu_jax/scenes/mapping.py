@@ -40,7 +40,7 @@ class Plan:
     """The windows of a scene, all of one shape.
 
     Attributes:
-      height, width: of the scene, filled up to multiples of the network's stride.
+      height, width: of the scene, filled up below and on the right to where its last windows end.
       side: of a window, at most.
       windows: in rows, from the top; those that the area of interest touches.
     """
@@ -59,19 +59,28 @@ class Plan:
 def plan(model: SavedModel, grid: Grid, side: int, area: Area = EVERYWHERE) -> Plan:
     """Covers the wanted ground of a grid with windows that answer as one pass over the whole scene would.
 
+    The network is equivariant to shifts by its stride alone, so windows begin at multiples of the stride counted from
+    the origin of the coordinates, not from the scene's corner: scenes that overlap, and whose pixels coincide, get the
+    same answers where both see the same ground. The first windows may begin outside of the grid.
+
     Args:
       side: of a window, a multiple of the network's stride that leaves more than its reach.
       area: windows of which nothing would be kept in this area are left out.
     """
     network, stride = model.description["network"], model.network.stride
-    height, width = (-(-length // stride) * stride for length in (grid.height, grid.width))
-    seen = reach(network["variant"], network["depth"]) if max(height, width) > side else None
-    both = [
-        [Span(0, length, 0, length)] if seen is None else spans(length, side, seen, stride)
-        for length in (height, width)
-    ]
+    phases, sides = grid.phase(stride), (grid.height, grid.width)
+    filled = [-(-(at + length) // stride) * stride for at, length in zip(phases, sides, strict=True)]
+    seen = reach(network["variant"], network["depth"]) if max(filled) > side else None
+    whole = [[Span(0, length, 0, length)] if seen is None else spans(length, side, seen, stride) for length in filled]
+    both = [[_moved(span, at) for span in part] for part, at in zip(whole, phases, strict=True)]
+    height, width = (length - at for length, at in zip(filled, phases, strict=True))
     windows = [Window(number, *one) for number, one in enumerate(itertools.product(*both))]
     return Plan(height, width, side, tuple(one for one in windows if area.meets(grid, *_kept(one, grid))))
+
+
+def _moved(span: Span, phase: int) -> Span:
+    """A span counted from the grid's first pixel, which lies so far behind the first multiple of the stride."""
+    return Span(span.start - phase, span.stop - phase, max(span.keep_start - phase, 0), span.keep_stop - phase)
 
 
 def _kept(window: Window, grid: Grid) -> list[slice]:
@@ -154,14 +163,11 @@ def _read_ahead(
 
 def _ground(scene: ScenePair, grid: Grid, window: Window) -> Ground:
     """Reads a window; beyond the grid there is no ground."""
-    shape = tuple(one.stop - one.start for one in window[1:])
-    inside = [
-        slice(one.start, min(one.stop, length))
-        for one, length in zip(window[1:], (grid.height, grid.width), strict=True)
-    ]
+    lengths = zip(window[1:], (grid.height, grid.width), strict=True)
+    inside = [slice(max(one.start, 0), min(one.stop, length)) for one, length in lengths]
     ground = scene.read(grid, *inside)
-    missing = [(0, whole - found) for whole, found in zip(shape, ground.observed.shape, strict=True)]
-    if not any(after for _, after in missing):
+    missing = [(part.start - one.start, one.stop - part.stop) for part, one in zip(inside, window[1:], strict=True)]
+    if not np.any(missing):
         return ground
     return Ground(np.pad(ground.image, (*missing, (0, 0))), np.pad(ground.observed, missing), ground.damaged)
 
