@@ -83,6 +83,11 @@ def test_points_lie_within_the_shapes_of_today(inventory: Path, tmp_path: Path) 
     assert -180 < float(rows[0]["Longitude"]) < -179.7 and 10 < float(rows[0]["Latitude"]) < 10.1
     assert drawn.covers(shapely.Point(float(rows[-1]["Longitude"]), float(rows[-1]["Latitude"])))
     assert float(rows[1]["Longitude"]) == before[1]["Longitude"]
+    exporting.export(inventory, tmp_path / "x.geojson", form=None, which=Which.ALL)
+    measured = [each["properties"] for each in json.loads((tmp_path / "x.geojson").read_text())["features"]]
+    assert before[0]["area_m2"] is None  # emptied by the edit
+    assert measured[0]["area_m2"] == pytest.approx(0.4 * 109_640 * 0.1 * 110_610, rel=2e-3)  # metres a degree at 10 N
+    assert measured[1]["area_m2"] == pytest.approx(before[1]["area_m2"])
 
 
 def test_coolr_columns(inventory: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import geopackage, measures, rows, schema, terrain
-from tsmu_jax.inventory.ground import Ground, on_ground
+from tsmu_jax.inventory.ground import Ground, on_ground, together
 from tsmu_jax.inventory.polygons import Detection, detections
 from tsmu_jax.inventory.rows import UNDATED, UNREVIEWED, Dates
 from tsmu_jax.models.saved import SavedModel
@@ -140,7 +140,6 @@ def _found(directory: Path, record: Mapping[str, Any]) -> Iterator[tuple[Detecti
 def _observed(directory: Path, record: Mapping[str, Any]) -> Ground:
     """The ground that was looked at."""
     import rasterio
-    import shapely
     from rasterio.features import shapes
     from shapely.geometry import shape
 
@@ -149,12 +148,7 @@ def _observed(directory: Path, record: Mapping[str, Any]) -> Ground:
     if not parts:
         raise UserError(f"{directory}: none of its ground was looked at; there is nothing to add")
     grounds = [on_ground(part, record["grid"]["crs"], abs(record["grid"]["transform"][0])) for part in parts]
-    return Ground(
-        shapely.MultiPolygon([one.geometry for one in grounds]),
-        sum(one.area_m2 for one in grounds),
-        sum(one.perimeter_m for one in grounds),
-        grounds[0].point,
-    )
+    return together(grounds)
 
 
 def _near(database: sqlite3.Connection, geometry: Any) -> Iterator[dict[str, Any]]:

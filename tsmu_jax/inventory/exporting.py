@@ -10,11 +10,12 @@ import numpy as np
 
 from tsmu_jax import cells
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import degrees, forms, geopackage, reading, schema, writing
+from tsmu_jax.inventory import degrees, forms, geopackage, measures, reading, schema, writing
 from tsmu_jax.inventory.forms import Form
 from tsmu_jax.inventory.reading import Which
 
 _DTYPES = {"text": "str", "integer": "Int64", "real": "Float64"}  # pandas', which know empty cells
+_OF_SHAPE = ("area_m2", "perimeter_m", "Latitude", "Longitude")
 _DIGITS = 7  # of degrees: about a centimetre, as RFC 7946 asks for
 
 
@@ -54,24 +55,20 @@ def export(inventory: Path, output: Path, *, form: str | None, which: Which, ove
     shapes = reading.geometries(found.pop(geopackage.GEOMETRY), inventory)
     kept = [index for index, shape in enumerate(shapes) if shape is not None and not shape.is_empty]
     found = {name: [values[index] for index in kept] for name, values in found.items()}
-    _place(found, shapes[kept])
+    _measure(found, shapes[kept])
     with writing.whole(output, overwrite=overwrite) as partial:
         write(partial, chosen, found, shapes[kept])
     unrecorded = "" if recorded else _record(inventory, chosen)
     return Exported(len(kept), len(shapes) - len(kept), unrecorded)
 
 
-def _place(columns: dict[str, list[Any]], shapes: np.ndarray) -> None:
-    """Moves points into their shapes, which people may have edited or drawn since."""
-    import shapely
-
-    if not {"Latitude", "Longitude"} <= columns.keys():
-        return
+def _measure(columns: dict[str, list[Any]], shapes: np.ndarray) -> None:
+    """Fills what triggers empty where people edit or draw a shape: area, perimeter, a point inside."""
     for index, shape in enumerate(shapes):
-        x, y = columns["Longitude"][index], columns["Latitude"][index]
-        if x is None or y is None or not any(shapely.intersects_xy(shape, x + turn, y) for turn in (0, 360, -360)):
-            inside = shape.representative_point()
-            columns["Longitude"][index], columns["Latitude"][index] = (inside.x + 180) % 360 - 180, inside.y
+        empty = [name for name in _OF_SHAPE if name in columns and columns[name][index] is None]
+        found = (measures.measured(shape) if empty else None) or {}
+        for name in found.keys() & empty:
+            columns[name][index] = found[name]
 
 
 def _table(form: Form, columns: Mapping[str, list[Any]], shapes: np.ndarray) -> Any:

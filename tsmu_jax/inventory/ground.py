@@ -1,5 +1,6 @@
 """Polygons on the ground: longitudes and latitudes, area and perimeter on the WGS84 ellipsoid."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,18 @@ def on_ground(polygon: Any, crs: Any, pixel: float) -> Ground:
     area, perimeter = Geod(ellps="WGS84").geometry_area_perimeter(shapely.geometry.polygon.orient(dense))
     inside = geometry.representative_point()
     return Ground(geometry, abs(area), perimeter, (inside.x, inside.y))
+
+
+def together(parts: Sequence[Ground]) -> Ground:
+    """Several polygons as one: sums of their measures, and the point of the largest. Args: parts: at least one."""
+    import shapely
+
+    return Ground(
+        shapely.MultiPolygon([one.geometry for one in parts]),
+        sum(one.area_m2 for one in parts),
+        sum(one.perimeter_m for one in parts),
+        max(parts, key=lambda one: one.area_m2).point,
+    )
 
 
 def _degrees(points: np.ndarray, crs: Any) -> np.ndarray:
