@@ -42,7 +42,13 @@ def objective(experiment: Experiment, stage: Stage) -> Objective:
 
 def optimizer(experiment: Experiment, stage: Stage) -> Any:
     """The stage's optimiser."""
-    return make_optimizer(**dict(_optimizer_settings(experiment, stage)))
+    return _optimizer(_optimizer_settings(experiment, stage))
+
+
+@functools.lru_cache(maxsize=32)
+def _optimizer(settings: tuple[tuple[str, Any], ...]) -> Any:
+    """Shares the program of its initialisation between the runs of a process."""
+    return make_optimizer(**dict(settings))
 
 
 def _optimizer_settings(experiment: Experiment, stage: Stage) -> tuple[tuple[str, Any], ...]:
@@ -73,7 +79,7 @@ def train_step(experiment: Experiment, stage: Stage) -> Callable[..., Any]:
 @functools.lru_cache(maxsize=32)
 def _compiled(network: Network, settings: tuple[tuple[str, Any], ...], minimised: Objective) -> Callable[..., Any]:
     """Shares what is traced and compiled between the runs of a process."""
-    return pmap_train(make_train_step(network, make_optimizer(**dict(settings)), minimised, axis_name=AXIS))
+    return pmap_train(make_train_step(network, _optimizer(settings), minimised, axis_name=AXIS))
 
 
 def step_costs(experiment: Experiment, stage: Stage, model: Model) -> tuple[int, int | None]:
