@@ -76,8 +76,8 @@ def test_unfinished_runs_are_left_out_and_listed(tmp_path: Path, make_run) -> No
     found = find_runs([tmp_path / "sweep"])
     assert [run.path.name for run in found.runs] == ["good"]
     assert [(one.path, one.reason.split(";")[0]) for one in found.left_out] == [
-        (half, "unfinished: 2 of 3 phases"),
-        (none, "unfinished: 0 of 2 phases"),
+        (half, "unfinished: 2 of 3 phases have a phase.json"),
+        (none, "unfinished: 0 of 2 phases have a phase.json, and there is no results.json"),
     ]
     with pytest.raises(UserError, match=r"no finished run to report on; .*half: unfinished: 2 of 3 phases"):
         find_runs([half])
@@ -86,7 +86,7 @@ def test_unfinished_runs_are_left_out_and_listed(tmp_path: Path, make_run) -> No
 def test_a_run_killed_before_its_results_were_written_is_unfinished(make_run) -> None:
     path = make_run("run", "tsmu")
     (path / "results.json").unlink()
-    with pytest.raises(UserError, match="unfinished"):
+    with pytest.raises(UserError, match=r"unfinished: 3 of 3 phases have a phase.json, and there is no results.json"):
         find_runs([path])
 
 

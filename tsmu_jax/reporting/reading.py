@@ -58,6 +58,8 @@ def find_runs(workdirs: Sequence[Path]) -> Found:
         if lost := [phase.directory for phase in run.phases if phase.lines_lost]:
             reason = f"the lines of {', '.join(lost)} are missing or have changed, so no curves show them"
             left_out.append(LeftOut(path / metrics_log.FILE, reason))
+        if run.choice and not (images := path / "selection" / "selection.json").exists():
+            left_out.append(LeftOut(images, "is missing, so no single image's choice is shown"))
         same = runs.setdefault(_identity(run), run)
         if same is not run:
             left_out.append(LeftOut(path, f"repeats {same.path}: nothing that concerns its method is different"))

@@ -246,6 +246,8 @@ def test_the_choice_of_the_decoder_is_shown_where_a_run_made_it(make_pictured_ru
     assert "sends 1 to review; of the others 100.0% are right." in text
     assert "Choice of the decoder</h3>" in text
     assert "50%" in text and '<td class="number">0.400</td>' in text  # quantiles, where no margins are kept
+    (lost,) = find_runs([path]).left_out
+    assert lost.path == path / "selection" / "selection.json" and lost.reason.startswith("is missing")
     (path / "selection").mkdir()
     tests = {"a": {"id": ["sure", "unsure"], "chosen": ["a", "b"], "margin": [0.3, 0.05]}}
     (path / "selection" / "selection.json").write_text(json.dumps({"tests": tests}))
