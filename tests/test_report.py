@@ -87,6 +87,7 @@ def test_help_says_how_to_use_it() -> None:
     [
         ("tsmu_jax.main", {"numpy", "scipy", "jax"}),  # `--help` comes at once
         ("tsmu_jax.prepare", {"numpy", "scipy", "jax", "tensorflow_datasets", "matplotlib"}),
+        ("tsmu_jax.example", {"numpy", "scipy", "jax", "rasterio"}),
         ("tsmu_jax.report", {"numpy", "scipy", "jax"}),
         ("tsmu_jax.runs.train", {"torch", "tensorboardX", "matplotlib"}),  # nor before the first training step
         ("tsmu_jax.reporting.documents", {"jax", "flax", "matplotlib", "jinja2", "tensorflow_datasets"}),
