@@ -14,7 +14,7 @@ from tsmu_jax.data.synthetic.source import VERSION
 from tsmu_jax.errors import UserError
 
 PATCH = 96  # px; lengths in a synthetic pair are shares of its side, so one large pair would show few, huge landslides
-SMALLEST, LARGEST = 64, 10_000  # px; the largest scene takes about 0.7 GB of memory, and 100 km of the zone
+SMALLEST, LARGEST = 64, 10_000  # px; the arrays of the largest scene take 0.7 GB, and it covers 100 km
 GSD_M = 10.0
 CRS = "EPSG:32631"
 WEST, NORTH = 500_000.0, 200_000.0  # in the Gulf of Guinea: nobody takes the scene for a real place
