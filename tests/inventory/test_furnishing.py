@@ -158,6 +158,25 @@ def test_a_style_that_somebody_has_changed_stays(inventory: Path) -> None:
     assert held["landslides"] == "<qgis/>" and held["observed"].startswith("<!DOCTYPE qgis")
 
 
+@pytest.mark.parametrize(
+    ("status", "superseded_by", "label"),
+    [
+        ("unreviewed", None, "probable, to review"),
+        ("unreviewed", "", "probable, to review"),
+        ("unreviewed", "x", "superseded by a later map"),
+        ("accepted", "x", "accepted"),
+        ("rejected", "", "rejected"),
+    ],
+)
+def test_each_row_is_drawn_by_one_rule(inventory: Path, status: str, superseded_by: str | None, label: str) -> None:
+    """The filters are SQL, too: an empty digest is none, as in exports."""
+    values = status, superseded_by
+    change(inventory, "UPDATE landslides SET review_status = ?, superseded_by = ? WHERE OBJECTID = 1", *values)
+    with opened(inventory) as database:
+        query = "SELECT 1 FROM landslides WHERE OBJECTID = 1 AND "
+        assert [rule.label for rule in styles.RULES if database.execute(query + rule.filter).fetchone()] == [label]
+
+
 def test_forms_name_columns_that_are_there() -> None:
     columns = {column.name for column in schema.LANDSLIDES.columns}
     named = [name for tab in styles.FORM.values() for name in tab]
