@@ -210,10 +210,13 @@ def test_what_the_inventory_keeps(inventory: Path, listed: Path) -> None:
 
 
 def test_landslides_that_people_drew(inventory: Path, listed: Path) -> None:
-    """They have no uuid."""
+    """A trigger gives them a uuid; an inventory of an older release has none for them."""
     with geopackage.transaction(inventory) as database:
         shape = geopackage.encoded(square(*place(15.0, 47.0, -700)))
         database.execute("INSERT INTO landslides (geometry) VALUES (?)", (shape,))
+        database.execute("DROP TRIGGER landslides_named")
+        assert len(database.execute("SELECT uuid FROM landslides WHERE OBJECTID = 4").fetchone()[0]) == 36
+        database.execute("UPDATE landslides SET uuid = NULL WHERE OBJECTID = 4")
     assert comparing.keep(compared(inventory, listed), inventory) == 3
     assert [row["matched_usgs_id"] for row in table(inventory)] == ["e1", None, "=e6", "e4"]
 

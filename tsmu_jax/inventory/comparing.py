@@ -17,7 +17,8 @@ class Comparison:
     """An inventory beside another catalogue.
 
     Attributes:
-      fids, uuids, geometries, dates: of the inventory's landslides; those that people drew have no uuid.
+      fids, uuids, geometries, dates: of the inventory's landslides; the uuid is None where an inventory of an
+        older release has a row that a person drew.
       on_observed: bool for each of the other's, whether it lies on ground that the inventory has observed.
       area: None unless all are polygons.
     """
