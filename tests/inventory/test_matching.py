@@ -1,6 +1,7 @@
 """Landslides of two inventories are matched by geodesic distance and by date, both ways, with ties named."""
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import shapely
 
 from tests.inventory.test_adding import table
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import comparing, geopackage, match_output, matching, others, schema
+from tsmu_jax.inventory import comparing, exporting, geopackage, match_output, matching, others, schema
 from tsmu_jax.inventory.brackets import OPEN, parse
 from tsmu_jax.inventory.comparing import Comparison, compare
 from tsmu_jax.inventory.others import Columns
@@ -248,6 +249,35 @@ def test_another_inventory_of_ours(inventory: Path, tmp_path: Path) -> None:
     assert found.other.ids == ("slide-1", "slide-2") and found.matches.our_best.keys() == {1, 2}
     assert {pair.dates for pair in found.matches.our_best.values()} == {"meet"}
     assert len(compared(inventory, inventory).matches.our_best) == 3
+
+
+def test_our_own_export_with_empty_cells(inventory: Path, tmp_path: Path) -> None:
+    """Columns of whole numbers with gaps; a row that a person accepted counts although another model superseded it."""
+    with geopackage.transaction(inventory) as database:
+        database.execute("UPDATE landslides SET Fatalities = 3 WHERE uuid = 'slide-0'")
+        database.execute("UPDATE landslides SET superseded_by = 'x' WHERE uuid != 'slide-0'")
+        database.execute("UPDATE landslides SET review_status = 'unreviewed' WHERE uuid = 'slide-2'")
+    exporting.export(inventory, tmp_path / "x.parquet", form="all", which=Which.ALL)
+    for path in (tmp_path / "x.parquet", inventory):
+        found = compared(inventory, path)
+        assert found.uuids == found.other.ids == ("slide-0", "slide-1") and found.matches.our_best.keys() == {0, 1}
+
+
+def test_cells_that_hold_lists(inventory: Path, tmp_path: Path) -> None:
+    point = {"type": "Point", "coordinates": CENTRES[0]}
+    properties = {"LS_ID": 7, "tags": ["a", "b"], "sizes": [1, 2], "more": {"x": None}}
+    feature = {"type": "Feature", "geometry": point, "properties": properties}
+    (tmp_path / "x.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert compared(inventory, tmp_path / "x.geojson").other.ids == ("7",)
+
+
+def test_an_outline_that_encloses_nothing_matches_nothing(inventory: Path, listed: Path) -> None:
+    flat = shapely.Polygon([CENTRES[0], CENTRES[1], CENTRES[0]])
+    with geopackage.transaction(inventory) as database:
+        values = (geopackage.encoded(flat),)
+        database.execute("UPDATE landslides SET geometry = ? WHERE uuid = 'slide-0'", values)
+    found = compared(inventory, listed)
+    assert [found.uuids[index] for index in found.matches.our_best] == ["slide-2"]
 
 
 def test_columns_by_name_and_by_flag(tmp_path: Path) -> None:
