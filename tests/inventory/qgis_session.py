@@ -43,18 +43,20 @@ def feature(layer: QgsVectorLayer, number: int):
 def style(layer: QgsVectorLayer) -> dict:
     form, fields = layer.editFormConfig(), layer.fields()
     labels = layer.labeling().settings()
-    texts = {}
+    texts, tips = {}, {}
     for each in layer.getFeatures():
         context = QgsExpressionContext(QgsExpressionContextUtils.globalProjectLayerScopes(layer))
         context.setFeature(each)
         expression = QgsExpression(labels.fieldName)
         texts[each["OBJECTID"]] = expression.evaluate(context) or ""
+        tips[each["OBJECTID"]] = QgsExpression.replaceExpressionText(layer.mapTipTemplate(), context)
         assert not expression.hasParserError() and not expression.hasEvalError(), expression.evalErrorString()
     return {
         "renderer": layer.renderer().type(),
         "rules": [rule.label() for rule in layer.renderer().rootRule().children()],
         "labels": [layer.labelsEnabled(), labels.scaleVisibility, labels.minimumScale],
         "texts": texts,
+        "tips": tips,
         "widgets": {field.name(): layer.editorWidgetSetup(at).type() for at, field in enumerate(fields)},
         "choices": layer.editorWidgetSetup(fields.indexOf("review_status")).config()["map"],
         "tabs": {tab.name(): [each.name() for each in tab.children()] for tab in form.tabs()},

@@ -15,7 +15,7 @@ import shapely
 
 from tests.scenes.conftest import moved
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import adding, geopackage, schema
+from tsmu_jax.inventory import geopackage, known, schema
 from tsmu_jax.inventory.adding import Added, add
 from tsmu_jax.inventory.rows import Dates
 from tsmu_jax.scenes import layers
@@ -149,7 +149,7 @@ def test_all_or_nothing(inventory: Path, tmp_path: Path, monkeypatch: pytest.Mon
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(adding, "_same", fail)
+    monkeypatch.setattr(known.Known, "same", fail)
     with pytest.raises(KeyboardInterrupt):
         add(inventory, second, TWO)
     assert inventory.read_bytes() == before and not list(tmp_path.glob("*-journal"))

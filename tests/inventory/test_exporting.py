@@ -10,6 +10,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import pyarrow.parquet
+import pyproj
 import pytest
 import shapely
 
@@ -205,6 +206,40 @@ def test_an_empty_inventory(tmp_path: Path, suffix: str) -> None:
         assert len(read(tmp_path / f"x{suffix}")) == 0
 
 
+def test_what_a_person_accepted_is_current_whatever_superseded_it(inventory: Path, tmp_path: Path) -> None:
+    """Also in the row of a model that another one had superseded before the person came."""
+    with geopackage.transaction(inventory) as database:
+        database.execute("UPDATE landslides SET superseded_by = 'x', review_status = 'accepted' WHERE OBJECTID = 5")
+    exporting.export(inventory, tmp_path / "x.csv", form="all", which=Which.CURRENT)
+    found = [row["review_status"] for row in written(tmp_path / "x.csv")]
+    assert found == ["unreviewed", "accepted", "edited", "accepted"]
+
+
+@pytest.mark.parametrize("suffix", exporting.WRITERS)
+def test_outlines_that_cross_themselves_are_measured_as_they_look(inventory: Path, tmp_path: Path, suffix: str) -> None:
+    """Two triangles drawn in one stroke, as large as each would be alone; a line that goes back encloses nothing."""
+    west, south, east, north = 15.0, 47.0, 15.01, 47.01
+    middle = (west + east) / 2, (south + north) / 2
+    bowtie = shapely.Polygon([(west, south), (east, north), (east, south), (west, north)])
+    flat = shapely.Polygon([(west, south), (east, south), (west, south)])
+    with geopackage.transaction(inventory) as database:
+        for number, shape in ((1, bowtie), (2, flat)):
+            values = (geopackage.encoded(shape), number)
+            database.execute("UPDATE landslides SET geometry = ? WHERE OBJECTID = ?", values)
+    done = exporting.export(inventory, tmp_path / f"x{suffix}", form="all", which=Which.CURRENT)
+    assert (done.landslides, done.without_geometry) == (2, 1)
+    triangles = [[(x, south), (x, north), middle] for x in (west, east)]
+    area = sum(abs(pyproj.Geod(ellps="WGS84").polygon_area_perimeter(*zip(*one, strict=True))[0]) for one in triangles)
+    if suffix == ".csv":
+        found, geometry = written(tmp_path / "x.csv")[0]["area_m2"], None
+    else:
+        read = geopandas.read_parquet if suffix == ".parquet" else geopandas.read_file
+        row = read(tmp_path / f"x{suffix}").iloc[0]
+        found, geometry = row["area_m2"], row.geometry
+        assert geometry.is_valid and geometry.area == pytest.approx(0.5e-4)
+    assert float(found) == pytest.approx(area, rel=1e-6)
+
+
 def test_what_other_programs_leave_in_a_row(inventory: Path, tmp_path: Path) -> None:
     """SQLite keeps a text in a column of numbers; QGIS can empty a geometry."""
     with geopackage.transaction(inventory) as database:
@@ -229,6 +264,7 @@ def test_nothing_is_replaced_by_accident(inventory: Path, tmp_path: Path, monkey
         ("link.csv", "is a link"),
         ("nowhere/x.csv", "there is no directory"),
         ("x.shp", r"name a file that ends in .geojson, .parquet, .csv"),
+        *((f"/proc/x{suffix}", "cannot be written") for suffix in exporting.WRITERS if Path("/proc/self").exists()),
     ):
         with pytest.raises(UserError, match=said) as caught:
             export(tmp_path / name)

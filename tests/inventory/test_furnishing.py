@@ -53,6 +53,14 @@ def test_a_review_says_when(inventory: Path) -> None:
     assert table(inventory)[0]["reviewed_at"] is None
 
 
+@pytest.mark.parametrize("values", ["review_status = 'unreviewed'", "review_status = 'unreviewed', reviewed_at = NULL"])
+def test_an_edited_row_stays_edited_and_dated(inventory: Path, values: str) -> None:
+    change(inventory, "UPDATE landslides SET geometry = ? WHERE OBJECTID = 1", outline(inventory, 1, 1e-5))
+    change(inventory, f"UPDATE landslides SET {values} WHERE OBJECTID = 1")
+    row = table(inventory)[0]
+    assert row["review_status"] == "edited" and row["reviewed_at"].endswith("Z")
+
+
 @pytest.mark.parametrize("status", ["unreviewed", "accepted", "edited", "rejected"])
 def test_a_changed_outline_is_an_edited_row(inventory: Path, status: str) -> None:
     """Also where one statement changes both, and where the status comes later."""
@@ -63,6 +71,7 @@ def test_a_changed_outline_is_an_edited_row(inventory: Path, status: str) -> Non
         after = table(inventory)[0]
         assert after["review_status"] == ("rejected" if status == "rejected" else "edited")
         assert after["original_geometry"] == before["geometry"] != after["geometry"] and after["area_m2"] is None
+        assert after["reviewed_at"].endswith("Z")
         change(inventory, "UPDATE landslides SET review_status = ? WHERE OBJECTID = 1", status)
 
 
@@ -104,6 +113,16 @@ def test_people_draw_and_remove_what_they_drew(inventory: Path) -> None:
     assert drawn["original_geometry"] is None and drawn["review_status"] == "accepted"
     change(inventory, "DELETE FROM landslides WHERE OBJECTID = 4")
     assert [row["OBJECTID"] for row in table(inventory)] == [1, 2, 3]
+
+
+def test_a_drawn_row_without_a_status_can_be_reshaped(inventory: Path) -> None:
+    change(inventory, "INSERT INTO landslides (geometry) VALUES (?)", outline(inventory, 1, 1e-5))
+    with opened(inventory) as database:  # as other programs may leave it
+        database.execute("DROP TRIGGER landslides_status_updated")
+        database.execute("UPDATE landslides SET review_status = NULL WHERE OBJECTID = 3")
+        furnishing.furnish(database)
+    change(inventory, "UPDATE landslides SET geometry = ? WHERE OBJECTID = 3", outline(inventory, 1, 2e-5))
+    assert table(inventory)[2]["review_status"] == "accepted"
 
 
 def test_parts_of_a_rejected_landslide_are_rejected(inventory: Path) -> None:
@@ -156,6 +175,25 @@ def test_a_style_that_somebody_has_changed_stays(inventory: Path) -> None:
         furnishing.furnish(database)
         held = dict(database.execute('SELECT f_table_name, "styleQML" FROM layer_styles').fetchall())
     assert held["landslides"] == "<qgis/>" and held["observed"].startswith("<!DOCTYPE qgis")
+
+
+@pytest.mark.parametrize(
+    ("status", "superseded_by", "label"),
+    [
+        ("unreviewed", None, "probable, to review"),
+        ("unreviewed", "", "probable, to review"),
+        ("unreviewed", "x", "superseded by a later map"),
+        ("accepted", "x", "accepted"),
+        ("rejected", "", "rejected"),
+    ],
+)
+def test_each_row_is_drawn_by_one_rule(inventory: Path, status: str, superseded_by: str | None, label: str) -> None:
+    """The filters are SQL, too: an empty digest is none, as in exports."""
+    values = status, superseded_by
+    change(inventory, "UPDATE landslides SET review_status = ?, superseded_by = ? WHERE OBJECTID = 1", *values)
+    with opened(inventory) as database:
+        query = "SELECT 1 FROM landslides WHERE OBJECTID = 1 AND "
+        assert [rule.label for rule in styles.RULES if database.execute(query + rule.filter).fetchone()] == [label]
 
 
 def test_forms_name_columns_that_are_there() -> None:

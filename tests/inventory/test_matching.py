@@ -1,6 +1,7 @@
-"""Landslides of two inventories are matched by geodesic distance and by date, both ways, with ties named."""
+"""An inventory is compared with other catalogues, both ways, with ties named; the matches are kept."""
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import shapely
 
 from tests.inventory.test_adding import table
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import comparing, geopackage, match_output, matching, others, schema
+from tsmu_jax.inventory import comparing, exporting, geopackage, match_output, others, schema
 from tsmu_jax.inventory.brackets import OPEN, parse
 from tsmu_jax.inventory.comparing import Comparison, compare
 from tsmu_jax.inventory.others import Columns
@@ -36,83 +37,6 @@ def square(longitude: float, latitude: float, side_m: float = 40, turn: float = 
         place(longitude, latitude, x * side_m / 2, y * side_m / 2) for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1))
     ]
     return shapely.Polygon([(x + turn if x < 0 and turn else x, y) for x, y in corners])
-
-
-def array(shapes: Sequence[Any]) -> np.ndarray:
-    found = np.empty(len(shapes), object)
-    found[:] = shapes
-    return found
-
-
-def pairs(ours: Sequence[Any], theirs: Sequence[Any], distance_m: float) -> dict[tuple[int, int], float]:
-    one, other = array(ours), array(theirs)
-    found = matching.match(one, other, [OPEN] * len(one), [OPEN] * len(other), distance_m=distance_m)
-    return {(pair.ours, pair.theirs): pair.distance_m for pair in found.pairs}
-
-
-@pytest.mark.parametrize("latitude", [0.0, 47.0, -75.0])
-def test_distances_are_geodesic(latitude: float) -> None:
-    """Between the edge of a square and a point to its east, and to its north."""
-    ours = [square(15, latitude)]
-    theirs = [shapely.Point(place(15, latitude, 220)), shapely.Point(place(15, latitude, 0, 320))]
-    found = pairs(ours, theirs, 500)
-    assert found == {(0, 0): pytest.approx(200, abs=0.05), (0, 1): pytest.approx(300, abs=0.05)}
-    assert pairs(ours, theirs, 250).keys() == {(0, 0)} and pairs(ours, theirs, 199.9) == {}
-    assert pairs(ours, [square(15, latitude, 10), shapely.Point(15, latitude)], 0) == {(0, 0): 0.0, (0, 1): 0.0}
-
-
-def test_the_nearest_points_lie_aslant() -> None:
-    """Where a degree of longitude is half a degree of latitude, the nearest point in degrees is another one."""
-    latitude = 60.0
-    line = shapely.Polygon([place(15, latitude, 0, 400), place(15, latitude, 400, 0), place(15, latitude, 401, 401)])
-    found = pairs([shapely.Point(15, latitude).buffer(1e-9)], [line], 1000)
-    assert found[0, 0] == pytest.approx(400 / np.sqrt(2), rel=2e-3)
-
-
-def test_across_180_degrees() -> None:
-    """Whatever side a longitude is written on."""
-    ours = [square(179.9999, 10, 60, 360), square(-179.995, 10)]
-    theirs = [shapely.Point(-179.9998, 10), shapely.Point(180.0002 - 360, 10), square(179.9998, 10)]
-    found = pairs(ours, theirs, 100)
-    assert found.keys() == {(0, 0), (0, 1), (0, 2)} and found[0, 2] == 0
-    assert found[0, 0] == pytest.approx(GEOD.inv(179.9999, 10, -179.9998, 10)[2] - 30, abs=0.1)
-
-
-def test_as_by_every_pair_in_turn() -> None:
-    """The index leaves out nothing that is near, at any place on Earth."""
-    rng = np.random.default_rng(0)
-    centres = [(float(x), float(y)) for x, y in zip(rng.uniform(-180, 180, 40), rng.uniform(-85, 85, 40), strict=True)]
-    ours = [square(*one, side_m=20) for one in centres for _ in range(2)]
-    theirs = [shapely.Point(place(*one, *rng.uniform(-900, 900, 2))) for one in centres for _ in range(3)]
-    found = pairs(ours, theirs, 700)
-    slow = {}
-    for i, one in enumerate(ours):
-        dense = shapely.get_coordinates(shapely.segmentize(one, 1e-6))
-        for j, other in enumerate(theirs):
-            if abs(one.centroid.y - other.y) > 0.1:
-                continue
-            away = GEOD.inv(dense[:, 0], dense[:, 1], np.full(len(dense), other.x), np.full(len(dense), other.y))[2]
-            slow[i, j] = float(away.min())
-    near = {key: metres for key, metres in slow.items() if metres <= 700}
-    assert found.keys() == near.keys() and len(near) > 50
-    assert all(found[key] == pytest.approx(near[key], abs=0.2) for key in near)
-
-
-def test_dates_that_exclude_each_other_match_nothing() -> None:
-    here = array([shapely.Point(15, 47)] * 4)
-    dates = [parse(text) or OPEN for text in ("5/10/2024", "2020", "", "2024")]
-    found = matching.match(here[:1], here, [parse("2024-05-01/2024-06-01") or OPEN], dates, distance_m=1)
-    assert [pair.dates for pair in found.pairs] == ["apart", "meet", "meet", "unknown"]
-    assert found.our_best[0].theirs == 0 and found.their_best.keys() == {0, 2, 3}  # of equal ones a known date first
-    assert found.our_ties == {0} and found.their_ties == frozenset()
-
-
-def test_areas_that_both_call_landslide() -> None:
-    one, other = square(15, 47, 100), square(*place(15, 47, 50), side_m=100)
-    found = matching.overlap(array([one, one]), array([other]))
-    assert found is not None
-    assert found == pytest.approx((10_000, 10_000, 5_000, 15_000), rel=1e-3)
-    assert matching.overlap(array([one]), array([shapely.Point(15, 47)])) is None
 
 
 # An inventory of three landslides on observed ground of 2 km, and catalogues to compare it with.
@@ -210,10 +134,13 @@ def test_what_the_inventory_keeps(inventory: Path, listed: Path) -> None:
 
 
 def test_landslides_that_people_drew(inventory: Path, listed: Path) -> None:
-    """They have no uuid."""
+    """A trigger gives them a uuid; an inventory of an older release has none for them."""
     with geopackage.transaction(inventory) as database:
         shape = geopackage.encoded(square(*place(15.0, 47.0, -700)))
         database.execute("INSERT INTO landslides (geometry) VALUES (?)", (shape,))
+        database.execute("DROP TRIGGER landslides_named")
+        assert len(database.execute("SELECT uuid FROM landslides WHERE OBJECTID = 4").fetchone()[0]) == 36
+        database.execute("UPDATE landslides SET uuid = NULL WHERE OBJECTID = 4")
     assert comparing.keep(compared(inventory, listed), inventory) == 3
     assert [row["matched_usgs_id"] for row in table(inventory)] == ["e1", None, "=e6", "e4"]
 
@@ -245,6 +172,35 @@ def test_another_inventory_of_ours(inventory: Path, tmp_path: Path) -> None:
     assert found.other.ids == ("slide-1", "slide-2") and found.matches.our_best.keys() == {1, 2}
     assert {pair.dates for pair in found.matches.our_best.values()} == {"meet"}
     assert len(compared(inventory, inventory).matches.our_best) == 3
+
+
+def test_our_own_export_with_empty_cells(inventory: Path, tmp_path: Path) -> None:
+    """Columns of whole numbers with gaps; a row that a person accepted counts although another model superseded it."""
+    with geopackage.transaction(inventory) as database:
+        database.execute("UPDATE landslides SET Fatalities = 3 WHERE uuid = 'slide-0'")
+        database.execute("UPDATE landslides SET superseded_by = 'x' WHERE uuid != 'slide-0'")
+        database.execute("UPDATE landslides SET review_status = 'unreviewed' WHERE uuid = 'slide-2'")
+    exporting.export(inventory, tmp_path / "x.parquet", form="all", which=Which.ALL)
+    for path in (tmp_path / "x.parquet", inventory):
+        found = compared(inventory, path)
+        assert found.uuids == found.other.ids == ("slide-0", "slide-1") and found.matches.our_best.keys() == {0, 1}
+
+
+def test_cells_that_hold_lists(inventory: Path, tmp_path: Path) -> None:
+    point = {"type": "Point", "coordinates": CENTRES[0]}
+    properties = {"LS_ID": 7, "tags": ["a", "b"], "sizes": [1, 2], "more": {"x": None}}
+    feature = {"type": "Feature", "geometry": point, "properties": properties}
+    (tmp_path / "x.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert compared(inventory, tmp_path / "x.geojson").other.ids == ("7",)
+
+
+def test_an_outline_that_encloses_nothing_matches_nothing(inventory: Path, listed: Path) -> None:
+    flat = shapely.Polygon([CENTRES[0], CENTRES[1], CENTRES[0]])
+    with geopackage.transaction(inventory) as database:
+        values = (geopackage.encoded(flat),)
+        database.execute("UPDATE landslides SET geometry = ? WHERE uuid = 'slide-0'", values)
+    found = compared(inventory, listed)
+    assert [found.uuids[index] for index in found.matches.our_best] == ["slide-2"]
 
 
 def test_columns_by_name_and_by_flag(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyogrio
 import pytest
+import shapely
 
 from tests.inventory.test_adding import BOXES, DATES, ONE, TWO, write_map
 from tsmu_jax.errors import UserError
@@ -70,6 +71,25 @@ def test_a_change_brings_it_up_to_date(older: Path, tmp_path: Path) -> None:
         database.execute("UPDATE landslides SET review_status = 'accepted' WHERE OBJECTID = 1")  # a trigger dates it
     assert plain(older, "landslides")[0]["reviewed_at"]
     assert dict((row["name"], row["value"]) for row in plain(older, "tsmu_about"))["schema"] == str(schema.SCHEMA)
+
+
+def test_rows_that_people_drew_get_a_name_and_can_be_reshaped(older: Path) -> None:
+    west, south, east, north = geopackage.decoded(plain(older, "landslides")[0]["geometry"]).bounds
+    shapes = [geopackage.encoded(shapely.box(west, south, east, north + more)) for more in (0, 1e-4)]
+    with contextlib.closing(sqlite3.connect(older, isolation_level=None)) as database:
+        for name, function in geopackage._FUNCTIONS.items():
+            database.create_function(name, 1, function)
+        for status in (None, "unreviewed", "rejected", "seen"):
+            row = (shapes[0], status)
+            database.execute("INSERT INTO landslides (geometry, review_status) VALUES (?, ?)", row)
+    before = plain(older, "landslides")
+    with geopackage.transaction(older) as database:
+        database.execute("UPDATE landslides SET geometry = ? WHERE OBJECTID > 2", (shapes[1],))
+    rows = plain(older, "landslides")
+    assert [row["review_status"] for row in rows[2:]] == ["accepted", "accepted", "rejected", "accepted"]
+    assert len({row["uuid"] for row in rows}) == 6 and all(len(row["uuid"]) == 36 for row in rows)
+    assert all(row["reviewed_at"] and row["geometry"] == shapes[1] for row in rows[2:])
+    assert [{name: row[name] for name in before[0]} for row in rows[:2]] == before[:2]
 
 
 def test_gdal_reads_the_result_as_one_made_today(older: Path, tmp_path: Path) -> None:

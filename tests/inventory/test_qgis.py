@@ -20,6 +20,7 @@ SESSION = Path(__file__).with_name("qgis_session.py")
 BOXES = ((6, 16, 8, 24), (6, 12, 40, 60), (24, 34, 8, 18))
 PAIR = ((40, 50, 10, 20), (44, 46, 20, 26), (40, 50, 26, 36))
 OLD = ((24, 30, 50, 70), (44, 52, 60, 74))  # which the newer model does not find
+NOTES = "<img src='http://127.0.0.1:9/x'> & &lt;"  # which are no HTML
 
 
 @functools.cache
@@ -49,6 +50,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[
         for number, confidence in ((3, 1), (4, 2), (5, 3)):
             database.execute("UPDATE landslides SET Confidence = ? WHERE OBJECTID = ?", (confidence, number))
         database.execute("UPDATE landslides SET review_status = 'rejected' WHERE OBJECTID = 2")
+        database.execute("UPDATE landslides SET superseded_by = '', Notes = ? WHERE OBJECTID = 5", (NOTES,))
     before = table(path)
     done = subprocess.run([python, SESSION, path, root / "map.png"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -68,6 +70,11 @@ def test_the_style_is_the_intended_one(session: Any) -> None:
         "5": f"likely\n{before[4]['area_m2']:.0f} m²",
         "6": f"probable\n{before[5]['area_m2']:.0f} m²\nseveral in one?",
     }
+    assert style["tips"]["5"].splitlines() == [
+        f"<b>likely</b> (unreviewed)<br>{before[4]['area_m2']:.0f} m²<br>",
+        "between 2024-05-01 and 2024-06-01<br>",
+        "&lt;img src='http://127.0.0.1:9/x'> &amp; &amp;lt;",
+    ]
     widgets = style["widgets"]
     assert widgets["review_status"] == widgets["Confidence"] == "ValueMap"
     assert widgets["touches_edge"] == widgets["amalgamated"] == "CheckBox" and widgets["original_geometry"] == "Hidden"

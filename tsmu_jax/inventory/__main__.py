@@ -36,7 +36,7 @@ _WHICH = flags.DEFINE_enum(
     "which",
     "current",
     ["current", "reviewed", "all"],
-    "export, match: landslides that are neither superseded nor rejected; those accepted or edited; or all.",
+    "export, match: landslides that are accepted, edited, or neither superseded nor rejected; the first two; or all.",
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "export, match: replace a file that is there.")
 _OTHER = flags.DEFINE_string("other", None, "match: a list of events, or another inventory.")

@@ -4,20 +4,18 @@ import contextlib
 import datetime
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import geopackage, measures, rows, schema, terrain
+from tsmu_jax.inventory import geopackage, known, measures, rows, schema, terrain
 from tsmu_jax.inventory.ground import Ground, on_ground, together
-from tsmu_jax.inventory.polygons import Detection, detections
-from tsmu_jax.inventory.rows import UNDATED, UNREVIEWED, Dates
+from tsmu_jax.inventory.known import Known
+from tsmu_jax.inventory.polygons import detections
+from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
-
-SAME = 0.5  # intersection over union from which on two polygons are one landslide
 
 
 class Added(NamedTuple):
@@ -27,8 +25,10 @@ class Added(NamedTuple):
       new: rows that were written.
       known: found again, in rows of other scenes or in reviewed ones.
       superseded: rows of other models that were marked.
-      same: whether this map was in the inventory, and nothing was changed.
+      same: whether this map was in the inventory already.
       without_terrain: new rows whose ground an elevation model does not cover.
+      measured: rows that people had drawn or edited, and whose outlines were measured.
+      filled: unreviewed rows that got the slopes or the uncertainty that they lacked.
     """
 
     new: int
@@ -36,6 +36,8 @@ class Added(NamedTuple):
     superseded: int
     same: bool
     without_terrain: int = 0
+    measured: int = 0
+    filled: int = 0
 
 
 def add(
@@ -45,14 +47,14 @@ def add(
 
     Rows that somebody has reviewed are never changed. Those of other models that nobody has reviewed are marked as
     superseded where this map looked. What lies on a row of the same model in another scene, or on a reviewed row, is
-    another observation of the same landslide.
+    another observation of the same landslide. A map that the inventory has already fills empty columns alone.
 
     Args:
       inventory: a GeoPackage, made where there is none.
       directory: of a finished map.
       model: that made it.
       dates: of the scene's images.
-      dem: elevation model, for the slopes of new rows.
+      dem: elevation model, for slopes.
 
     Raises:
       UserError: the map is unfinished or another model's, or the inventory cannot be changed; then it is as before.
@@ -64,10 +66,12 @@ def add(
     with contextlib.ExitStack() as files:
         elevation = files.enter_context(terrain.opened(dem)) if dem else None
         database = files.enter_context(geopackage.transaction(inventory))
-        measures.complete(database)
+        measured = measures.complete(database)
+        found = _found(directory, record, scene, model, dates, elevation)
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         if next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None):
-            return Added(0, 0, 0, same=True)
+            filled = _fill(database, found, model) if dem or (directory / layers.UNCERTAINTY).exists() else 0
+            return Added(0, 0, 0, same=True, measured=measured, filled=filled)
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         geopackage.upsert(database, schema.SCENES, rows.scene_row(record, scene, dates))
         looked = _observed(directory, record)
@@ -75,23 +79,23 @@ def add(
         observed = {**place, "area_m2": looked.area_m2, "mapped_at": mapped_at}
         observed[geopackage.GEOMETRY] = geopackage.encoded(looked.geometry)
         geopackage.upsert(database, schema.OBSERVED, observed)
-        superseded = _supersede(database, looked.geometry, model.digest)
-        new = known = without_terrain = 0
-        for detection, ground in _found(directory, record):
-            again = _same(database, ground.geometry, model.digest)
-            slope = elevation.measure(detection.geometry, record["grid"]["crs"]) if elevation else terrain.UNKNOWN
-            row = rows.landslide_row(record, detection, ground, scene, model.digest, dates, slope)
-            if again is None:
+        superseded = known.supersede(database, looked.geometry, model.digest)
+        held = Known(database, model.digest)
+        new = again = without_terrain = filled = 0
+        for ground, row in found:
+            same = held.same(ground.geometry)
+            if same is None:
                 geopackage.upsert(database, schema.LANDSLIDES, row, replace=False)
                 new += 1
-                without_terrain += slope.height_m is None
+                without_terrain += dem is not None and row["height_m"] is None
             else:
-                known += 1
-                row["uuid"] = again["uuid"]
-                _narrow(database, again, dates)
+                again += 1
+                row["uuid"] = same["uuid"]
+                known.renew(database, same, dates)
+                filled += known.fill(database, same, row)
             seen = {name: row[name] for name in ("uuid", "model_id", "prob_mean", "area_m2")} | {"scene": scene}
             geopackage.upsert(database, schema.OBSERVATIONS, seen)
-        return Added(new, known, superseded, same=False, without_terrain=without_terrain if elevation else 0)
+        return Added(new, again, superseded, False, without_terrain, measured, filled)
 
 
 def check(inventory: Path) -> None:
@@ -131,10 +135,30 @@ def _where(values: Mapping[str, Any]) -> str:
     return " AND ".join(f'"{name}" = ?' for name in values)
 
 
-def _found(directory: Path, record: Mapping[str, Any]) -> Iterator[tuple[Detection, Ground]]:
+def _found(
+    directory: Path,
+    record: Mapping[str, Any],
+    scene: str,
+    model: SavedModel,
+    dates: Dates,
+    elevation: terrain.ElevationModel | None,
+) -> Iterator[tuple[Ground, dict[str, Any]]]:
+    """The landslides of a map: on the ground, and as rows of `landslides`."""
     crs, pixel = record["grid"]["crs"], abs(record["grid"]["transform"][0])
     for detection in detections(directory):
-        yield detection, on_ground(detection.geometry, crs, pixel)
+        ground = on_ground(detection.geometry, crs, pixel)
+        slope = elevation.measure(detection.geometry, crs) if elevation else terrain.UNKNOWN
+        yield ground, rows.landslide_row(record, detection, ground, scene, model.digest, dates, slope)
+
+
+def _fill(database: Any, found: Iterator[tuple[Ground, dict[str, Any]]], model: SavedModel) -> int:
+    """Fills empty columns of the rows that a map has added. Returns their number."""
+    held = Known(database, model.digest)
+    filled = 0
+    for ground, row in found:
+        same = held.same(ground.geometry)
+        filled += same is not None and known.fill(database, same, row)
+    return filled
 
 
 def _observed(directory: Path, record: Mapping[str, Any]) -> Ground:
@@ -149,49 +173,3 @@ def _observed(directory: Path, record: Mapping[str, Any]) -> Ground:
         raise UserError(f"{directory}: none of its ground was looked at; there is nothing to add")
     grounds = [on_ground(part, record["grid"]["crs"], abs(record["grid"]["transform"][0])) for part in parts]
     return together(grounds)
-
-
-def _near(database: sqlite3.Connection, geometry: Any) -> Iterator[dict[str, Any]]:
-    """Landslides whose boxes meet that of a geometry, by the spatial index."""
-    west, south, east, north = geometry.bounds
-    where = (
-        "OBJECTID IN (SELECT id FROM rtree_landslides_geometry "
-        "WHERE maxx >= ? AND minx <= ? AND maxy >= ? AND miny <= ?)"
-    )
-    yield from list(geopackage.rows(database, schema.LANDSLIDES, where, (west, east, south, north)))
-
-
-def _same(database: sqlite3.Connection, geometry: Any, model: str) -> dict[str, Any] | None:
-    """The row of the same landslide: of this model, or reviewed."""
-    for row in _near(database, geometry):
-        if row["model_id"] == model or row["review_status"] != UNREVIEWED:
-            other = geopackage.decoded_valid(row[geopackage.GEOMETRY])
-            if other.intersection(geometry).area > SAME * other.union(geometry).area:
-                return row
-    return None
-
-
-def _supersede(database: sqlite3.Connection, looked: Any, model: str) -> int:
-    """Marks unreviewed rows of other models that lie where this one has looked. Returns their number."""
-    marked = 0
-    for row in _near(database, looked):
-        if row["model_id"] == model or row["review_status"] != UNREVIEWED or row["superseded_by"]:
-            continue
-        other = geopackage.decoded_valid(row[geopackage.GEOMETRY])
-        if other.intersection(looked).area > SAME * other.area:
-            database.execute("UPDATE landslides SET superseded_by = ? WHERE uuid = ?", (model, row["uuid"]))
-            marked += 1
-    return marked
-
-
-def _narrow(database: sqlite3.Connection, row: Mapping[str, Any], dates: Dates) -> None:
-    """Narrows the bracket of an unreviewed row's date: ISO 8601 in UTC sorts by time."""
-    if row["review_status"] != UNREVIEWED:
-        return
-    early, late = (
-        [date for date in both if date] for both in ((row["date_min"], dates.pre), (row["date_max"], dates.post))
-    )
-    database.execute(
-        "UPDATE landslides SET date_min = ?, date_max = ? WHERE uuid = ?",
-        (max(early, default=None), min(late, default=None), row["uuid"]),
-    )

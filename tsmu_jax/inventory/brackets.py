@@ -63,6 +63,11 @@ def between(first: Any, last: Any) -> Bracket:
     return Bracket(early.first if early else None, late.last if late else None)
 
 
+def of_landslide(date: str | None, first: Any, last: Any) -> Bracket:
+    """The date of the event where somebody gave one that can be read, else that of the images."""
+    return parse(date or "") or between(first, last)
+
+
 def meet(one: Bracket, other: Bracket) -> bool:
     """Whether one event can lie in both: a day is allowed for, since catalogues name days of local time, images UTC."""
     return _not_after(one.first, other.last) and _not_after(other.first, one.last)

@@ -17,7 +17,8 @@ class Comparison:
     """An inventory beside another catalogue.
 
     Attributes:
-      fids, uuids, geometries, dates: of the inventory's landslides; those that people drew have no uuid.
+      fids, uuids, geometries, dates: of the inventory's landslides; the uuid is None where an inventory of an
+        older release has a row that a person drew.
       on_observed: bool for each of the other's, whether it lies on ground that the inventory has observed.
       area: None unless all are polygons.
     """
@@ -51,7 +52,7 @@ def compare(inventory: Path, path: Path, named: others.Columns, *, which: Which,
         looked = reading.columns(database, schema.OBSERVED, (geopackage.GEOMETRY,), "geometry IS NOT NULL")
     ours = reading.geometries(found[geopackage.GEOMETRY], inventory)
     observed = reading.geometries(looked[geopackage.GEOMETRY], inventory)
-    dates = tuple(map(_bracket, found["Date"], found["date_min"], found["date_max"]))
+    dates = tuple(map(brackets.of_landslide, found["Date"], found["date_min"], found["date_max"]))
     other = others.read(path, named)  # after SQLite has closed the inventory, which may be the same file
     return Comparison(
         tuple(found[reading.FID]),
@@ -63,11 +64,6 @@ def compare(inventory: Path, path: Path, named: others.Columns, *, which: Which,
         matching.match(ours, other.geometries, dates, other.dates, distance_m=distance_m),
         matching.overlap(ours, other.geometries),
     )
-
-
-def _bracket(date: str | None, first: str | None, last: str | None) -> Bracket:
-    """The date of the event where somebody gave one, else that of the images."""
-    return brackets.parse(date or "") or brackets.between(first, last)
 
 
 def _on_ground(shapes: np.ndarray, observed: np.ndarray) -> np.ndarray:

@@ -177,7 +177,7 @@ def decoded_valid(blob: bytes) -> Any:
     import shapely
 
     geometry = decoded(blob)
-    return geometry if geometry.is_valid else shapely.make_valid(geometry)
+    return geometry if geometry.is_valid else shapely.make_valid(geometry, method="structure", keep_collapsed=False)
 
 
 def _bound(number: int) -> Any:

@@ -1,6 +1,10 @@
-"""Inventories of older releases get columns, tables, triggers and styles that they lack; no value of theirs changes."""
+"""Inventories of older releases get columns, tables, triggers and styles that they lack; no value of theirs changes.
+
+Rows that people drew get what they lack, too: a name and a state of their review.
+"""
 
 import sqlite3
+import uuid
 
 from tsmu_jax.inventory import furnishing, schema
 from tsmu_jax.inventory.schema import TABLES, Table
@@ -22,8 +26,31 @@ def bring_up(database: sqlite3.Connection) -> None:
         for column in table.columns:
             if column.name not in known:
                 database.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {_TYPES[column.kind]}')
+    _name(database)
     furnishing.furnish(database)
     database.execute("UPDATE tsmu_about SET value = ? WHERE name = 'schema'", (str(schema.SCHEMA),))
+
+
+def _name(database: sqlite3.Connection) -> None:
+    """Gives rows without a name what the trigger `landslides_drawn` gives those that people draw now.
+
+    Args: database: without our triggers as yet, or with those of an older release.
+    """
+    unnamed = database.execute("SELECT OBJECTID FROM landslides WHERE coalesce(uuid, '') = ''").fetchall()
+    database.executemany(
+        """
+        UPDATE landslides
+        SET uuid = ?,
+            review_status = CASE
+              WHEN review_status IN ('rejected', 'edited') THEN review_status
+              WHEN model_id IS NOT NULL THEN 'edited'
+              ELSE 'accepted'
+            END,
+            reviewed_at = coalesce(reviewed_at, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+        WHERE OBJECTID = ?
+        """,
+        [(str(uuid.uuid4()), row) for (row,) in unnamed],
+    )
 
 
 def _create(database: sqlite3.Connection, table: Table) -> None:

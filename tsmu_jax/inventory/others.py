@@ -10,7 +10,7 @@ import numpy as np
 
 from tsmu_jax import cells
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import brackets
+from tsmu_jax.inventory import brackets, reading
 from tsmu_jax.inventory.brackets import OPEN, Bracket
 
 VECTOR = (".gpkg", ".shp", ".geojson", ".json", ".fgb", ".gdb", ".parquet")
@@ -132,7 +132,9 @@ def _current(found: Any) -> Any:
     """Leaves out what an inventory of ours has superseded or rejected."""
     if not {"superseded_by", "review_status"} <= set(found.columns):
         return found
-    return found[(found["superseded_by"].fillna("") == "") & (found["review_status"] != "rejected")]
+    pairs = zip(found["review_status"].map(_text), found["superseded_by"].map(_text), strict=True)
+    counts = [status != reading.REJECTED and not reading.is_superseded(status, by) for status, by in pairs]
+    return found[np.array(counts, bool)]
 
 
 def _refuse_virtual(path: Path) -> None:
@@ -160,7 +162,9 @@ def _layer(path: Path, layer: str) -> str:
 
 def _text(value: Any) -> str:
     """As in a CSV file: whole numbers without a point, nothing where a value is missing."""
-    if value is None or value != value:
+    import pandas
+
+    if pandas.api.types.is_scalar(value) and pandas.isna(value):
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -25,12 +25,20 @@ class Which(enum.StrEnum):
     ALL = "all"
 
 
-# As SQL. Reviewed landslides are those that a person accepted, as they were or with another shape.
+REJECTED = "rejected"
+REVIEWED = ("accepted", "edited")  # landslides that a person accepted, as they were or with another shape
+# As SQL. What a person accepted counts whatever other models have mapped.
 WHERE = {
-    Which.CURRENT: "coalesce(superseded_by, '') = '' AND coalesce(review_status, '') != 'rejected'",
-    Which.REVIEWED: "review_status IN ('accepted', 'edited')",
+    Which.CURRENT: f"(coalesce(review_status, '') IN {REVIEWED} "
+    f"OR (coalesce(superseded_by, '') = '' AND coalesce(review_status, '') != '{REJECTED}'))",
+    Which.REVIEWED: f"review_status IN {REVIEWED}",
     Which.ALL: "1",
 }
+
+
+def is_superseded(status: str | None, superseded_by: str | None) -> bool:
+    """Whether a row does not count since another model has mapped its ground later, and no person has judged it."""
+    return bool(superseded_by) and status not in (REJECTED, *REVIEWED)
 
 
 @contextlib.contextmanager
@@ -92,13 +100,15 @@ def typed(value: Any, kind: str) -> Any:
 def geometries(blobs: Sequence[bytes | None], path: Path) -> np.ndarray:
     """Shapely geometries, one for each blob of a table's geometry; None where a row has none.
 
+    An outline that crosses itself, as people may draw it, becomes polygons that do not.
+
     Raises:
       UserError: a blob is no geometry.
     """
     found = np.empty(len(blobs), object)
     for index, blob in enumerate(blobs):
         try:
-            found[index] = None if blob is None else geopackage.decoded(blob)
+            found[index] = None if blob is None else geopackage.decoded_valid(blob)
         except Exception as error:  # GEOS raises errors of its own
             raise UserError(f"--inventory={path}: geometry {index + 1} cannot be read ({error})") from error
     return found

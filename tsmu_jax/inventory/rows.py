@@ -16,7 +16,7 @@ from tsmu_jax.models.saved import SavedModel
 
 CONFIDENCE = ((0.8, 3), (0.65, 2), (0.0, 1))  # mean probability from which on a landslide is likely, probable, possible
 UNREVIEWED = "unreviewed"
-_NAMES = uuid.UUID("6f7cfb0a-6d0f-5b0e-9c0c-9a1f1df0a3d5")  # of which rows' names are made
+_NAMES = uuid.UUID("6f7cfb0a-6d0f-5b0e-9c0c-9a1f1df0a3d5")  # namespace of the version 5 UUIDs that name rows
 
 
 class Dates(NamedTuple):

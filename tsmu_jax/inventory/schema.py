@@ -68,7 +68,7 @@ LANDSLIDES = Table(
         Column("config_digest", "text", "of what else was asked for"),
         Column("touches_edge", "integer", "1 where it ends at ground that was not looked at"),
         Column("amalgamated", "integer", "1 where its shape is that of several landslides in one"),
-        Column("superseded_by", "text", "digest of a newer model that looked at this ground"),
+        Column("superseded_by", "text", "digest of the model that mapped this ground later; empty as long as none has"),
         Column("review_status", "text", "unreviewed, accepted, edited or rejected"),
         Column("reviewer", "text", ""),
         Column("reviewed_at", "text", "UTC"),

@@ -27,7 +27,8 @@ class Rule(NamedTuple):
     dash: str = "solid"
 
 
-_OPEN = '"review_status" = \'unreviewed\' AND "superseded_by" IS NULL'
+_SUPERSEDED = "coalesce(\"superseded_by\", '') <> ''"  # as in reading.WHERE
+_OPEN = f"\"review_status\" = 'unreviewed' AND NOT {_SUPERSEDED}"
 # Colours of Okabe and Ito, which colour-blind people tell apart; fills let the image through.
 RULES = (
     Rule("likely, to review", f'{_OPEN} AND "Confidence" = 3', "213,94,0,70", "213,94,0,255"),
@@ -42,8 +43,8 @@ RULES = (
     Rule("edited", "\"review_status\" = 'edited'", "86,180,233,70", "86,180,233,255"),
     Rule("rejected", "\"review_status\" = 'rejected'", "0,0,0,0", "90,90,90,255", 0.3, "dot"),
     Rule(
-        "superseded by a newer model",
-        '"review_status" = \'unreviewed\' AND "superseded_by" IS NOT NULL',
+        "superseded by a later map",
+        f"\"review_status\" = 'unreviewed' AND {_SUPERSEDED}",
         "0,0,0,0",
         "150,150,150,160",
         0.2,
@@ -58,9 +59,17 @@ _SIZE += 'WHEN "area_m2" IS NOT NULL THEN format_number("area_m2", 0) || \' m²\
 _SEVERAL = "CASE WHEN \"amalgamated\" = 1 THEN 'several in one?' END"
 _LINES = f"array_to_string(array_filter(array({_WORDS}, {_SIZE}, {_SEVERAL}), @element IS NOT NULL), '\\n')"
 LABEL = f"CASE WHEN \"review_status\" IN ('accepted', 'edited') OR ({_OPEN}) THEN {_LINES} END"
-_TIP = f"""<b>[% {_WORDS} %]</b> ([% "review_status" %])<br>[% {_SIZE} %]<br>
-between [% coalesce(left("date_min", 10), '?') %] and [% coalesce(left("date_max", 10), '?') %]<br>
-[% "Notes" %]"""
+
+
+def _escaped(expression: str) -> str:
+    """A QGIS expression whose text is no HTML, which QGIS would take the values of a map tip for."""
+    return f"replace(replace({expression}, '&', '&amp;'), '<', '&lt;')"
+
+
+_FIRST, _LAST = (_escaped(f"coalesce(left(\"{name}\", 10), '?')") for name in ("date_min", "date_max"))
+_TIP = f"""<b>[% {_WORDS} %]</b> ([% {_escaped('"review_status"')} %])<br>[% {_SIZE} %]<br>
+between [% {_FIRST} %] and [% {_LAST} %]<br>
+[% {_escaped('"Notes"')} %]"""
 
 # The tabs of the form, and how their columns are called there.
 FORM = {

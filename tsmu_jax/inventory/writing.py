@@ -32,10 +32,9 @@ def whole(output: Path, *, overwrite: bool) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
         yield partial
         partial.replace(output)
-    except OSError as error:
-        raise UserError(
-            f"--output={output}: cannot be written ({error.strerror or error}); name another file"
-        ) from error
+    except (OSError, RuntimeError) as error:  # the latter is GDAL's
+        said = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"--output={output}: cannot be written ({said}); name another file") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -69,12 +69,15 @@ def closing(directory: MapDirectory, grid: Grid, seconds: float) -> str:
 
 def added(inventory: Path, one: Added) -> str:
     """What became of a map's landslides in an inventory."""
+    changes = f", measured {counted(one.measured, 'edited outline')}" if one.measured else ""
+    changes += f", filled in slopes or uncertainty of {counted(one.filled, 'known landslide')}" if one.filled else ""
     if one.same:
-        return f"inventory: {inventory} has this very map already; nothing is changed"
+        changes = changes.removeprefix(", ") or "nothing is changed"
+        return f"inventory: {inventory} has this very map already; {changes}"
     more = f", {one.known} known ones found again" if one.known else ""
     more += f", {one.superseded} of older models superseded" if one.superseded else ""
     more += f", {one.without_terrain} of the new ones without heights in --dem" if one.without_terrain else ""
-    return f"inventory: {counted(one.new, 'new landslide')}{more}: {inventory}"
+    return f"inventory: {counted(one.new, 'new landslide')}{more}{changes}: {inventory}"
 
 
 def _extent(grid: Grid) -> str:

@@ -88,6 +88,59 @@ def test_edited_shapes_count_as_they_are_now(inventory: Path, tmp_path: Path) ->
     assert numbers.by_status(after)["edited"] == 1
 
 
+def changed(inventory: Path, path: Path, *statements: str, **values: object) -> contents.Contents:
+    path.write_bytes(inventory.read_bytes())
+    with geopackage.transaction(path) as database:
+        for statement in statements:
+            database.execute(statement, values)
+    return contents.read(path)
+
+
+def test_what_a_person_accepted_counts_whatever_superseded_it(inventory: Path, tmp_path: Path) -> None:
+    statement = "UPDATE landslides SET review_status = 'accepted' WHERE OBJECTID = 1"
+    found = changed(inventory, tmp_path / "x.gpkg", statement)
+    assert list(found.state[:3]) == ["current", "current", "rejected"]
+    assert numbers.by_status(found) == {"unreviewed": 3, "accepted": 2, "edited": 0, "rejected": 1, "superseded": 0}
+
+
+def test_an_outline_that_crosses_itself_has_the_area_that_it_shows(inventory: Path, tmp_path: Path) -> None:
+    west, south, east, north = contents.read(inventory).shapes[1].bounds
+    bowtie = shapely.Polygon([(west, south), (east, north), (east, south), (west, north)])
+    statement = "UPDATE landslides SET geometry = :shape WHERE OBJECTID = 2"
+    found = changed(inventory, tmp_path / "x.gpkg", statement, shape=geopackage.encoded(bowtie))
+    assert found.area_m2[1] == pytest.approx(240, rel=0.05)
+
+
+def test_the_date_that_somebody_gave_comes_before_that_of_the_images(inventory: Path, tmp_path: Path) -> None:
+    statements = (
+        "UPDATE landslides SET Date = '5/12/2024' WHERE OBJECTID = 2",
+        "UPDATE landslides SET Date = 'in spring' WHERE OBJECTID = 4",  # says nothing
+    )
+    found = numbers.dates(changed(inventory, tmp_path / "x.gpkg", *statements))
+    assert [(str(bracket.first), str(bracket.last), count) for bracket, count in found.items()] == [
+        ("2024-05-01", "2024-06-01", 2),
+        ("2024-05-12", "2024-05-12", 1),
+        ("2024-05-20", "2024-07-01", 1),
+    ]
+
+
+def test_halves_of_a_scene_count_together(tmp_path: Path) -> None:
+    """Mapped one after the other, by --aoi; a second model's look at one of them adds no ground."""
+    path = tmp_path / "x.gpkg"
+    add(path, write_map(tmp_path / "first", BOXES), ONE, dates=DATES)
+    with geopackage.transaction(path) as database:
+        (row,) = list(geopackage.rows(database, schema.OBSERVED))
+        west, south, east, north = geopackage.decoded(row["geometry"]).bounds
+        middle = (west + east) / 2
+        left, right = shapely.box(west, south, middle, north), shapely.box(middle, south, east, north)
+        database.execute("DELETE FROM observed")
+        for shape, more in ((left, {}), (right, {"config_digest": "half"}), (left, {"model_id": "other"})):
+            half = {name: row[name] for name in ("scene", "model_id", "config_digest")} | more
+            geopackage.upsert(database, schema.OBSERVED, half | {"geometry": geopackage.encoded(shape)})
+    (one,) = numbers.scenes(contents.read(path))
+    assert one.observed_km2 == pytest.approx(60 * 80 * 4e-6, rel=0.02)
+
+
 def test_the_distribution_is_a_density() -> None:
     """Of an inverse gamma distribution, whose density is greatest at a / (shape + 1)."""
     rng = np.random.default_rng(0)
@@ -192,6 +245,7 @@ def test_one_bare_row(tmp_path: Path) -> None:
         row = {"uuid": "a", "geometry": geopackage.encoded(shapely.box(15, 47, 15.001, 47.001))}
         geopackage.upsert(database, schema.LANDSLIDES, row)
         geopackage.upsert(database, schema.LANDSLIDES, {"uuid": "b"})
+        database.execute("DROP TRIGGER landslides_confidence_updated")
         database.execute("UPDATE landslides SET Confidence = 'high', selection_margin = 'wide', area_m2 = x'00'")
         database.execute("INSERT INTO scenes (scene, gsd_m, overlap, shift_m) VALUES ('s', 'two', 'half', x'01')")
     assert writing.write(path, tmp_path / "out").startswith("1 landslide:")

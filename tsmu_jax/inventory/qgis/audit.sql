@@ -3,7 +3,7 @@
 
 -- Whoever edits an outline leaves the model's own beside it. Measures of the old outline become empty; the next map
 -- that is added measures the new one. What a person has outlined as one landslide is one, unless the same edit says
--- otherwise. A row that a person drew has no outline of a model.
+-- otherwise. A row that a person drew has no outline of a model; it counts as accepted where its status is no word of ours.
 CREATE TRIGGER landslides_edited AFTER UPDATE OF geometry ON landslides
 WHEN NEW.geometry IS NOT OLD.geometry
 BEGIN
@@ -12,7 +12,10 @@ BEGIN
         WHEN model_id IS NULL THEN original_geometry ELSE coalesce(original_geometry, OLD.geometry)
       END,
       review_status = CASE
-        WHEN NEW.review_status = 'rejected' OR model_id IS NULL THEN NEW.review_status ELSE 'edited'
+        WHEN NEW.review_status = 'rejected' THEN 'rejected'
+        WHEN model_id IS NOT NULL THEN 'edited'
+        WHEN NEW.review_status IN ('unreviewed', 'edited') THEN NEW.review_status
+        ELSE 'accepted'
       END,
       reviewed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now'),
       amalgamated = CASE WHEN NEW.amalgamated IS OLD.amalgamated THEN 0 ELSE NEW.amalgamated END,
@@ -20,20 +23,22 @@ BEGIN
   WHERE OBJECTID = NEW.OBJECTID;
 END;
 
+-- One trigger for the state and the time of a review, since the order of several is not defined. A changed outline is not
+-- what the model found: nobody can accept that as such. The columns are those of the row as other triggers left it.
 CREATE TRIGGER landslides_reviewed AFTER UPDATE OF review_status ON landslides
-WHEN NEW.review_status IS NOT OLD.review_status AND NEW.reviewed_at IS OLD.reviewed_at
+WHEN NEW.review_status IS NOT OLD.review_status
 BEGIN
   UPDATE landslides
-  SET reviewed_at = CASE NEW.review_status WHEN 'unreviewed' THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%SZ', 'now') END
+  SET review_status = 'edited'
+  WHERE OBJECTID = NEW.OBJECTID AND review_status IN ('unreviewed', 'accepted')
+    AND original_geometry IS NOT NULL AND geometry IS NOT original_geometry;
+  UPDATE landslides
+  SET reviewed_at = CASE
+        WHEN review_status = 'unreviewed' THEN NULL
+        WHEN NEW.reviewed_at IS NOT OLD.reviewed_at AND NEW.reviewed_at IS NOT NULL THEN NEW.reviewed_at
+        ELSE strftime('%Y-%m-%dT%H:%M:%SZ', 'now')
+      END
   WHERE OBJECTID = NEW.OBJECTID;
-END;
-
--- A changed outline is not what the model found: nobody can accept that as such.
-CREATE TRIGGER landslides_changed AFTER UPDATE OF review_status ON landslides
-WHEN NEW.review_status IN ('unreviewed', 'accepted')
-  AND NEW.original_geometry IS NOT NULL AND NEW.geometry IS NOT NEW.original_geometry
-BEGIN
-  UPDATE landslides SET review_status = 'edited' WHERE OBJECTID = NEW.OBJECTID;
 END;
 
 -- A row that a person draws counts as reviewed. A part that a person splits off a model's landslide counts as edited.

@@ -11,7 +11,7 @@ import numpy as np
 from tsmu_jax.inventory import degrees, geopackage, reading, schema
 from tsmu_jax.inventory.schema import LANDSLIDES, OBSERVATIONS, OBSERVED, SCENES
 
-CURRENT, REJECTED, SUPERSEDED = "current", "rejected", "superseded"
+CURRENT, REJECTED, SUPERSEDED = "current", reading.REJECTED, "superseded"
 _COLUMNS = (
     "uuid",
     "Confidence",
@@ -19,6 +19,7 @@ _COLUMNS = (
     "post_image",
     "review_status",
     "superseded_by",
+    "Date",
     "date_min",
     "date_max",
     "selection_margin",
@@ -56,7 +57,7 @@ class Contents:
     def state(self) -> np.ndarray:
         """Of each landslide: CURRENT, or why it does not count."""
         status = self.landslides["review_status"]
-        superseded = np.array([bool(value) for value in self.landslides["superseded_by"]], bool)
+        superseded = np.array(list(map(reading.is_superseded, status, self.landslides["superseded_by"])), bool)
         return np.where(status == REJECTED, REJECTED, np.where(superseded, SUPERSEDED, CURRENT))
 
     @property

@@ -5,9 +5,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
-from tsmu_jax.inventory import brackets
+from tsmu_jax.inventory import brackets, degrees
 from tsmu_jax.inventory.brackets import Bracket
 from tsmu_jax.reporting.inventory.contents import REJECTED, SUPERSEDED, Contents
 
@@ -91,10 +89,10 @@ def by_status(contents: Contents) -> dict[str, int]:
 
 def dates(contents: Contents) -> dict[Bracket, int]:
     """Landslides that count, by the dates between which they happened; earlier ones first."""
-    pairs = zip(contents.of_current("date_min"), contents.of_current("date_max"), strict=True)
+    columns = [contents.of_current(name) for name in ("Date", "date_min", "date_max")]
     found: collections.Counter[Bracket] = collections.Counter()
-    for (first, last), count in collections.Counter(pairs).items():
-        found[brackets.between(first, last)] += count
+    for texts, count in collections.Counter(zip(*columns, strict=True)).items():
+        found[brackets.of_landslide(*texts)] += count
     return dict(sorted(found.items(), key=lambda item: tuple(str(day or "") for day in item[0])))
 
 
@@ -105,7 +103,7 @@ class Scene:
     Attributes:
       name: beginning of its digest.
       image: file name of the image after the event, as its landslides say.
-      observed_km2: the most that one model looked at.
+      observed_km2: what was looked at, ground in several maps of the scene once.
       landslides: that count and were found in it.
       margin: of the choice of the decoder that found its landslides first; the least of several.
       shift_px: in pixels of the map.
@@ -127,9 +125,6 @@ class Scene:
 def scenes(contents: Contents) -> list[Scene]:
     """Every scene, those whose dates fit worst first."""
     found, margins, images = _found(contents)
-    looked: collections.Counter[str] = collections.Counter()
-    for scene, area in zip(contents.observed["scene"], _observed_km2(contents), strict=True):
-        looked[scene] = max(looked[scene], area)  # several models looked at the same ground
     columns = contents.scenes
     all_scenes = []
     for index, digest in enumerate(columns["scene"]):
@@ -146,7 +141,7 @@ def scenes(contents: Contents) -> list[Scene]:
                 shift,
                 shift / gsd if shift is not None and gsd else None,
                 min(margins[digest], default=None),
-                looked[digest],
+                degrees.covered_m2(contents.observed_shapes[contents.observed["scene"] == digest]) / _KM2,
                 found[digest],
             )
         )
@@ -174,13 +169,3 @@ def _found(contents: Contents) -> tuple[collections.Counter[str], dict[str, list
             if image:
                 images.setdefault(scene, image)
     return found, margins, images
-
-
-def _observed_km2(contents: Contents) -> np.ndarray:
-    import shapely
-
-    from tsmu_jax.inventory import degrees
-
-    if not len(contents.observed_shapes):
-        return np.zeros(0)
-    return np.asarray(shapely.area(degrees.equal_area(contents.observed_shapes))) / _KM2
