@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tsmu_jax.data import vector_files
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes.grid import LATTICE, Grid
 from tsmu_jax.scenes.raster_file import WARNINGS
 
 _MARGIN = 0.05  # of a scene's sides: the curved edge of its ground lies within so much of the points looked up
-# What opens other files and addresses: GDAL knows these files by their content.
-_ELSEWHERE = (b"DataSource>", b"gdal_streamed_alg", b"/vsi")
-_HEAD = 2**16  # bytes: more than GDAL looks at to know a format
 
 
 class Layer(NamedTuple):
@@ -65,27 +63,13 @@ class Shapes:
         return shapely.union_all(shapely.intersection(self._polygons, whole))
 
 
-def check(path: Path, said: str) -> None:
-    """Raises UserError where there is no such file, or it names files and addresses elsewhere.
-
-    Args: said: the flag and the file, for errors.
-    """
-    if not path.exists() or (path.is_dir() and path.suffix.lower() != ".gdb"):
-        raise UserError(f"{said}: no such file")
-    if path.is_file():
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"<", b"{") and any(word in head for word in _ELSEWHERE):
-            raise UserError(f"{said}: takes its shapes from elsewhere; save them as a GeoPackage file")
-
-
 def only_layer(path: Path, said: str) -> tuple[str, dict[str, Any]]:
     """The one layer of a file that holds polygons, and what pyogrio says of that layer.
 
     Raises:
       UserError: the file cannot be read, has no such layer or several, or no coordinate reference system.
     """
-    check(path, said)
+    vector_files.check(path, said)
     try:
         import pyogrio
         import shapely  # noqa: F401
