@@ -1,7 +1,6 @@
 """Which ground of a scene is mapped: within the area of interest, and not masked (by clouds, water, ...)."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from tsmu_jax.scenes import opening, shapes
 from tsmu_jax.scenes.grid import Grid
 from tsmu_jax.scenes.image import TOLERANCE_PX
 from tsmu_jax.scenes.opening import NOTHING, Stated
-from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal
+from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal, read_around_damage
 from tsmu_jax.scenes.shapes import Shapes
 
 _DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG")
@@ -48,20 +47,19 @@ class MaskRaster:
         """bool[h, w], which pixels of a part of a grid are masked, by the nearest pixel of the mask.
 
         Returns:
-          The pixels, and whether the file could not be read: all of them are masked then.
+          The pixels, and whether some of the file could not be read: that ground is masked.
         """
-        from rasterio.windows import Window
 
-        shape = (rows.stop - rows.start, columns.stop - columns.start)
-        window = Window(columns.start, rows.start, shape[1], shape[0])
-        try:
+        def read(rows: slice, columns: slice) -> tuple[np.ndarray]:
+            from rasterio.windows import Window
+
+            window = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
             warped = self._file.warped(grid, lambda dataset: self._warped(dataset, grid))
             values, seen = warped.read([self._band, warped.count], window=window)
-        except Exception as error:
-            if not is_of_gdal(error):
-                raise
-            return np.ones(shape, bool), True
-        return (np.nan_to_num(values) != 0) & (seen > 0), False
+            return ((np.nan_to_num(values) != 0) & (seen > 0),)
+
+        (masked,), damaged = read_around_damage(read, lambda shape: (np.ones(shape, bool),), rows, columns)
+        return masked, damaged
 
     def close(self) -> None:
         """Closes the file."""
@@ -136,7 +134,7 @@ class Area:
         """bool[h, w], the pixels of a part of an upright grid whose centres lie in wanted ground.
 
         Returns:
-          The pixels, and whether a file of the mask could not be read: none of them are wanted then.
+          The pixels, and whether some of the mask could not be read: that ground is not wanted.
         """
         wanted, damaged = np.ones((rows.stop - rows.start, columns.stop - columns.start), bool), False
         if self._within:
@@ -190,8 +188,7 @@ def opened(aoi: Path | None, mask: Path | None, near: Grid, *, stated: Stated = 
         if mask and _is_raster(mask):
             raster = masked = MaskRaster(mask, near, flag="--mask", stated=stated)
             files.callback(raster.close)
-            with mask.open("rb") as file:
-                digests = digests._replace(mask=hashlib.file_digest(file, "sha256").hexdigest())
+            digests = digests._replace(mask=opening.digest(mask, f"--mask={mask}"))
         elif mask:
             layer = shapes.read(mask, near, flag="--mask")
             masked, digests = Shapes(layer.polygons), digests._replace(mask=layer.digest)

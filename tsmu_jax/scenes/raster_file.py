@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tsmu_jax.scenes.grid import Grid
 
 # Whoever opens or rasterizes in threads holds it: rasterio and this package switch off warnings that belong to the
 # whole process, and one thread would switch on those of another.
 WARNINGS = threading.Lock()
+_SMALLEST_PX = 64  # side of the parts of which damaged ones are left out
 
 
 class RasterFile:
@@ -62,3 +65,37 @@ class RasterFile:
 def is_of_gdal(error: Exception) -> bool:
     """Whether reading has failed, not this program."""
     return type(error).__module__.partition(".")[0] == "rasterio"
+
+
+Arrays = tuple[np.ndarray, ...]
+
+
+def read_around_damage(
+    read: Callable[[slice, slice], Arrays], lost: Callable[[tuple[int, int]], Arrays], rows: slice, columns: slice
+) -> tuple[Arrays, bool]:
+    """Reads a part of a grid. A part that cannot be read is split: what is lost is about as small as the damage.
+
+    Args:
+      read: rows and columns -> arrays [h, w, ...]. Raises an error of rasterio where the file is damaged.
+      lost: height and width -> what stands for a part that cannot be read.
+
+    Returns:
+      The arrays, and whether some of the part could not be read.
+    """
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    try:
+        return read(rows, columns), False
+    except Exception as error:
+        if not is_of_gdal(error):
+            raise
+    axis = 0 if shape[0] >= shape[1] else 1
+    if shape[axis] <= _SMALLEST_PX:
+        return lost(shape), True
+    both = [rows, columns]
+    middle = both[axis].start + shape[axis] // 2
+    parts = []
+    for piece in (slice(both[axis].start, middle), slice(middle, both[axis].stop)):
+        both[axis] = piece
+        parts.append(read_around_damage(read, lost, *both))
+    arrays = zip(*(part[0] for part in parts), strict=True)
+    return tuple(np.concatenate(each, axis=axis) for each in arrays), any(part[1] for part in parts)

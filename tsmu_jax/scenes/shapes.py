@@ -1,7 +1,8 @@
 """Polygons of vector files (GeoPackage, GeoJSON, Shapefile, ...) in a scene's coordinates."""
 
+import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,7 +108,7 @@ def read(path: Path, near: Grid, *, flag: str, columns: Sequence[str] = ()) -> L
 
     said = f"{flag}={path}"
     name, info = only_layer(path, said)
-    try:
+    with _refused(said):
         crs = CRS.from_user_input(info["crs"])
         boxes = _boxes(near, crs)
         found: dict[int, tuple[Any, ...]] = {}
@@ -119,18 +120,36 @@ def read(path: Path, near: Grid, *, flag: str, columns: Sequence[str] = ()) -> L
         rows = [(one[0], *one[1:]) for one in found.values() if one[0] is not None]
         geometries = shapely.make_valid(shapely.from_wkb([row[0] for row in rows]))
         polygons = [_moved(one, boxes, crs, near) for one in geometries]
-    except Exception as error:  # GDAL, GEOS and PROJ raise whatever they say
-        if not isinstance(error, RuntimeError | ValueError | OSError | shapely.errors.ShapelyError) and (
-            type(error).__module__.partition(".")[0] not in ("rasterio", "pyogrio")
-        ):
-            raise
-        raise UserError(f"{said}: its shapes cannot be read ({error!s:.100}); mend or save them again") from error
     kept = [at for at, one in enumerate(polygons) if not one.is_empty]
     said_of = hashlib.sha256(crs.to_wkt().encode())
     for row in sorted([row[0], *map(str, row[1:])] for row in (rows[at] for at in kept)):
         said_of.update(repr(row).encode())
     values = {column: np.array([rows[at][1 + i] for at in kept], object) for i, column in enumerate(columns)}
     return Layer(np.array([polygons[at] for at in kept], object), values, said_of.hexdigest())
+
+
+def columns_of(path: Path, layer: str, columns: Sequence[str], said: str) -> dict[str, np.ndarray]:
+    """The values of a layer's columns, without its shapes. Raises UserError where they cannot be read."""
+    import pyogrio
+
+    with _refused(said):
+        meta, _, _, values = pyogrio.raw.read(path, layer=layer, columns=list(columns), read_geometry=False)
+        return dict(zip(map(str, meta["fields"]), values, strict=True))
+
+
+@contextlib.contextmanager
+def _refused(said: str) -> Iterator[None]:
+    """Makes UserErrors of what GDAL, GEOS and PROJ raise. Args: said: the flag and the file."""
+    import shapely
+
+    try:
+        yield
+    except Exception as error:  # they raise whatever they say
+        if not isinstance(error, RuntimeError | ValueError | OSError | shapely.errors.ShapelyError) and (
+            type(error).__module__.partition(".")[0] not in ("rasterio", "pyogrio")
+        ):
+            raise
+        raise UserError(f"{said}: its shapes cannot be read ({error!s:.100}); mend or save them again") from error
 
 
 def _may_hold_polygons(kind: str | None) -> bool:

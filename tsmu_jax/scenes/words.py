@@ -10,7 +10,7 @@ from tsmu_jax.scenes.grid import Grid
 from tsmu_jax.scenes.mapping import Plan
 from tsmu_jax.scenes.pair import Fit, ScenePair
 from tsmu_jax.scenes.regions import Regions
-from tsmu_jax.words import counted
+from tsmu_jax.words import counted, printable
 
 CLEAR = 0.95  # of the ground: a smaller share of the ecoregion whose decoder answers is warned of
 OVERLAP = 0.9  # less of it is warned of
@@ -36,7 +36,7 @@ def announced(
         f"decoder: {choice.decoder}" + ("" if choice.margin is None else f", margin {choice.margin:.2f}{look}"),
     ]
     if found:
-        shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in found.shares.items())
+        shares = ", ".join(f"{printable(name):.100} {100 * share:.1f} %" for name, share in found.shares.items())
         lines.append(f"ecoregions of the ground: {shares}")
         if found.shares[found.ecoregion] < CLEAR:
             lines.append(f"warning: this ground is not all of {found.ecoregion}, whose decoder answers for all of it")
