@@ -46,8 +46,11 @@ UNKNOWN = Terrain()
 class ElevationModel:
     """A raster of heights in metres. One thread uses it."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens the file. Raises UserError where it is no raster of heights with coordinates."""
+    def __init__(self, path: Path, near: Grid | None = None) -> None:
+        """Opens the file. Raises UserError where it is no raster of heights, or covers none of a scene.
+
+        Args: near: the scene's own grid, where that is to be looked at.
+        """
         said = f"--dem={path}"
         opening.check_sources(path, said)
         self._file = RasterFile(path, _DRIVERS)
@@ -62,10 +65,8 @@ class ElevationModel:
             raise UserError(f"{said}: has {self._dataset.count} bands; give a raster of one band, heights in metres")
         if (unit := (self._dataset.units[0] or "").lower()) not in _METRES:
             raise UserError(f"{said}: holds heights in {unit!r:.30}; convert them to metres")
-
-    def covers(self, near: Grid) -> bool:
-        """Whether the elevation model and a scene have ground in common."""
-        return covers(self._dataset, self._crs, self._transform, near)
+        if near and not covers(self._dataset, self._crs, self._transform, near):
+            raise UserError(f"{said}: covers none of the scene; give an elevation model of this ground")
 
     def measure(self, polygon: Any, crs: Any) -> Terrain:
         """Means over the pixels whose centres lie in a polygon, or that a smaller polygon touches.
@@ -183,9 +184,7 @@ def opened(path: Path) -> Iterator[ElevationModel]:
 
 def check(path: Path, near: Grid) -> None:
     """Raises UserError where a file is no elevation model of a scene's ground: before hours of mapping."""
-    with opened(path) as model:
-        if not model.covers(near):
-            raise UserError(f"--dem={path}: covers none of the scene; give an elevation model of this ground")
+    ElevationModel(path, near).close()
 
 
 def _means(

@@ -10,9 +10,8 @@ import numpy as np
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes import opening, shapes
 from tsmu_jax.scenes.grid import Grid
-from tsmu_jax.scenes.image import TOLERANCE_PX
 from tsmu_jax.scenes.opening import NOTHING, Stated
-from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal, read_around_damage
+from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal, on_grid, read_around_damage
 from tsmu_jax.scenes.shapes import Shapes
 
 _DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG")
@@ -24,19 +23,18 @@ class MaskRaster:
     Its nodata value, NaN, and ground outside of it mask nothing.
     """
 
-    def __init__(self, path: Path, near: Grid, *, flag: str, stated: Stated = NOTHING) -> None:
-        """Opens the file and checks it. Raises UserError where it is no such raster, or covers none of the scene.
+    def __init__(self, file: RasterFile, near: Grid, *, flag: str, stated: Stated = NOTHING) -> None:
+        """Checks the file. Raises UserError where it is no such raster, or covers none of the scene.
 
         Args:
           near: the scene's own grid.
           flag: that named the file, for errors.
           stated: what the file does not say.
         """
-        said = f"{flag}={path}"
-        opening.check_sources(path, said)
-        self._file = RasterFile(path, _DRIVERS)
+        said = f"{flag}={file.path}"
+        self._file = file
         dataset = self._file.dataset()
-        self._crs, self._transform = opening.place(dataset, path, stated, said)
+        self._crs, self._transform = opening.place(dataset, file.path, stated, said)
         if len(held := [number for number, _ in _bands(dataset)]) != 1:
             raise UserError(f"{said}: has {len(held)} bands; give a raster of one band, 0 where nothing is masked")
         self._band = held[0]
@@ -61,31 +59,21 @@ class MaskRaster:
         (masked,), damaged = read_around_damage(read, lambda shape: (np.ones(shape, bool),), rows, columns)
         return masked, damaged
 
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
     def _warped(self, dataset: Any, grid: Grid) -> Any:
         from rasterio.enums import Resampling
-        from rasterio.vrt import WarpedVRT
 
-        return WarpedVRT(
-            dataset,
-            src_crs=self._crs,
-            src_transform=self._transform,
-            crs=grid.crs,
-            transform=grid.transform,
-            height=grid.height,
-            width=grid.width,
-            resampling=Resampling.nearest,
-            src_nodata=dataset.nodata,
-            add_alpha=len(_bands(dataset)) == dataset.count,
-            tolerance=TOLERANCE_PX,
-        )
+        alpha = len(_bands(dataset)) == dataset.count
+        how = {"resampling": Resampling.nearest, "src_nodata": dataset.nodata, "add_alpha": alpha}
+        return on_grid(dataset, (self._crs, self._transform), grid, **how)
 
 
 class Digests(NamedTuple):
-    """Of the contents of files; None where there is none."""
+    """What names the files that say which ground is wanted; None where there is none.
+
+    Attributes:
+      aoi: of the polygons near the scene, whatever their file: `shapes.Layer.digest`.
+      mask: likewise of polygons; of a raster, of its whole file: `opening.file_digest`.
+    """
 
     aoi: str | None = None
     mask: str | None = None
@@ -98,7 +86,7 @@ class Area:
     """The ground of a scene that is wanted. Threads may share it.
 
     Attributes:
-      digests: of the files that say it.
+      digests: name the files that say it.
     """
 
     def __init__(
@@ -185,10 +173,9 @@ def opened(aoi: Path | None, mask: Path | None, near: Grid, *, stated: Stated = 
             within, digests = Shapes(layer.polygons), digests._replace(aoi=layer.digest)
             if not within.within(near).area:
                 raise UserError(f"--aoi={aoi}: has no ground in common with the scene; give polygons of this ground")
-        if mask and _is_raster(mask):
-            raster = masked = MaskRaster(mask, near, flag="--mask", stated=stated)
-            files.callback(raster.close)
-            digests = digests._replace(mask=opening.digest(mask, f"--mask={mask}"))
+        if mask and (raster := files.enter_context(_raster(mask))):
+            masked = MaskRaster(raster, near, flag="--mask", stated=stated)
+            digests = digests._replace(mask=opening.file_digest(mask, f"--mask={mask}"))
         elif mask:
             layer = shapes.read(mask, near, flag="--mask")
             masked, digests = Shapes(layer.polygons), digests._replace(mask=layer.digest)
@@ -222,8 +209,9 @@ def _bands(dataset: Any) -> list[tuple[int, Any]]:
     return [(number, kind) for number, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
 
 
-def _is_raster(path: Path) -> bool:
-    """Whether a file opens as a raster. Raises UserError where there is none, or it takes pixels from elsewhere."""
+@contextlib.contextmanager
+def _raster(path: Path) -> Iterator[RasterFile | None]:
+    """A file of --mask, where that opens as a raster. Raises UserError where it takes pixels from elsewhere."""
     if path.is_file():
         opening.check_sources(path, f"--mask={path}")
     with contextlib.closing(RasterFile(path, _DRIVERS)) as file:
@@ -232,5 +220,7 @@ def _is_raster(path: Path) -> bool:
         except Exception as error:
             if not is_of_gdal(error):
                 raise
-            return False
-    return True
+            found = None
+        else:
+            found = file
+        yield found

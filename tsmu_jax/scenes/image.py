@@ -15,11 +15,10 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.scenes import opening
 from tsmu_jax.scenes.grid import SAME, Grid, grid
 from tsmu_jax.scenes.opening import NOTHING, Stated
-from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal, read_around_damage
+from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal, on_grid, read_around_damage
 
 _DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG", "JPEG")
 _CACHE_MIB = 256  # of GDAL's blocks: by default it takes a twentieth of the memory
-TOLERANCE_PX = 0.01  # of coordinates that are interpolated between projected ones
 
 
 class Part(NamedTuple):
@@ -71,7 +70,7 @@ class SceneImage:
 
     def digest(self) -> str:
         """SHA-256 of what is read: a scene is known by its content, not by its path."""
-        return opening.digest(self.path, self._said)
+        return opening.file_digest(self.path, self._said)
 
     def read(self, target: Grid, rows: slice, columns: slice) -> Part:
         """Reads a part of a grid; ground that the image does not cover has no data.
@@ -111,22 +110,16 @@ class SceneImage:
 
     def _warped(self, dataset: Any, target: Grid) -> Any:
         from rasterio.enums import Resampling
-        from rasterio.vrt import WarpedVRT
 
         finer = any(there > (1 + SAME) * here for here, there in zip(self.grid.gsd_m, target.gsd_m, strict=True))
         nodata = math.nan if dataset.nodata is None and dataset.dtypes[0].startswith("float") else dataset.nodata
-        return WarpedVRT(
+        return on_grid(
             dataset,
-            src_crs=self.grid.crs,
-            src_transform=self.grid.transform,
-            crs=target.crs,
-            transform=target.transform,
-            height=target.height,
-            width=target.width,
+            (self.grid.crs, self.grid.transform),
+            target,
             resampling=Resampling.average if finer else Resampling.bilinear,
             src_nodata=nodata,
             add_alpha=not _has_alpha(dataset),  # without it ground outside of the image reads as valid black
-            tolerance=TOLERANCE_PX,
         )
 
 

@@ -14,12 +14,13 @@ import numpy as np
 
 from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
+from tsmu_jax.scenes import turning
 from tsmu_jax.scenes.grid import Grid
 
 PROBABILITY, MASK, OBSERVED = "probability.tif", "mask.tif", "observed.tif"
 UNCERTAINTY = "uncertainty.tif"
 NAMES = (PROBABILITY, MASK, OBSERVED)  # of every map
-UNCERTAINTY_SCALE = 0.5 / FULL  # of its levels: no spread of values in [0, 1] is larger than 0.5
+UNCERTAINTY_SCALE = turning.MOST / FULL  # of its levels
 HALO_OF_SPREAD = "exact unless turned"  # turned, the network may see further than the windows overlap
 _BANDS = {
     PROBABILITY: (1 / FULL, "probability of landslide"),

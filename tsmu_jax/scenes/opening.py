@@ -79,7 +79,7 @@ def _leads(path: Path) -> bool:
     return b"<vrtdataset" not in head.lower() and bool(_DESCRIPTION.search(head))
 
 
-def digest(path: Path, said: str) -> str:
+def file_digest(path: Path, said: str) -> str:
     """SHA-256 of a raster file; of a virtual raster, also of the files that it takes pixels from.
 
     Raises UserError as `check_sources` does.

@@ -14,6 +14,7 @@ from tsmu_jax.scenes.grid import Grid
 # Whoever opens or rasterizes in threads holds it: rasterio and this package switch off warnings that belong to the
 # whole process, and one thread would switch on those of another.
 WARNINGS = threading.Lock()
+_TOLERANCE_PX = 0.01  # of coordinates that are interpolated between projected ones
 _SMALLEST_PX = 64  # side of the parts of which damaged ones are left out
 
 
@@ -60,6 +61,23 @@ class RasterFile:
         with self._lock:
             self._all.callback(dataset.close)
         return dataset
+
+
+def on_grid(dataset: Any, place: tuple[Any, Any], target: Grid, **how: Any) -> Any:
+    """A WarpedVRT of a dataset. Args: place: the dataset's CRS and transform; how: to resample, as WarpedVRT has it."""
+    from rasterio.vrt import WarpedVRT
+
+    return WarpedVRT(
+        dataset,
+        src_crs=place[0],
+        src_transform=place[1],
+        crs=target.crs,
+        transform=target.transform,
+        height=target.height,
+        width=target.width,
+        tolerance=_TOLERANCE_PX,
+        **how,
+    )
 
 
 def is_of_gdal(error: Exception) -> bool:

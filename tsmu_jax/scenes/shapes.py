@@ -22,8 +22,8 @@ class Layer(NamedTuple):
     Attributes:
       polygons: shapely polygons in the scene's coordinates, cut off some way outside of the scene.
       values: of the columns asked for, one for each polygon.
-      digest: SHA-256 of the polygons, their coordinate reference system and the values: it tells what was read,
-        whatever the file's name and format.
+      digest: SHA-256 of these polygons, their coordinate reference system and the values, not of the file: the same
+        for files of other names and formats, and for files that differ far from the scene.
     """
 
     polygons: np.ndarray
