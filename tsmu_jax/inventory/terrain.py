@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.data.geography import degree_m
+from tsmu_jax.data import geography
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes import opening
 from tsmu_jax.scenes.area import covers
@@ -103,8 +103,7 @@ class ElevationModel:
             xs, ys = (np.array(values) for values in transform(crs, self._crs, points[:, 0], points[:, 1]))
             if self._crs.is_geographic:  # next to each other, and where the elevation model lies
                 middle = (self._transform * (self._dataset.width / 2, self._dataset.height / 2))[0]
-                xs = xs[0] + (xs - xs[0] + 180) % 360 - 180
-                xs += 360 * round((middle - xs[0]) / 360)
+                xs = geography.beside(xs, xs[0]) + geography.whole_turns(xs[0], middle)
             return np.stack(~self._transform * (xs, ys), -1)
 
         return shapely.transform(polygon, moved)
@@ -115,7 +114,7 @@ class ElevationModel:
 
         near = np.array([(column, row), (column + _STEP_PX, row), (column, row + _STEP_PX)])
         longitudes, latitudes = transform(self._crs, "EPSG:4326", *(self._transform * near.T))
-        across_m, along_m = degree_m(latitudes[0])
+        across_m, along_m = geography.degree_m(latitudes[0])
         east = [((one - longitudes[0] + 180) % 360 - 180) * across_m / _STEP_PX for one in longitudes[1:]]
         return np.array([east, [(one - latitudes[0]) * along_m / _STEP_PX for one in latitudes[1:]]])
 

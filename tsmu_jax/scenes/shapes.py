@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.data import vector_files
+from tsmu_jax.data import geography, vector_files
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes.grid import LATTICE, Grid
 from tsmu_jax.scenes.raster_file import WARNINGS
@@ -166,7 +166,7 @@ def _boxes(near: Grid, crs: Any) -> list[tuple[float, float, float, float]]:
         return []
     xs, ys = xs[usable], ys[usable]
     if crs.is_geographic:
-        xs = xs[0] + (xs - xs[0] + 180) % 360 - 180
+        xs = geography.beside(xs, xs[0])
     across, down = _MARGIN * np.ptp(xs), _MARGIN * np.ptp(ys)
     west, south, east, north = (
         float(side) for side in (xs.min() - across, ys.min() - down, xs.max() + across, ys.max() + down)
@@ -203,5 +203,5 @@ def _turned(polygon: Any, middle: float) -> Any:
     import shapely
 
     centre = (polygon.bounds[0] + polygon.bounds[2]) / 2
-    turns = 360 * round((middle - centre) / 360)
+    turns = geography.whole_turns(centre, middle)
     return shapely.transform(polygon, lambda points: points + np.array([turns, 0.0])) if turns else polygon
