@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from tsmu_jax import machine, stopping
+from tsmu_jax import machine, stopping, words
 from tsmu_jax.errors import UserError
 
 _OURS = str(Path(__file__).parent)
@@ -67,9 +67,7 @@ def _hush_libraries() -> None:
 
 
 def _refuse(reason: str) -> NoReturn:
-    line = " ".join(reason.split()).encode("utf-8", "backslashreplace").decode()
-    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)  # a name may move the cursor
-    print(f"error: {line}", file=sys.stderr)
+    print(f"error: {words.printable(reason)}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -14,6 +14,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def printable(text: str) -> str:
+    """A text without what would break a line, move the cursor of a terminal or colour what follows."""
+    line = " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that somebody may have meant, whatever its case and the coding of its accents."""
     folded = {_folded(one): one for one in known}

@@ -13,6 +13,7 @@ from affine import Affine
 
 from tests.scenes.conftest import UTM, WriteRaster, moved, write_polygons
 from tests.scenes.test_reading import PLACES
+from tests.scenes.test_virtual import virtual
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes import area
 from tsmu_jax.scenes.area import Area
@@ -147,7 +148,7 @@ def test_a_mask_in_other_coordinates(tmp_path: Path, write_raster: WriteRaster) 
     assert (wanted(near, mask=mask) != ~(np.nan_to_num(values[rows, columns, 0]) == 1)).mean() < 1e-3
 
 
-def test_a_mask_that_cannot_be_read_masks(tmp_path: Path, write_raster: WriteRaster) -> None:
+def test_a_block_of_a_mask_that_cannot_be_read_masks_its_ground(tmp_path: Path, write_raster: WriteRaster) -> None:
     values = np.random.default_rng(0).integers(0, 2, (600, 100, 1), np.uint8)
     near = grid(rasterio.CRS.from_epsg(32633), UTM, 600, 100, path="")
     mask = write_raster(tmp_path / "m.tif", values, compress="deflate", tiled=True, blockxsize=16, blockysize=16)
@@ -156,7 +157,9 @@ def test_a_mask_that_cannot_be_read_masks(tmp_path: Path, write_raster: WriteRas
     mask.write_bytes(data)
     with area.opened(None, mask, near) as found:
         pixels, damaged = found.wanted(near, slice(0, 600), slice(0, 100))
-        assert damaged and not pixels.any()
+        assert damaged and not pixels[values[..., 0] == 1].any()
+        lost = (values[..., 0] == 0) & ~pixels
+        assert 0 < lost.sum() < 0.4 * (values == 0).sum() and np.ptp(np.argwhere(lost)[:, 0]) < 250
         pixels, damaged = found.wanted(near, slice(0, 10), slice(0, 10))
         assert not damaged
         np.testing.assert_array_equal(pixels, values[:10, :10, 0] == 0)
@@ -174,6 +177,17 @@ def test_content_names_an_area_not_its_file(tmp_path: Path) -> None:
     assert first == digest(write_polygons(tmp_path / "b.fgb", shapes[::-1]))
     assert first != digest(write_polygons(tmp_path / "c.gpkg", shapes[:1]))
     assert Area().digests.aoi is None
+
+
+def test_a_virtual_mask_is_known_by_its_pixels(tmp_path: Path, write_raster: WriteRaster) -> None:
+    near, digests = scene_grid(), []
+    (tmp_path / "m.vrt").write_text(virtual("m.tif"))
+    for value in (0, 1, 0):
+        write_raster(tmp_path / "m.tif", np.full((*SHAPE, 1), value, np.uint8))
+        with area.opened(None, tmp_path / "m.vrt", near) as found:
+            digests.append(found.digests.mask)
+            assert found.wanted(near, *ALL)[0].all() == (value == 0)
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_files_that_are_no_area(tmp_path: Path, write_raster: WriteRaster) -> None:

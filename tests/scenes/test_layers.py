@@ -16,9 +16,9 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import geopackage
 from tsmu_jax.inventory.schema import LANDSLIDES, OBSERVED
 from tsmu_jax.models.saved import SavedModel
-from tsmu_jax.prediction.output import NOT_OBSERVED
+from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
 from tsmu_jax.prediction.predictor import Predictor
-from tsmu_jax.scenes import layers, mapping
+from tsmu_jax.scenes import layers, mapping, turning
 from tsmu_jax.scenes.area import EVERYWHERE, Area
 from tsmu_jax.scenes.grid import grid
 from tsmu_jax.scenes.run import map_scene
@@ -164,9 +164,10 @@ def test_the_spread_over_turned_versions(model: SavedModel, whole: Path, tmp_pat
     with rasterio.open(tmp_path / "out" / "uncertainty.tif") as file:
         assert file.scales == (layers.UNCERTAINTY_SCALE,) and file.nodata == NOT_OBSERVED
         assert file.descriptions == ("standard deviation of the probability of landslide",)
+        assert file.tags()["TSMU_HALO"] == "exact unless turned"
         found = file.read(1) * file.scales[0]
     assert np.abs(found - expected).max() <= 0.51 * layers.UNCERTAINTY_SCALE
-    assert expected.max() > 0.05
+    assert expected.max() > 0.05 and layers.UNCERTAINTY_SCALE * FULL == turning.MOST
 
 
 def test_windows_and_breaks_do_not_change_the_spread(
@@ -195,22 +196,22 @@ def test_windows_and_breaks_do_not_change_the_spread(
 def test_a_layer_of_ecoregions_names_the_decoder(
     model: SavedModel, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    layer = write_polygons(
-        tmp_path / "layer.gpkg", [box(0, HEIGHT, 0, 140), box(0, HEIGHT, 140, WIDTH)], name=["B", "A"], area=[1.0, 2.0]
-    )
+    parts = [box(0, HEIGHT, 0, 140), box(0, HEIGHT, 140, WIDTH), box(0, 9, 0, WIDTH)]
+    names = ["B", "A", "x\x1b[2J\ny"]  # an escape sequence that clears a terminal
+    layer = write_polygons(tmp_path / "layer.gpkg", parts, name=names, area=[1.0, 2.0, 3.0])
     map_scene(model.path, *pair(whole), tmp_path / "out", decoder=str(layer))
     said = capsys.readouterr().out
-    assert "ecoregions of the ground: b 63.6 %, a 36.4 %" in said
+    assert r"ecoregions of the ground: b 63.6 %, a 36.4 %, x\x1b[2J y 6.0 %" in said and "\x1b" not in said
     assert "warning: this ground is not all of b, whose decoder answers for all of it" in said
     record = json.loads((tmp_path / "out" / "scene.json").read_text())
     assert record["chosen"] == {"ecoregion": "b", "decoder": "b", "margin": None, "source": "layer"}
-    assert record["regions"] == pytest.approx({"b": 140 / 220, "a": 80 / 220})
-    aoi = write_polygons(tmp_path / "aoi.gpkg", [box(0, 50, 150, 200)])
+    assert record["regions"] == pytest.approx({"b": 140 / 220, "a": 80 / 220, names[2]: 9 / HEIGHT})
+    aoi = write_polygons(tmp_path / "aoi.gpkg", [box(10, 50, 150, 200)])
     map_scene(model.path, *pair(whole), tmp_path / "part", decoder=str(layer), aoi=aoi, memory_gib=LITTLE)
     said = capsys.readouterr().out
     assert "ecoregions of the ground: a 100.0 %" in said and "warning" not in said
-    expected = read(whole / "out" / "probability.tif")[:50, 150:200]
-    np.testing.assert_array_equal(read(tmp_path / "part" / "probability.tif")[:50, 150:200], expected)
+    expected = read(whole / "out" / "probability.tif")[10:50, 150:200]
+    np.testing.assert_array_equal(read(tmp_path / "part" / "probability.tif")[10:50, 150:200], expected)
 
 
 def test_the_inventory_has_slopes_spread_and_who_chose(

@@ -246,23 +246,3 @@ def test_a_picture_with_the_papers_name(tmp_path: Path) -> None:
         coarse = resampled(image.grid, (5.0, 5.0), path="")
         rgb, observed = whole(image, coarse)
         assert observed.all() and rgb.mean() == pytest.approx(texture(50, 60).mean(), abs=1)
-
-
-@pytest.mark.parametrize("source", ["/vsicurl/http://127.0.0.1:9/x.tif", "http://127.0.0.1:9/x.tif", "/vsimem/x"])
-def test_a_virtual_raster_takes_nothing_from_elsewhere(tmp_path: Path, source: str, write_raster: WriteRaster) -> None:
-    def described(name: str) -> str:
-        bands = "".join(
-            f'<VRTRasterBand dataType="Byte" band="{band}"><SimpleSource><SourceFilename>{name}</SourceFilename>'
-            f"<SourceBand>{band}</SourceBand></SimpleSource></VRTRasterBand>"
-            for band in (1, 2, 3)
-        )
-        place = "<SRS>EPSG:32633</SRS><GeoTransform>500000,2,0,5000000,0,-2</GeoTransform>"
-        return f'<VRTDataset rasterXSize="30" rasterYSize="20">{place}{bands}</VRTDataset>'
-
-    file = tmp_path / "a.vrt"
-    file.write_text(described(source))
-    with pytest.raises(UserError, match=r"a.vrt: takes pixels from .*, which is no file of this machine; copy it here"):
-        SceneImage(file, PLAIN, flag="--post")
-    file.write_text(described(str(write_raster(tmp_path / "b.tif", texture(20, 30)))))
-    with SceneImage(file, PLAIN, flag="--post") as image:
-        np.testing.assert_array_equal(whole(image, image.grid)[0], texture(20, 30))

@@ -1,4 +1,4 @@
-"""Distances and overlaps between footprints (WGS84 boxes), all against all."""
+"""Degrees, and distances and overlaps between footprints (WGS84 boxes), all against all."""
 
 import math
 from collections.abc import Sequence
@@ -21,6 +21,16 @@ def degree_m(latitude: float) -> tuple[float, float]:
     across = _EQUATOR_M / math.sqrt(shrunk) * math.cos(math.radians(latitude))
     along = _EQUATOR_M * (1 - _ECCENTRICITY_2) / shrunk**1.5
     return math.radians(across), math.radians(along)
+
+
+def beside(longitudes: np.ndarray, first: float) -> np.ndarray:
+    """Longitudes less than half a turn from a first one, so that they may count on beyond 180 degrees."""
+    return first + (longitudes - first + 180) % 360 - 180
+
+
+def whole_turns(longitude: float, near: float) -> float:
+    """Degrees by which a longitude is to be moved to lie within half a turn of another one."""
+    return 360.0 * round((near - longitude) / 360)
 
 
 def gsd_m(footprint: Footprint, height: int, width: int) -> tuple[float, float]:

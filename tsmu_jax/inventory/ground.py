@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tsmu_jax.data.geography import beside
+
 WGS84 = "EPSG:4326"
 _STEP_PX = 64  # longer edges get points between their ends: straight on the map is bent on the ellipsoid
 
@@ -59,5 +61,4 @@ def _degrees(points: np.ndarray, crs: Any) -> np.ndarray:
     from rasterio.warp import transform
 
     longitudes, latitudes = (np.array(values) for values in transform(crs, WGS84, points[:, 0], points[:, 1]))
-    first = longitudes[0]
-    return np.stack([first + (longitudes - first + 180) % 360 - 180, latitudes], axis=1)
+    return np.stack([beside(longitudes, longitudes[0]), latitudes], axis=1)

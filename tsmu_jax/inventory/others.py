@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tsmu_jax import cells
+from tsmu_jax.data import vector_files
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import brackets, reading
 from tsmu_jax.inventory.brackets import OPEN, Bracket
@@ -105,7 +106,7 @@ def _vector(path: Path, layer: str) -> tuple[list[Any], Table]:
     import geopandas
     import pyogrio
 
-    _refuse_virtual(path)
+    vector_files.check(path, f"--other={path}")
     try:
         if path.suffix.lower() == ".parquet":
             found = geopandas.read_parquet(path)
@@ -135,14 +136,6 @@ def _current(found: Any) -> Any:
     pairs = zip(found["review_status"].map(_text), found["superseded_by"].map(_text), strict=True)
     counts = [status != reading.REJECTED and not reading.is_superseded(status, by) for status, by in pairs]
     return found[np.array(counts, bool)]
-
-
-def _refuse_virtual(path: Path) -> None:
-    """GDAL knows formats by their content: a virtual one would open other files and addresses."""
-    if path.is_file():
-        with path.open("rb") as file:
-            if b"<OGRVRT" in file.read(2**16):
-                raise UserError(f"--other={path}: is a virtual file, which names others; name one with the data")
 
 
 def _layer(path: Path, layer: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tsmu_jax.data.geography import degree_m
+from tsmu_jax.data import geography
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes import opening
 from tsmu_jax.scenes.area import covers
@@ -46,8 +46,11 @@ UNKNOWN = Terrain()
 class ElevationModel:
     """A raster of heights in metres. One thread uses it."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens the file. Raises UserError where it is no raster of heights with coordinates."""
+    def __init__(self, path: Path, near: Grid | None = None) -> None:
+        """Opens the file. Raises UserError where it is no raster of heights, or covers none of a scene.
+
+        Args: near: the scene's own grid, where that is to be looked at.
+        """
         said = f"--dem={path}"
         opening.check_sources(path, said)
         self._file = RasterFile(path, _DRIVERS)
@@ -62,10 +65,8 @@ class ElevationModel:
             raise UserError(f"{said}: has {self._dataset.count} bands; give a raster of one band, heights in metres")
         if (unit := (self._dataset.units[0] or "").lower()) not in _METRES:
             raise UserError(f"{said}: holds heights in {unit!r:.30}; convert them to metres")
-
-    def covers(self, near: Grid) -> bool:
-        """Whether the elevation model and a scene have ground in common."""
-        return covers(self._dataset, self._crs, self._transform, near)
+        if near and not covers(self._dataset, self._crs, self._transform, near):
+            raise UserError(f"{said}: covers none of the scene; give an elevation model of this ground")
 
     def measure(self, polygon: Any, crs: Any) -> Terrain:
         """Means over the pixels whose centres lie in a polygon, or that a smaller polygon touches.
@@ -102,8 +103,7 @@ class ElevationModel:
             xs, ys = (np.array(values) for values in transform(crs, self._crs, points[:, 0], points[:, 1]))
             if self._crs.is_geographic:  # next to each other, and where the elevation model lies
                 middle = (self._transform * (self._dataset.width / 2, self._dataset.height / 2))[0]
-                xs = xs[0] + (xs - xs[0] + 180) % 360 - 180
-                xs += 360 * round((middle - xs[0]) / 360)
+                xs = geography.beside(xs, xs[0]) + geography.whole_turns(xs[0], middle)
             return np.stack(~self._transform * (xs, ys), -1)
 
         return shapely.transform(polygon, moved)
@@ -114,7 +114,7 @@ class ElevationModel:
 
         near = np.array([(column, row), (column + _STEP_PX, row), (column, row + _STEP_PX)])
         longitudes, latitudes = transform(self._crs, "EPSG:4326", *(self._transform * near.T))
-        across_m, along_m = degree_m(latitudes[0])
+        across_m, along_m = geography.degree_m(latitudes[0])
         east = [((one - longitudes[0] + 180) % 360 - 180) * across_m / _STEP_PX for one in longitudes[1:]]
         return np.array([east, [(one - latitudes[0]) * along_m / _STEP_PX for one in latitudes[1:]]])
 
@@ -183,9 +183,7 @@ def opened(path: Path) -> Iterator[ElevationModel]:
 
 def check(path: Path, near: Grid) -> None:
     """Raises UserError where a file is no elevation model of a scene's ground: before hours of mapping."""
-    with opened(path) as model:
-        if not model.covers(near):
-            raise UserError(f"--dem={path}: covers none of the scene; give an elevation model of this ground")
+    ElevationModel(path, near).close()
 
 
 def _means(

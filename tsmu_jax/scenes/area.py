@@ -1,7 +1,6 @@
 """Which ground of a scene is mapped: within the area of interest, and not masked (by clouds, water, ...)."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +10,8 @@ import numpy as np
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes import opening, shapes
 from tsmu_jax.scenes.grid import Grid
-from tsmu_jax.scenes.image import TOLERANCE_PX
 from tsmu_jax.scenes.opening import NOTHING, Stated
-from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal
+from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal, on_grid, read_around_damage
 from tsmu_jax.scenes.shapes import Shapes
 
 _DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG")
@@ -25,19 +23,18 @@ class MaskRaster:
     Its nodata value, NaN, and ground outside of it mask nothing.
     """
 
-    def __init__(self, path: Path, near: Grid, *, flag: str, stated: Stated = NOTHING) -> None:
-        """Opens the file and checks it. Raises UserError where it is no such raster, or covers none of the scene.
+    def __init__(self, file: RasterFile, near: Grid, *, flag: str, stated: Stated = NOTHING) -> None:
+        """Checks the file. Raises UserError where it is no such raster, or covers none of the scene.
 
         Args:
           near: the scene's own grid.
           flag: that named the file, for errors.
           stated: what the file does not say.
         """
-        said = f"{flag}={path}"
-        opening.check_sources(path, said)
-        self._file = RasterFile(path, _DRIVERS)
+        said = f"{flag}={file.path}"
+        self._file = file
         dataset = self._file.dataset()
-        self._crs, self._transform = opening.place(dataset, path, stated, said)
+        self._crs, self._transform = opening.place(dataset, file.path, stated, said)
         if len(held := [number for number, _ in _bands(dataset)]) != 1:
             raise UserError(f"{said}: has {len(held)} bands; give a raster of one band, 0 where nothing is masked")
         self._band = held[0]
@@ -48,46 +45,35 @@ class MaskRaster:
         """bool[h, w], which pixels of a part of a grid are masked, by the nearest pixel of the mask.
 
         Returns:
-          The pixels, and whether the file could not be read: all of them are masked then.
+          The pixels, and whether some of the file could not be read: that ground is masked.
         """
-        from rasterio.windows import Window
 
-        shape = (rows.stop - rows.start, columns.stop - columns.start)
-        window = Window(columns.start, rows.start, shape[1], shape[0])
-        try:
+        def read(rows: slice, columns: slice) -> tuple[np.ndarray]:
+            from rasterio.windows import Window
+
+            window = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
             warped = self._file.warped(grid, lambda dataset: self._warped(dataset, grid))
             values, seen = warped.read([self._band, warped.count], window=window)
-        except Exception as error:
-            if not is_of_gdal(error):
-                raise
-            return np.ones(shape, bool), True
-        return (np.nan_to_num(values) != 0) & (seen > 0), False
+            return ((np.nan_to_num(values) != 0) & (seen > 0),)
 
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        (masked,), damaged = read_around_damage(read, lambda shape: (np.ones(shape, bool),), rows, columns)
+        return masked, damaged
 
     def _warped(self, dataset: Any, grid: Grid) -> Any:
         from rasterio.enums import Resampling
-        from rasterio.vrt import WarpedVRT
 
-        return WarpedVRT(
-            dataset,
-            src_crs=self._crs,
-            src_transform=self._transform,
-            crs=grid.crs,
-            transform=grid.transform,
-            height=grid.height,
-            width=grid.width,
-            resampling=Resampling.nearest,
-            src_nodata=dataset.nodata,
-            add_alpha=len(_bands(dataset)) == dataset.count,
-            tolerance=TOLERANCE_PX,
-        )
+        alpha = len(_bands(dataset)) == dataset.count
+        how = {"resampling": Resampling.nearest, "src_nodata": dataset.nodata, "add_alpha": alpha}
+        return on_grid(dataset, (self._crs, self._transform), grid, **how)
 
 
 class Digests(NamedTuple):
-    """Of the contents of files; None where there is none."""
+    """What names the files that say which ground is wanted; None where there is none.
+
+    Attributes:
+      aoi: of the polygons near the scene, whatever their file: `shapes.Layer.digest`.
+      mask: likewise of polygons; of a raster, of its whole file: `opening.file_digest`.
+    """
 
     aoi: str | None = None
     mask: str | None = None
@@ -100,7 +86,7 @@ class Area:
     """The ground of a scene that is wanted. Threads may share it.
 
     Attributes:
-      digests: of the files that say it.
+      digests: name the files that say it.
     """
 
     def __init__(
@@ -136,7 +122,7 @@ class Area:
         """bool[h, w], the pixels of a part of an upright grid whose centres lie in wanted ground.
 
         Returns:
-          The pixels, and whether a file of the mask could not be read: none of them are wanted then.
+          The pixels, and whether some of the mask could not be read: that ground is not wanted.
         """
         wanted, damaged = np.ones((rows.stop - rows.start, columns.stop - columns.start), bool), False
         if self._within:
@@ -187,11 +173,9 @@ def opened(aoi: Path | None, mask: Path | None, near: Grid, *, stated: Stated = 
             within, digests = Shapes(layer.polygons), digests._replace(aoi=layer.digest)
             if not within.within(near).area:
                 raise UserError(f"--aoi={aoi}: has no ground in common with the scene; give polygons of this ground")
-        if mask and _is_raster(mask):
-            raster = masked = MaskRaster(mask, near, flag="--mask", stated=stated)
-            files.callback(raster.close)
-            with mask.open("rb") as file:
-                digests = digests._replace(mask=hashlib.file_digest(file, "sha256").hexdigest())
+        if mask and (raster := files.enter_context(_raster(mask))):
+            masked = MaskRaster(raster, near, flag="--mask", stated=stated)
+            digests = digests._replace(mask=opening.file_digest(mask, f"--mask={mask}"))
         elif mask:
             layer = shapes.read(mask, near, flag="--mask")
             masked, digests = Shapes(layer.polygons), digests._replace(mask=layer.digest)
@@ -225,8 +209,9 @@ def _bands(dataset: Any) -> list[tuple[int, Any]]:
     return [(number, kind) for number, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
 
 
-def _is_raster(path: Path) -> bool:
-    """Whether a file opens as a raster. Raises UserError where there is none, or it takes pixels from elsewhere."""
+@contextlib.contextmanager
+def _raster(path: Path) -> Iterator[RasterFile | None]:
+    """A file of --mask, where that opens as a raster. Raises UserError where it takes pixels from elsewhere."""
     if path.is_file():
         opening.check_sources(path, f"--mask={path}")
     with contextlib.closing(RasterFile(path, _DRIVERS)) as file:
@@ -235,5 +220,7 @@ def _is_raster(path: Path) -> bool:
         except Exception as error:
             if not is_of_gdal(error):
                 raise
-            return False
-    return True
+            found = None
+        else:
+            found = file
+        yield found

@@ -9,6 +9,9 @@ from tsmu_jax.data.rasters import located
 from tsmu_jax.errors import UserError
 
 LATTICE = 33  # points along each side of a grid where its place in other coordinates is looked up
+# Grids begin at whole pixels from the origin of the coordinates or, as Landsat's, at half ones: both are this far at
+# least from where the floor jumps, so that rounding errors do not matter.
+_ROUNDING = 0.3
 SAME = 0.02  # resolutions that differ by less are not worth a resampling
 
 
@@ -38,7 +41,8 @@ class Grid(NamedTuple):
 
         Upright grids whose pixels coincide agree on these multiples, wherever each of them begins.
         """
-        return round(self.transform.f / self.transform.e) % stride, round(self.transform.c / self.transform.a) % stride
+        down, across = self.transform.f / self.transform.e, self.transform.c / self.transform.a
+        return math.floor(down + _ROUNDING) % stride, math.floor(across + _ROUNDING) % stride
 
     def placed(self, row: float, column: float) -> Any:
         """The affine transform of a part of the grid that begins at a row and a column."""

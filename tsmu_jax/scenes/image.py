@@ -1,7 +1,7 @@
 """One image of a scene: checked when it is opened, read by parts on any grid."""
 
 import contextlib
-import hashlib
+import functools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +15,10 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.scenes import opening
 from tsmu_jax.scenes.grid import SAME, Grid, grid
 from tsmu_jax.scenes.opening import NOTHING, Stated
-from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal
+from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal, on_grid, read_around_damage
 
 _DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG", "JPEG")
 _CACHE_MIB = 256  # of GDAL's blocks: by default it takes a twentieth of the memory
-TOLERANCE_PX = 0.01  # of coordinates that are interpolated between projected ones
-_SMALLEST_PX = 64  # side of the parts of which damaged ones are left out
 
 
 class Part(NamedTuple):
@@ -71,9 +69,8 @@ class SceneImage:
         self._file.close()
 
     def digest(self) -> str:
-        """SHA-256 of the file: a scene is known by its content, not by its path."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """SHA-256 of what is read: a scene is known by its content, not by its path."""
+        return opening.file_digest(self.path, self._said)
 
     def read(self, target: Grid, rows: slice, columns: slice) -> Part:
         """Reads a part of a grid; ground that the image does not cover has no data.
@@ -83,23 +80,8 @@ class SceneImage:
 
         Args: rows, columns: with start and stop, within the grid.
         """
-        shape = (rows.stop - rows.start, columns.stop - columns.start)
-        try:
-            return Part(*self._read(target, rows, columns), damaged=False)
-        except Exception as error:
-            if not is_of_gdal(error):
-                raise
-        axis = 0 if shape[0] >= shape[1] else 1
-        if shape[axis] <= _SMALLEST_PX:
-            return Part(np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool), damaged=True)
-        both = [rows, columns]
-        middle = both[axis].start + shape[axis] // 2
-        parts = []
-        for piece in (slice(both[axis].start, middle), slice(middle, both[axis].stop)):
-            both[axis] = piece
-            parts.append(self.read(target, *both))
-        rgb, observed = (np.concatenate([part[field] for part in parts], axis=axis) for field in (0, 1))
-        return Part(rgb, observed, any(part.damaged for part in parts))
+        (rgb, observed), damaged = read_around_damage(functools.partial(self._read, target), _lost, rows, columns)
+        return Part(rgb, observed, damaged)
 
     def _read(self, target: Grid, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
         from rasterio.windows import Window
@@ -128,22 +110,16 @@ class SceneImage:
 
     def _warped(self, dataset: Any, target: Grid) -> Any:
         from rasterio.enums import Resampling
-        from rasterio.vrt import WarpedVRT
 
         finer = any(there > (1 + SAME) * here for here, there in zip(self.grid.gsd_m, target.gsd_m, strict=True))
         nodata = math.nan if dataset.nodata is None and dataset.dtypes[0].startswith("float") else dataset.nodata
-        return WarpedVRT(
+        return on_grid(
             dataset,
-            src_crs=self.grid.crs,
-            src_transform=self.grid.transform,
-            crs=target.crs,
-            transform=target.transform,
-            height=target.height,
-            width=target.width,
+            (self.grid.crs, self.grid.transform),
+            target,
             resampling=Resampling.average if finer else Resampling.bilinear,
             src_nodata=nodata,
             add_alpha=not _has_alpha(dataset),  # without it ground outside of the image reads as valid black
-            tolerance=TOLERANCE_PX,
         )
 
 
@@ -168,6 +144,11 @@ def native_grid(path: Path, *, flag: str, stated: Stated = NOTHING) -> Grid:
             raise UserError(f"{said}: cannot be opened as a raster; give a GeoTIFF file") from error
         crs, transform = opening.place(dataset, path, stated, said)
         return grid(crs, transform, dataset.height, dataset.width, path=said)
+
+
+def _lost(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Values and observed pixels of a part that cannot be read."""
+    return np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
 
 
 def _has_alpha(dataset: Any) -> bool:

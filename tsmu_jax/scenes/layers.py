@@ -14,12 +14,14 @@ import numpy as np
 
 from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
+from tsmu_jax.scenes import turning
 from tsmu_jax.scenes.grid import Grid
 
 PROBABILITY, MASK, OBSERVED = "probability.tif", "mask.tif", "observed.tif"
 UNCERTAINTY = "uncertainty.tif"
 NAMES = (PROBABILITY, MASK, OBSERVED)  # of every map
-UNCERTAINTY_SCALE = 0.5 / FULL  # of its levels: no spread of values in [0, 1] is larger than 0.5
+UNCERTAINTY_SCALE = turning.MOST / FULL  # of its levels
+HALO_OF_SPREAD = "exact unless turned"  # turned, the network may see further than the windows overlap
 _BANDS = {
     PROBABILITY: (1 / FULL, "probability of landslide"),
     UNCERTAINTY: (UNCERTAINTY_SCALE, "standard deviation of the probability of landslide"),
@@ -70,7 +72,8 @@ def write(
         return levels
 
     if spread:
-        _write(directory / UNCERTAINTY, grid, _converted(spread, same, grid.width), NOT_OBSERVED, "average", tags)
+        said = {**tags, "TSMU_HALO": HALO_OF_SPREAD}
+        _write(directory / UNCERTAINTY, grid, _converted(spread, same, grid.width), NOT_OBSERVED, "average", said)
     made: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int | None, str]] = {
         PROBABILITY: (same, NOT_OBSERVED, "average"),
         MASK: (mask, NOT_OBSERVED, "mode"),

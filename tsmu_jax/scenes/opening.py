@@ -1,5 +1,7 @@
 """Checks a scene's image before it is read: its sources, its place on the ground, its bands."""
 
+import hashlib
+import html
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +13,11 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.words import counted
 
 _MOST_VRT = 64 * 2**20  # bytes of a VRT's description
-_SOURCE = re.compile(rb"<Source(?:Filename|Dataset|VRTDataset)[^>]*>([^<]*)<", re.IGNORECASE)
-_ELSEWHERE = re.compile(rb"/vsi|://|^\s*<", re.IGNORECASE)
+_HEAD = 2**16  # bytes: more than GDAL looks at to know a format
+_SOURCE = re.compile(rb"<Source(?:Filename|Dataset|VRTDataset)([^>]*)>([^<]*)<", re.IGNORECASE)
+_DESCRIPTION = re.compile(rb"\A\s*(?:<[a-z!?]|\{\s*[\"'])|<GDAL|<W[CM]S|gdal_streamed_alg", re.IGNORECASE)
+_RELATIVE = re.compile(rb"relativeToVRT\s*=\s*[\"']\s*(?:1|yes|true|on)", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"/vsi|://|^<", re.IGNORECASE)
 
 
 class Stated(NamedTuple):
@@ -30,22 +35,60 @@ class Stated(NamedTuple):
 NOTHING = Stated()
 
 
-def check_sources(path: Path, said: str) -> None:
-    """Raises UserError where there is no such file, or it names sources that are no files of this machine.
+def check_sources(path: Path, said: str) -> list[Path]:
+    """The file and, of a virtual raster, the files that it takes pixels from, also by way of other virtual rasters.
 
     Args: said: the flag and the file, for errors.
+
+    Raises:
+      UserError: there is no such file, or a virtual raster names something else than files of this machine.
     """
     if not path.is_file():
         raise UserError(f"{said}: no such file")
+    found = {path: None}  # in their order
+    waiting = [path]
+    while waiting:
+        sources = [one for one in _sources(waiting.pop(0), said) if one not in found]
+        found |= dict.fromkeys(sources)
+        waiting += sources
+    return list(found)
+
+
+def _sources(path: Path, said: str) -> list[Path]:
+    """The files that a virtual raster names; none of another file. Raises UserError where one is no such file."""
     with path.open("rb") as file:
-        if not file.read(256).lstrip().startswith(b"<VRTDataset"):
-            return
+        head = file.read(_HEAD)
+        if b"\0" in head[:64] or b"<vrtdataset" not in head.lower():  # GDAL takes it for one whatever stands before
+            return []
         file.seek(0)
         content = file.read(_MOST_VRT)
-    for source in _SOURCE.findall(content):
-        if _ELSEWHERE.search(source.replace(b"&lt;", b"<")):
-            name = source.decode("utf-8", "replace")
+    found = []
+    for attributes, named in _SOURCE.findall(content):
+        name = html.unescape(named.decode("utf-8", "replace")).strip()
+        source = path.parent / name if _RELATIVE.search(attributes) else Path(name)
+        if _ELSEWHERE.search(name) or not source.is_file() or _leads(source):
             raise UserError(f"{said}: takes pixels from {name!r:.100}, which is no file of this machine; copy it here")
+        found.append(source)
+    return found
+
+
+def _leads(path: Path) -> bool:
+    """Whether a file describes a service, a pipeline or a list of files, which GDAL would follow."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return b"<vrtdataset" not in head.lower() and bool(_DESCRIPTION.search(head))
+
+
+def file_digest(path: Path, said: str) -> str:
+    """SHA-256 of a raster file; of a virtual raster, also of the files that it takes pixels from.
+
+    Raises UserError as `check_sources` does.
+    """
+    found = []
+    for one in check_sources(path, said):
+        with one.open("rb") as file:
+            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return found[0] if len(found) == 1 else hashlib.sha256(" ".join(found).encode()).hexdigest()
 
 
 def place(dataset: Any, path: Path, stated: Stated, said: str) -> tuple[Any, Any]:

@@ -9,6 +9,8 @@ from tsmu_jax.scenes.area import EVERYWHERE, Area
 from tsmu_jax.scenes.grid import Grid, resampled
 from tsmu_jax.scenes.image import SceneImage
 
+LEAST_OVERLAP = 0.9  # of the ground: where the dates have less in common, mapping warns
+MOST_SHIFT_PX = 2.0  # of the network's input: where the dates lie further apart, mapping warns
 _COARSE_PX = 1024  # the longer side of the grid on which the dates are compared
 _CLEAR = 2.0  # a peak of the correlation so many times as high as all others says where the images meet
 

@@ -7,11 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tsmu_jax.scenes.grid import Grid
 
 # Whoever opens or rasterizes in threads holds it: rasterio and this package switch off warnings that belong to the
 # whole process, and one thread would switch on those of another.
 WARNINGS = threading.Lock()
+_TOLERANCE_PX = 0.01  # of coordinates that are interpolated between projected ones
+_SMALLEST_PX = 64  # side of the parts of which damaged ones are left out
 
 
 class RasterFile:
@@ -59,6 +63,57 @@ class RasterFile:
         return dataset
 
 
+def on_grid(dataset: Any, place: tuple[Any, Any], target: Grid, **how: Any) -> Any:
+    """A WarpedVRT of a dataset. Args: place: the dataset's CRS and transform; how: to resample, as WarpedVRT has it."""
+    from rasterio.vrt import WarpedVRT
+
+    return WarpedVRT(
+        dataset,
+        src_crs=place[0],
+        src_transform=place[1],
+        crs=target.crs,
+        transform=target.transform,
+        height=target.height,
+        width=target.width,
+        tolerance=_TOLERANCE_PX,
+        **how,
+    )
+
+
 def is_of_gdal(error: Exception) -> bool:
     """Whether reading has failed, not this program."""
     return type(error).__module__.partition(".")[0] == "rasterio"
+
+
+Arrays = tuple[np.ndarray, ...]
+
+
+def read_around_damage(
+    read: Callable[[slice, slice], Arrays], lost: Callable[[tuple[int, int]], Arrays], rows: slice, columns: slice
+) -> tuple[Arrays, bool]:
+    """Reads a part of a grid. A part that cannot be read is split: what is lost is about as small as the damage.
+
+    Args:
+      read: rows and columns -> arrays [h, w, ...]. Raises an error of rasterio where the file is damaged.
+      lost: height and width -> what stands for a part that cannot be read.
+
+    Returns:
+      The arrays, and whether some of the part could not be read.
+    """
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    try:
+        return read(rows, columns), False
+    except Exception as error:
+        if not is_of_gdal(error):
+            raise
+    axis = 0 if shape[0] >= shape[1] else 1
+    if shape[axis] <= _SMALLEST_PX:
+        return lost(shape), True
+    both = [rows, columns]
+    middle = both[axis].start + shape[axis] // 2
+    parts = []
+    for piece in (slice(both[axis].start, middle), slice(middle, both[axis].stop)):
+        both[axis] = piece
+        parts.append(read_around_damage(read, lost, *both))
+    arrays = zip(*(part[0] for part in parts), strict=True)
+    return tuple(np.concatenate(each, axis=axis) for each in arrays), any(part[1] for part in parts)

@@ -90,8 +90,6 @@ def _folded(text: Any) -> str:
 
 def _column(path: Path, wanted: str, known: Mapping[str, str], said: str) -> str:
     """The column that names ecoregions. Raises UserError where there is none, or several say different things."""
-    import pyogrio
-
     name, info = shapes.only_layer(path, said)
     texts = [str(one) for one, kind in zip(info["fields"], info["dtypes"], strict=True) if kind == "object"]
     if wanted and wanted not in info["fields"]:
@@ -99,11 +97,8 @@ def _column(path: Path, wanted: str, known: Mapping[str, str], said: str) -> str
     asked = [wanted] if wanted else texts
     if not asked:
         raise UserError(f"{said}: has no column of texts, which would name ecoregions; give a layer that has")
-    meta, _, _, values = pyogrio.raw.read(path, layer=name, columns=asked, read_geometry=False)
-    means = {
-        str(column): [known.get(_folded(each)) for each in held]
-        for column, held in zip(meta["fields"], values, strict=True)
-    }
+    values = shapes.columns_of(path, name, asked, said)
+    means = {column: [known.get(_folded(each)) for each in held] for column, held in values.items()}
     meeting = [column for column in asked if any(means[column])]
     if not meeting:
         among = f"column {wanted}" if wanted else f"none of its columns of texts ({', '.join(texts)})"

@@ -1,20 +1,19 @@
 """Polygons of vector files (GeoPackage, GeoJSON, Shapefile, ...) in a scene's coordinates."""
 
+import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tsmu_jax.data import geography, vector_files
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes.grid import LATTICE, Grid
 from tsmu_jax.scenes.raster_file import WARNINGS
 
 _MARGIN = 0.05  # of a scene's sides: the curved edge of its ground lies within so much of the points looked up
-# What opens other files and addresses: GDAL knows these files by their content.
-_ELSEWHERE = (b"DataSource>", b"gdal_streamed_alg", b"/vsi")
-_HEAD = 2**16  # bytes: more than GDAL looks at to know a format
 
 
 class Layer(NamedTuple):
@@ -23,8 +22,8 @@ class Layer(NamedTuple):
     Attributes:
       polygons: shapely polygons in the scene's coordinates, cut off some way outside of the scene.
       values: of the columns asked for, one for each polygon.
-      digest: SHA-256 of the polygons, their coordinate reference system and the values: it tells what was read,
-        whatever the file's name and format.
+      digest: SHA-256 of these polygons, their coordinate reference system and the values, not of the file: the same
+        for files of other names and formats, and for files that differ far from the scene.
     """
 
     polygons: np.ndarray
@@ -65,27 +64,13 @@ class Shapes:
         return shapely.union_all(shapely.intersection(self._polygons, whole))
 
 
-def check(path: Path, said: str) -> None:
-    """Raises UserError where there is no such file, or it names files and addresses elsewhere.
-
-    Args: said: the flag and the file, for errors.
-    """
-    if not path.exists() or (path.is_dir() and path.suffix.lower() != ".gdb"):
-        raise UserError(f"{said}: no such file")
-    if path.is_file():
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"<", b"{") and any(word in head for word in _ELSEWHERE):
-            raise UserError(f"{said}: takes its shapes from elsewhere; save them as a GeoPackage file")
-
-
 def only_layer(path: Path, said: str) -> tuple[str, dict[str, Any]]:
     """The one layer of a file that holds polygons, and what pyogrio says of that layer.
 
     Raises:
       UserError: the file cannot be read, has no such layer or several, or no coordinate reference system.
     """
-    check(path, said)
+    vector_files.check(path, said)
     try:
         import pyogrio
         import shapely  # noqa: F401
@@ -123,7 +108,7 @@ def read(path: Path, near: Grid, *, flag: str, columns: Sequence[str] = ()) -> L
 
     said = f"{flag}={path}"
     name, info = only_layer(path, said)
-    try:
+    with _refused(said):
         crs = CRS.from_user_input(info["crs"])
         boxes = _boxes(near, crs)
         found: dict[int, tuple[Any, ...]] = {}
@@ -135,18 +120,36 @@ def read(path: Path, near: Grid, *, flag: str, columns: Sequence[str] = ()) -> L
         rows = [(one[0], *one[1:]) for one in found.values() if one[0] is not None]
         geometries = shapely.make_valid(shapely.from_wkb([row[0] for row in rows]))
         polygons = [_moved(one, boxes, crs, near) for one in geometries]
-    except Exception as error:  # GDAL, GEOS and PROJ raise whatever they say
-        if not isinstance(error, RuntimeError | ValueError | OSError | shapely.errors.ShapelyError) and (
-            type(error).__module__.partition(".")[0] not in ("rasterio", "pyogrio")
-        ):
-            raise
-        raise UserError(f"{said}: its shapes cannot be read ({error!s:.100}); mend or save them again") from error
     kept = [at for at, one in enumerate(polygons) if not one.is_empty]
     said_of = hashlib.sha256(crs.to_wkt().encode())
     for row in sorted([row[0], *map(str, row[1:])] for row in (rows[at] for at in kept)):
         said_of.update(repr(row).encode())
     values = {column: np.array([rows[at][1 + i] for at in kept], object) for i, column in enumerate(columns)}
     return Layer(np.array([polygons[at] for at in kept], object), values, said_of.hexdigest())
+
+
+def columns_of(path: Path, layer: str, columns: Sequence[str], said: str) -> dict[str, np.ndarray]:
+    """The values of a layer's columns, without its shapes. Raises UserError where they cannot be read."""
+    import pyogrio
+
+    with _refused(said):
+        meta, _, _, values = pyogrio.raw.read(path, layer=layer, columns=list(columns), read_geometry=False)
+        return dict(zip(map(str, meta["fields"]), values, strict=True))
+
+
+@contextlib.contextmanager
+def _refused(said: str) -> Iterator[None]:
+    """Makes UserErrors of what GDAL, GEOS and PROJ raise. Args: said: the flag and the file."""
+    import shapely
+
+    try:
+        yield
+    except Exception as error:  # they raise whatever they say
+        if not isinstance(error, RuntimeError | ValueError | OSError | shapely.errors.ShapelyError) and (
+            type(error).__module__.partition(".")[0] not in ("rasterio", "pyogrio")
+        ):
+            raise
+        raise UserError(f"{said}: its shapes cannot be read ({error!s:.100}); mend or save them again") from error
 
 
 def _may_hold_polygons(kind: str | None) -> bool:
@@ -163,7 +166,7 @@ def _boxes(near: Grid, crs: Any) -> list[tuple[float, float, float, float]]:
         return []
     xs, ys = xs[usable], ys[usable]
     if crs.is_geographic:
-        xs = xs[0] + (xs - xs[0] + 180) % 360 - 180
+        xs = geography.beside(xs, xs[0])
     across, down = _MARGIN * np.ptp(xs), _MARGIN * np.ptp(ys)
     west, south, east, north = (
         float(side) for side in (xs.min() - across, ys.min() - down, xs.max() + across, ys.max() + down)
@@ -200,5 +203,5 @@ def _turned(polygon: Any, middle: float) -> Any:
     import shapely
 
     centre = (polygon.bounds[0] + polygon.bounds[2]) / 2
-    turns = 360 * round((middle - centre) / 360)
+    turns = geography.whole_turns(centre, middle)
     return shapely.transform(polygon, lambda points: points + np.array([turns, 0.0])) if turns else polygon

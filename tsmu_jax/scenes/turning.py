@@ -7,7 +7,7 @@ import numpy as np
 from tsmu_jax.models.saved import SavedModel
 
 VERSIONS = (0, 4, 8)  # none; as it is and flipped; also turned by a quarter
-MOST = 0.5  # of standard deviations of values in [0, 1]
+MOST = 0.5  # no standard deviation of values in [0, 1] is larger
 
 Turn = Callable[[np.ndarray], np.ndarray]
 

@@ -8,13 +8,11 @@ from tsmu_jax.prediction.predictor import Choice
 from tsmu_jax.scenes.directory import MapDirectory
 from tsmu_jax.scenes.grid import Grid
 from tsmu_jax.scenes.mapping import Plan
-from tsmu_jax.scenes.pair import Fit, ScenePair
+from tsmu_jax.scenes.pair import LEAST_OVERLAP, MOST_SHIFT_PX, Fit, ScenePair
 from tsmu_jax.scenes.regions import Regions
-from tsmu_jax.words import counted
+from tsmu_jax.words import counted, printable
 
 CLEAR = 0.95  # of the ground: a smaller share of the ecoregion whose decoder answers is warned of
-OVERLAP = 0.9  # less of it is warned of
-SHIFTED_PX = 2.0  # of the network's input: dates that lie further apart are warned of
 
 
 def announced(
@@ -36,7 +34,7 @@ def announced(
         f"decoder: {choice.decoder}" + ("" if choice.margin is None else f", margin {choice.margin:.2f}{look}"),
     ]
     if found:
-        shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in found.shares.items())
+        shares = ", ".join(f"{printable(name):.100} {100 * share:.1f} %" for name, share in found.shares.items())
         lines.append(f"ecoregions of the ground: {shares}")
         if found.shares[found.ecoregion] < CLEAR:
             lines.append(f"warning: this ground is not all of {found.ecoregion}, whose decoder answers for all of it")
@@ -44,9 +42,9 @@ def announced(
         moved = math.hypot(*fit.shift_m) if fit.shift_m else None
         said = "cannot be told" if moved is None else f"{moved:.2g} m"
         lines.append(f"dates: overlap {100 * fit.overlap:.1f} %, shift {said}")
-        if fit.overlap < OVERLAP:
+        if fit.overlap < LEAST_OVERLAP:
             lines.append(f"warning: --pre covers {100 * fit.overlap:.1f} % of the ground; the rest is not mapped")
-        if moved is not None and moved > SHIFTED_PX * max(grid.gsd_m):
+        if moved is not None and moved > MOST_SHIFT_PX * max(grid.gsd_m):
             lines.append("warning: the dates do not lie on each other; register one to the other first")
     return "\n".join(lines)
 

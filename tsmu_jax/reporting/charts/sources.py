@@ -6,6 +6,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from tsmu_jax.reporting.charts import canvas
+from tsmu_jax.scenes.pair import LEAST_OVERLAP, MOST_SHIFT_PX
 
 
 class Source(NamedTuple):
@@ -26,8 +27,8 @@ class Source(NamedTuple):
 
 
 _PLOTS = (
-    ("overlap of the dates", "overlap", 0.9),  # what mapping warns of
-    ("shift (px)", "shift_px", 2.0),
+    ("overlap of the dates", "overlap", LEAST_OVERLAP),
+    ("shift (px)", "shift_px", MOST_SHIFT_PX),
     ("decoder's margin", "margin", None),
     ("pixel (m)", "gsd_m", None),
 )
