@@ -22,6 +22,7 @@ ALL = (
     "train_step",
     "inference",
     "predict",
+    "scenes",
     "freeze_step",
     "update",
     "input_wait",

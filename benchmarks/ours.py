@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,6 +26,7 @@ from tsmu_jax.prediction import pairs
 from tsmu_jax.prediction import run as prediction
 from tsmu_jax.prediction.output import Output
 from tsmu_jax.prediction.predictor import Predictor
+from tsmu_jax.scenes.run import map_scene
 
 
 def train_step(size: int, batch: int, dtype: str = "float32", rematerialise: bool = False) -> Job:
@@ -62,19 +64,9 @@ def inference(size: int, batch: int, dtype: str = "float32") -> Job:
 
 def predict(size: int, batch: int, dtype: str = "float32") -> Job:
     """A folder of `batch` pairs, from PNG files to PNG files, by a saved model that is open."""
-    network, model = _model(dtype, {"old": 1})
     directory = write_pairs(batch, size)
     path = Path(directory.name)
-    infos = [PairInfo("0", "a", "0", size=(size, size))]
-    contract = dataclasses.asdict(contract_of(infos, channels=network.channels, side=size))
-    description = {
-        "network": {"dtype": dtype},
-        "side": size,
-        "decoders": {"old0": {"ecoregions": ["a"], "calibration": {"temperature": 1.0}}},
-        "ecoregions": {"a": {"contract": contract}},
-        "margin": 0.1,
-    }
-    saved.save(path / "model", description, model.params, model.batch_stats, autoencoders={}, exam={})
+    save_model(path / "model", PairInfo("0", "a", "0", size=(size, size)), side=size, dtype=dtype)
     predictor = Predictor(saved.load_model(path / "model"))
     found, bad = pairs.find(path / "input", require_pre=True)
     outputs = (path / f"output{number}" for number in itertools.count())
@@ -86,9 +78,38 @@ def predict(size: int, batch: int, dtype: str = "float32") -> Job:
     return Job(run, warmup=2, close=directory.cleanup)
 
 
-def _model(dtype: str, decoders: Mapping[str, int], *, rematerialise: bool = False) -> tuple[Network, Model]:
+def scene(model: str, pre: str, post: str, output: str, memory_gib: float) -> Job:
+    """A scene from its files to a new map, as `tsmu_jax.predict` makes it."""
+
+    def run() -> None:
+        map_scene(model, Path(pre), Path(post), Path(output), memory_gib=memory_gib)
+
+    return Job(run, warmup=0)
+
+
+def save_model(path: Path, pair: PairInfo, *, side: int, dtype: str = "float32", **network: Any) -> None:
+    """Saves a model of random values with one decoder.
+
+    Args:
+      pair: of an ecoregion, whose size and ground resolution the training images had, as the model says.
+      side: of the squares that they were resized to.
+      network: arguments of `make_network`.
+    """
+    made, model = _model(dtype, {"old": 1}, **network)
+    contract = dataclasses.asdict(contract_of([pair], channels=made.channels, side=side))
+    description = {
+        "network": {"variant": "table_ix", "dtype": dtype, **network},
+        "side": side,
+        "decoders": {"old0": {"ecoregions": [pair.ecoregion], "calibration": {"temperature": 1.0}}},
+        "ecoregions": {pair.ecoregion: {"contract": contract}},
+        "margin": 0.1,
+    }
+    saved.save(path, description, model.params, model.batch_stats, autoencoders={}, exam={})
+
+
+def _model(dtype: str, decoders: Mapping[str, int], **network_arguments: Any) -> tuple[Network, Model]:
     """The network of Table IX and a model with decoders old0, old1, ..., new0."""
-    network = make_network(dtype=dtype, axis_name=AXIS, rematerialise=rematerialise)
+    network = make_network(dtype=dtype, axis_name=AXIS, **network_arguments)
     key = jax.random.key(0)
     model = init_model(network, key)
     for part, number in decoders.items():

@@ -1,6 +1,6 @@
 """The network of Table IX, its loss and its optimiser in PyTorch: what a user of that library would run.
 
-Channels-last memory format throughout; the only file that names PyTorch.
+Channels-last memory format throughout. Only this file and `peer_scenes.py` name PyTorch.
 """
 
 import concurrent.futures
@@ -67,15 +67,17 @@ class ConvNorm(nn.Module):
 class Network(nn.Module):
     """Encoder and one decoder."""
 
-    def __init__(self, channels: int = 6, dropout: float = 0.1):
+    def __init__(self, channels: int = 6, dropout: float = 0.1, width: float = 1.0, depth: int = 7):
+        """Args: width: factor on the numbers of channels; depth: levels of the decoder. As our `make_network`."""
         super().__init__()
-        inputs = (channels, *(2 * width for width in ENCODER))
-        self.encoder = nn.Sequential(*(EncoderBlock(c, width) for c, width in zip(inputs, ENCODER, strict=False)))
-        self.down = nn.ModuleList(ConvNorm(c, width) for c, width in zip((inputs[-1], *DECODER), DECODER, strict=False))
-        narrower = list(zip(DECODER[::-1], DECODER[-2::-1], strict=False))
-        self.rise = nn.ModuleList(nn.ConvTranspose2d(wide, width, 3, stride=2) for wide, width in narrower)
-        self.up = nn.ModuleList(ConvNorm(2 * width, width) for _, width in narrower)
-        self.head = _conv(DECODER[0], 1, 1)
+        encoder, decoder = ([max(1, round(width * c)) for c in widths] for widths in (ENCODER, DECODER[:depth]))
+        inputs = (channels, *(2 * c for c in encoder))
+        self.encoder = nn.Sequential(*(EncoderBlock(*each) for each in zip(inputs, encoder, strict=False)))
+        self.down = nn.ModuleList(ConvNorm(*each) for each in zip((inputs[-1], *decoder), decoder, strict=False))
+        narrower = list(zip(decoder[::-1], decoder[-2::-1], strict=False))
+        self.rise = nn.ModuleList(nn.ConvTranspose2d(wide, narrow, 3, stride=2) for wide, narrow in narrower)
+        self.up = nn.ModuleList(ConvNorm(2 * narrow, narrow) for _, narrow in narrower)
+        self.head = _conv(decoder[0], 1, 1)
         self.dropout = dropout
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
