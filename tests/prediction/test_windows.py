@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tsmu_jax.models.tsmu import Network, forward, init_decoder, init_encoder, make_network
-from tsmu_jax.prediction.windows import Reach, reach, spans
+from tsmu_jax.prediction.windows import Reach, fitted, reach, spans
 
 
 @pytest.mark.parametrize("length", [8, 64, 72, 96, 200, 800])
@@ -20,6 +20,19 @@ def test_spans_cover_a_side_once_and_see_all_around_what_they_keep(length: int) 
         assert span.start == 0 or span.keep_start - span.start >= seen.before
         assert span.stop == length or span.stop - span.keep_stop >= seen.after
         assert span.keep_stop > span.keep_start
+
+
+@pytest.mark.parametrize("length", [64, 72, 96, 200, 800])
+def test_windows_are_no_longer_than_their_number_asks_for(length: int) -> None:
+    seen, window, stride = Reach(21, 18), 128, 8
+    short = fitted(length, window, seen, stride)
+    number = len(spans(length, window, seen, stride))
+    assert short % stride == 0 and len(spans(length, short, seen, stride)) == number
+    assert fitted(length, short, seen, stride) == short
+    if number > 1 and short > 48:
+        assert len(spans(length, short - stride, seen, stride)) > number
+    if length == 200:
+        assert short < window
 
 
 def test_windows_that_are_too_small_are_refused() -> None:

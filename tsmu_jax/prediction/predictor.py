@@ -30,6 +30,7 @@ MOST_IMAGES = 32  # at once on a GPU: more gain nothing
 MOST_IMAGES_CPU = 4
 MOST_ENLARGED = 4.0  # pixels of the network's input to one of a file whose ground resolution is known
 PART_OF_MEMORY = 0.4  # of what is free
+MOST_ON_CPU = 2 * 2**30  # bytes; twice as much saves a tenth of what windows of a scene compute twice
 
 
 class Choice(NamedTuple):
@@ -251,4 +252,4 @@ def _free_bytes() -> int:
     if limits and "bytes_limit" in limits:
         return int(PART_OF_MEMORY * (limits["bytes_limit"] - limits.get("bytes_in_use", 0)))
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return int(PART_OF_MEMORY * free / len(jax.local_devices()))
+    return int(min(PART_OF_MEMORY * free, MOST_ON_CPU) / len(jax.local_devices()))

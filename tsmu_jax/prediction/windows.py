@@ -61,6 +61,19 @@ def spans(length: int, window: int, reach: Reach, stride: int) -> list[Span]:
     return found
 
 
+def fitted(length: int, window: int, reach: Reach, stride: int) -> int:
+    """The shortest window that covers a side with as many windows: the last one overlaps no more than it must.
+
+    Args: as of `spans`.
+    """
+    number = len(spans(length, window, reach, stride))
+    if number == 1:
+        return length
+    smallest = -(-(reach.smallest_window + stride) // stride) * stride
+    shorter = range(smallest, window + 1, stride)
+    return next(one for one in shorter if len(spans(length, one, reach, stride)) == number)
+
+
 @functools.lru_cache(maxsize=4)
 def reach(variant: str, depth: int) -> Reach:
     """Measures the reach of a network in inference mode.

@@ -13,7 +13,7 @@ import numpy as np
 
 from tsmu_jax.data.progress import reported
 from tsmu_jax.models.saved import SavedModel
-from tsmu_jax.prediction.windows import Span, reach, spans
+from tsmu_jax.prediction.windows import Reach, Span, fitted, reach, spans
 from tsmu_jax.scenes import layers, turning
 from tsmu_jax.scenes.area import EVERYWHERE, Area
 from tsmu_jax.scenes.grid import Grid
@@ -71,11 +71,15 @@ def plan(model: SavedModel, grid: Grid, side: int, area: Area = EVERYWHERE) -> P
     phases, sides = grid.phase(stride), (grid.height, grid.width)
     filled = [-(-(at + length) // stride) * stride for at, length in zip(phases, sides, strict=True)]
     seen = reach(network["variant"], network["depth"]) if max(filled) > side else None
-    whole = [[Span(0, length, 0, length)] if seen is None else spans(length, side, seen, stride) for length in filled]
+    whole = [[Span(0, length, 0, length)] if seen is None else _spans(length, side, seen, stride) for length in filled]
     both = [[_moved(span, at) for span in part] for part, at in zip(whole, phases, strict=True)]
     height, width = (length - at for length, at in zip(filled, phases, strict=True))
     windows = [Window(number, *one) for number, one in enumerate(itertools.product(*both))]
     return Plan(height, width, side, tuple(one for one in windows if area.meets(grid, *_kept(one, grid))))
+
+
+def _spans(length: int, side: int, seen: Reach, stride: int) -> list[Span]:
+    return spans(length, fitted(length, side, seen, stride), seen, stride)
 
 
 def _moved(span: Span, phase: int) -> Span:
