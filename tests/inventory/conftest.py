@@ -1,4 +1,4 @@
-"""What the tests of scenes are made of."""
+"""Shares the fixture that writes rasters with the tests of scenes."""
 
 from tests.scenes.conftest import write_raster
 

@@ -1,4 +1,4 @@
-"""What a geologist does with an inventory in QGIS. Run by a Python that has QGIS; knows nothing of tsmu_jax.
+"""Opens, draws and edits an inventory in QGIS, as a geologist does. A Python that has QGIS runs this file alone.
 
     python3 qgis_session.py INVENTORY.gpkg PICTURE.png
 

@@ -163,7 +163,7 @@ def test_polygons_in_other_formats_and_coordinates(inventory: Path, tmp_path: Pa
 
 
 def test_another_inventory_of_ours(inventory: Path, tmp_path: Path) -> None:
-    """What it has superseded or rejected is left out; the file may be the inventory itself."""
+    """Superseded and rejected rows of the other inventory are left out; it may be the same file."""
     second = tmp_path / "second.gpkg"
     second.write_bytes(inventory.read_bytes())
     with geopackage.transaction(second) as database:

@@ -14,7 +14,9 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,14 +71,20 @@ def _killed(scene: Scene, random: np.random.Generator, whole: Attempt, where: co
     return attempt
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100)
+def command(doc: str, begin: Callable[[Path], Any], kill: Callable[..., Mapping[str, int]], *, kills: int) -> int:
+    """Runs a program that kills, from its flags to the exit code.
+
+    Args:
+      begin: makes what is killed, in a directory; kill: kills it, and counts where.
+      kills: their number by default.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=kills)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="tsmu-kills-"))
     try:
-        where = kill(Scene(root), kills=options.kills, seed=options.seed)
+        where = kill(begin(root), kills=options.kills, seed=options.seed)
     except (AssertionError, RuntimeError) as error:
         print(f"{error}\nThe files are in {root}.", file=sys.stderr)
         return 1
@@ -87,4 +95,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__ or "", Scene, kill, kills=100))

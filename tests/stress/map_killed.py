@@ -103,7 +103,7 @@ class Scenes:
         return {START: None, WINDOWS: self.maps / str(scene) / "unfinished.txt", TRANSACTION: journal}[of]
 
     def _where(self, scene: int, windows: Any, journal: Any) -> str:
-        """What a killed process was at. Args: windows, journal: states of the files' before it began."""
+        """Names the part of the work that a kill has struck. Args: windows, journal: the files' states before."""
         directory = self.maps / str(scene)
         if _state(self._sign(scene, TRANSACTION)) not in (None, journal):
             return "in the inventory's transaction"
@@ -118,7 +118,7 @@ class Scenes:
         shutil.rmtree(self.root / "out", ignore_errors=True)
 
     def outcome(self) -> dict[str, Any]:
-        """What finished processes have made: {file: digest of its bytes, table: rows}."""
+        """Reads all rasters and tables: {file: digest of its bytes, table: rows}."""
         found: dict[str, Any] = {}
         for path in sorted(self.maps.rglob("*")):
             if path.is_file() and path.name != ".lock":

@@ -9,17 +9,14 @@ mapping; each scene is in the inventory once, and no journal or half-written fil
 that does not hold, and where a process fails by itself.
 """
 
-import argparse
 import collections
-import shutil
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tests.stress.kills import command
 from tests.stress.map_killed import START, TRANSACTION, WINDOWS, Scenes
 
 
@@ -72,22 +69,5 @@ def compare(scenes: Scenes, expected: dict[str, Any]) -> None:
         assert len(names) == len(set(names)) == scenes.number, f"{table}: {names}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    root = Path(tempfile.mkdtemp(prefix="tsmu-map-kills-"))
-    try:
-        where = kill(Scenes(root), kills=options.kills, seed=options.seed)
-    except (AssertionError, RuntimeError) as error:
-        print(f"{error}\nThe files are in {root}.", file=sys.stderr)
-        return 1
-    shutil.rmtree(root)
-    for name, number in sorted(where.items()):
-        print(f"{number:5d}  {name}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__ or "", Scenes, kill, kills=200))

@@ -90,11 +90,7 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
             if not stage.arrived:  # the first ecoregions, at the end of their phase
                 choice.arrive(experiment, run, experiment.old_ecoregions)
     if experiment.start:
-        judged = update.judge(
-            tested[0][1], tested[-1][1], experiment.old_ecoregions, limit=experiment.config.update.max_forgetting
-        )
-        moved = update.drift(experiment, parent, model)
-        results["update"] = {"parent": experiment.start.saved.digest, **judged, "drift": moved}
+        results["update"] = _judged(experiment, tested, parent, model)
     differences = verdict.changes(tested, experiment.old_ecoregions, experiment.new_ecoregions)
     results["verdict"] = {name: _by_name(interval) for name, interval in differences.items()}
     run.write_results(results)
@@ -105,6 +101,17 @@ def train(config: Mapping[str, Any], workdir: Path, *, command: str = "") -> Fin
     results["model"] = save_model(experiment, run, model, record, accepted=accepted).name
     run.write_results(results)
     return Finished(experiment, run, results, verdict.sentence(differences))
+
+
+def _judged(
+    experiment: Experiment, tested: list[tuple[str, verdict.Tests]], parent: Model, model: Model
+) -> dict[str, Any]:
+    """The verdict on an update, and how far it has moved the old answers."""
+    assert experiment.start is not None
+    limit = experiment.config.update.max_forgetting
+    judged = update.judge(tested[0][1], tested[-1][1], experiment.old_ecoregions, limit=limit)
+    moved = update.drift(experiment, parent, model)
+    return {"parent": experiment.start.saved.digest, **judged, "drift": moved}
 
 
 def _by_name(interval: Interval) -> dict[str, float | None]:
