@@ -70,7 +70,7 @@ def _hush_libraries() -> None:
     getLogger("asyncio").setLevel(CRITICAL)
     os.environ.setdefault(
         "TF_CPP_MIN_LOG_LEVEL", "3"
-    )  # XLA's, before JAX starts: dozens of lines where memory is short
+    )  # XLA says at length that memory is short
     report = sys.unraisablehook
 
     def report_others(found: "sys.UnraisableHookArgs") -> None:
