@@ -68,9 +68,7 @@ def _hush_libraries() -> None:
     logging.set_verbosity(logging.WARNING)
     logging.get_absl_logger().addFilter(lambda record: record.pathname.startswith(_OURS))  # Orbax writes there, too
     getLogger("asyncio").setLevel(CRITICAL)
-    os.environ.setdefault(
-        "TF_CPP_MIN_LOG_LEVEL", "3"
-    )  # XLA says at length that memory is short
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA says at length that memory is short
     report = sys.unraisablehook
 
     def report_others(found: "sys.UnraisableHookArgs") -> None:

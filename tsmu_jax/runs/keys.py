@@ -90,10 +90,18 @@ def training_files() -> list[Path]:
 
 
 def meaning(source: str) -> str:
-    """A Python source without comments, docstrings and layout."""
+    """A Python source without comments, docstrings and layout: the same for every release of Python."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             documented = ast.get_docstring(node, clean=False) is not None
             node.body = node.body[1:] if documented else node.body
-    return ast.unparse(tree)
+    return json.dumps(_plain(tree))
+
+
+def _plain(node: Any) -> Any:
+    """A syntax tree as lists and texts. Newer releases know more fields of a node, which are empty in older code."""
+    if isinstance(node, ast.AST):
+        fields = [[name, _plain(value)] for name, value in ast.iter_fields(node) if value is not None and value != []]
+        return [type(node).__name__, *fields]
+    return [_plain(each) for each in node] if isinstance(node, list) else repr(node)
