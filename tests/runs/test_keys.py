@@ -1,8 +1,8 @@
 """Keys of phases: chained, blind to what changes no bit, and the same whether old images are there or not."""
 
-import hashlib
 import ast
 import dataclasses
+import hashlib
 from typing import Any
 
 import pytest
