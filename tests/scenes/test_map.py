@@ -78,7 +78,7 @@ def test_windows_leave_no_seams(model: SavedModel, scene: tuple[Path, Path], tmp
     map_scene(model.path, *scene, tmp_path / "parts", decoder="a", memory_gib=LITTLE)
     little = Predictor(model, decoder="a", memory_gib=LITTLE)
     place = grid(rasterio.CRS.from_epsg(32633), moved(0, 0), HEIGHT, WIDTH, path="")
-    assert len(mapping.plan(model, place, little.window_side).windows) > 20
+    assert len(mapping.plan(little, place, little.window_side).windows) > 20
     whole, parts = (read(tmp_path / name / "probability.tif").astype(int) for name in ("whole", "parts"))
     assert np.abs(whole - parts).max() <= 1  # of 250: a rounding
 
