@@ -1,6 +1,6 @@
-"""Draws how a scene's map depends on its windows: cores of 192 px beside 704 px, and tiles that are not cropped at all.
+r"""Draws how a scene's map depends on its windows: cores of 192 px beside 704 px, and tiles that are not cropped at all.
 
-    python -m benchmarks.seams --model=runs/demo --decoder=mwcf --pre=before.tif --post=after.tif --resolution=10 \\
+    python -m benchmarks.seams --model=runs/demo --decoder=mwcf --pre=before.tif --post=after.tif --resolution=10 \
         --picture=docs/seams.png
 
 The scene is mapped twice as `tsmu_jax.predict` maps it. The tiles, of 192 px, are answered one by one and put side by
@@ -9,6 +9,7 @@ data. The exit code is 1 where two maps of the first kind differ by more than .0
 """
 
 import argparse
+import io
 import sys
 import tempfile
 from pathlib import Path
@@ -34,7 +35,9 @@ def main() -> int:
         f"tiles of {SMALL} px, not cropped": abs(apart - large),
     }
     for name, difference in differences.items():
-        print(f"{name}: up to {np.nanmax(difference):.3f}, above {MOST} in {np.nanmean(difference > MOST):.2%} of the pixels")
+        print(
+            f"{name}: up to {np.nanmax(difference):.3f}, above {MOST} in {np.nanmean(difference > MOST):.2%} of the pixels"
+        )
     if options.picture:
         _draw(options.picture, large, differences)
     return int(np.nanmax(abs(small - large)) > MOST)
@@ -95,8 +98,9 @@ def _tiled(options: argparse.Namespace, shape: tuple[int, ...]) -> np.ndarray:
 
 def _draw(path: Path, probability: np.ndarray, differences: dict[str, np.ndarray]) -> None:
     import matplotlib.pyplot as plt
+    from PIL import Image
 
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4.3), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.3), dpi=80, layout="constrained")
     axes[0].imshow(probability, vmin=0, vmax=1, cmap="magma")
     axes[0].set_title("probability of landslide")
     for axis, (name, difference) in zip(axes[1:], differences.items(), strict=True):
@@ -105,7 +109,9 @@ def _draw(path: Path, probability: np.ndarray, differences: dict[str, np.ndarray
     figure.colorbar(drawn, ax=axes[1:], shrink=0.8)
     for axis in axes:
         axis.axis("off")
-    figure.savefig(path, dpi=80)
+    whole = io.BytesIO()
+    figure.savefig(whole)
+    Image.open(whole).convert("RGB").quantize(64).save(path, optimize=True)  # a third of the size
 
 
 if __name__ == "__main__":
