@@ -1,4 +1,4 @@
-r"""Draws how a scene's map depends on its windows: cores of 192 px beside 704 px, and tiles that are not cropped at all.
+r"""Draws how a scene's map depends on its windows: cores of 192 px beside 704 px, and tiles that are not cropped.
 
     python -m benchmarks.seams --model=runs/demo --decoder=mwcf --pre=before.tif --post=after.tif --resolution=10 \
         --picture=docs/seams.png
@@ -35,9 +35,8 @@ def main() -> int:
         f"tiles of {SMALL} px, not cropped": abs(apart - large),
     }
     for name, difference in differences.items():
-        print(
-            f"{name}: up to {np.nanmax(difference):.3f}, above {MOST} in {np.nanmean(difference > MOST):.2%} of the pixels"
-        )
+        above = np.nanmean(difference > MOST)
+        print(f"{name}: up to {np.nanmax(difference):.3f}, above {MOST} in {above:.2%} of the pixels")
     if options.picture:
         _draw(options.picture, large, differences)
     return int(np.nanmax(abs(small - large)) > MOST)
