@@ -65,6 +65,8 @@ def test_what_does_not_fit_into_memory_says_which_size_and_what_to_lower(error: 
     saving = {**CONFIG, "model": {"rematerialise": True}}
     assert "rematerialise" not in (machine.explained(error, config=saving) or "")
     assert (machine.explained(error) or "").startswith("the memory does not hold this")
+    assert "lower --memory_gib=50" in (machine.explained(error, memory_gib=50.0) or "")
+    assert "add --memory_gib=1," in (machine.explained(error, memory_gib=0.0) or "")
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("x"), OSError(errno.EACCES, "no"), KeyError("size")])

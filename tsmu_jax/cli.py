@@ -50,7 +50,7 @@ def run(main: Callable[[Sequence[str]], None], description: str, *, commands: Se
             raise
         sys.exit(READER_GONE)
     except Exception as error:
-        explained = machine.explained(error, place=_place(), config=_config())
+        explained = machine.explained(error, place=_place(), config=_config(), memory_gib=_memory_gib())
         if explained is None:
             raise
         _refuse(explained)
@@ -68,6 +68,9 @@ def _hush_libraries() -> None:
     logging.set_verbosity(logging.WARNING)
     logging.get_absl_logger().addFilter(lambda record: record.pathname.startswith(_OURS))  # Orbax writes there, too
     getLogger("asyncio").setLevel(CRITICAL)
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "3"
+    )  # XLA says at length that memory is short
     report = sys.unraisablehook
 
     def report_others(found: "sys.UnraisableHookArgs") -> None:
@@ -103,6 +106,12 @@ def _config() -> Mapping[str, Any] | None:
     """The configuration of a training; None in a program without one."""
     config: Any = flags.FLAGS.flag_values_dict().get("config")
     return config.to_dict() if hasattr(config, "to_dict") else None
+
+
+def _memory_gib() -> float | None:
+    """What activations may take, in a program with a flag for it."""
+    value = flags.FLAGS.flag_values_dict().get("memory_gib")
+    return None if value is None else float(value)
 
 
 def collect_rarely() -> None:

@@ -43,12 +43,15 @@ def find_devices() -> None:
         raise UserError(NO_DEVICE.format(f"JAX_PLATFORMS={asked}")) from error
 
 
-def explained(error: BaseException, *, place: str = "", config: Mapping[str, Any] | None = None) -> str | None:
+def explained(
+    error: BaseException, *, place: str = "", config: Mapping[str, Any] | None = None, memory_gib: float | None = None
+) -> str | None:
     """What is wrong and what to do, on one line; None where the machine is not to blame.
 
     Args:
       place: where the program writes, for errors that name no file.
       config: of the training, if there is one.
+      memory_gib: the flag of a program that has it.
     """
     for each in _chain(error):
         said = str(each)
@@ -65,7 +68,7 @@ def explained(error: BaseException, *, place: str = "", config: Mapping[str, Any
             wanted = f"JAX_PLATFORMS={asked}" if asked else found[1] or found[2]
             return NO_DEVICE.format(wanted)
         if isinstance(each, MemoryError) or _NO_MEMORY.search(str(each)):
-            return _too_large(config)
+            return _too_large(config, memory_gib)
     return None
 
 
@@ -78,7 +81,10 @@ def _of_the_disk(error: BaseException) -> str | None:
     return None
 
 
-def _too_large(config: Mapping[str, Any] | None) -> str:
+def _too_large(config: Mapping[str, Any] | None, memory_gib: float | None) -> str:
+    if config is None and memory_gib is not None:
+        remedy = f"lower --memory_gib={memory_gib:g}" if memory_gib else "add --memory_gib=1, for smaller parts"
+        return f"the memory does not hold as much at once; {remedy}; what was finished is kept"
     if config is None:
         return "the memory does not hold this; use smaller images, or a machine with more"
     batch, size = config["batch_size"], config["data"]["size"]
