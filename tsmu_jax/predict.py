@@ -49,6 +49,12 @@ _UNCERTAINTY = flags.DEFINE_integer(
 _PRE_DATE = flags.DEFINE_string("pre_date", None, "Scenes: of --pre, as 2024-05-01 or 2024-05-01T10:30Z.")
 _POST_DATE = flags.DEFINE_string("post_date", None, "Scenes: of --post, likewise.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Scenes: say windows, memory, time and overlap, and write nothing.")
+_HALO = flags.DEFINE_enum(
+    "halo",
+    "measured",
+    ["measured", "exact"],
+    "What windows are cropped by: as far as the model was measured to see, if it was; or as far as it could ever see.",
+)
 _MEMORY = flags.DEFINE_float("memory_gib", 0.0, "For activations, on each device; 0 for a part of what is free.", 0.0)
 
 
@@ -86,6 +92,7 @@ def _folder() -> bool:
         labels=_LABELS.value,
         memory_gib=_MEMORY.value,
         gsd_m=_GSD.value,
+        halo=_HALO.value,
     )
 
 
@@ -112,6 +119,7 @@ def _scene() -> bool:
         mask=_path(_MASK),
         dem=_path(_DEM),
         uncertainty=_UNCERTAINTY.value,
+        halo=_HALO.value,
     )
 
 

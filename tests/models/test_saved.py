@@ -117,6 +117,11 @@ def test_neither_autoencoders_nor_an_exam_need_be_there(tmp_path: Path, model: A
         {"decoders": {"c": DECODERS["c"]}},
         {"ecoregions": {"a": {}}},
         {"side": 7},
+        {"halo": {"before": -2, "after": 0}},
+        {"halo": {"before": 2.0, "after": 2}},
+        {"halo": {"before": True, "after": 2}},
+        {"halo": {"before": 2}},
+        {"halo": []},
         {"decoders": {name: {**one, "calibration": {"temperature": 0.0}} for name, one in DECODERS.items()}},
     ],
 )

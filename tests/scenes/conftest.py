@@ -1,5 +1,6 @@
 """Georeferenced pairs, and a model of random values that maps them."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rasterio.enums import ColorInterp
 from scipy import ndimage
 
 from tests.test_predict import CONTRACT, write_model
-from tsmu_jax.models import saved
+from tsmu_jax.models import archive, saved
 from tsmu_jax.models.saved import SavedModel, load_model
 
 UTM = rasterio.Affine(2.0, 0.0, 500_000.0, 0.0, -2.0, 5_000_000.0)
@@ -56,6 +57,15 @@ def model_at(path: Path, gsd_m: float | None, **changes: Any) -> SavedModel:
             calibration = {"temperature": float(logits.std()) / 2}
             described["decoders"] = {**described["decoders"], name: {"ecoregions": [name], "calibration": calibration}}
     return model
+
+
+def with_halo(path: Path, stored: dict[str, Any] | None) -> SavedModel:
+    """The model at a path, after its description was changed by somebody who wrote its digest anew."""
+    file = path / "model.json"
+    description = json.loads(file.read_text()) | {"halo": stored}
+    description["digest"] = archive._digest(description)
+    file.write_text(archive._text(description))
+    return load_model(path)
 
 
 def texture(height: int, width: int, seed: int = 0) -> np.ndarray:

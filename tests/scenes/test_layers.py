@@ -122,7 +122,7 @@ def test_windows_that_an_area_does_not_touch_are_not_read(
     little = Predictor(model, decoder="a", memory_gib=LITTLE)
     wide = grid(PLACE.crs, PLACE.transform, HEIGHT, 640, path="")
     numbers = [
-        {window.number: window for window in mapping.plan(model, wide, little.window_side, area).windows}
+        {window.number: window for window in mapping.plan(little, wide, little.window_side, area).windows}
         for area in (EVERYWHERE, Area(Shapes([box(0, 60, 10, 100)])))
     ]
     assert numbers[1].items() < numbers[0].items() and len(numbers[1]) < len(numbers[0]) / 3

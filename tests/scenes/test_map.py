@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,12 +14,13 @@ import pytest
 import rasterio
 from scipy import ndimage
 
-from tests.scenes.conftest import WriteRaster, model_at, moved, texture
+from tests.scenes.conftest import WriteRaster, model_at, moved, texture, with_halo
 from tsmu_jax import locks
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import dates, geopackage
 from tsmu_jax.inventory.schema import LANDSLIDES
 from tsmu_jax.models.saved import SavedModel
+from tsmu_jax.prediction.halo import halo_of
 from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
 from tsmu_jax.prediction.predictor import BYTES_PER_CHANNEL, Predictor
 from tsmu_jax.prediction.windows import reach
@@ -78,7 +80,7 @@ def test_windows_leave_no_seams(model: SavedModel, scene: tuple[Path, Path], tmp
     map_scene(model.path, *scene, tmp_path / "parts", decoder="a", memory_gib=LITTLE)
     little = Predictor(model, decoder="a", memory_gib=LITTLE)
     place = grid(rasterio.CRS.from_epsg(32633), moved(0, 0), HEIGHT, WIDTH, path="")
-    assert len(mapping.plan(model, place, little.window_side).windows) > 20
+    assert len(mapping.plan(little, place, little.window_side).windows) > 20
     whole, parts = (read(tmp_path / name / "probability.tif").astype(int) for name in ("whole", "parts"))
     assert np.abs(whole - parts).max() <= 1  # of 250: a rounding
 
@@ -117,6 +119,27 @@ def test_files_that_other_programs_open(model: SavedModel, tmp_path: Path, write
             assert tags["TSMU_MODEL"] == model.digest and tags["TSMU_DECODER"] == "a" and tags["TSMU_HALO"] == "exact"
             if name == "probability.tif":
                 assert file.scales == (1 / FULL,) and file.descriptions == ("probability of landslide",)
+
+
+def test_a_map_says_which_halo_it_has_and_is_another_one_with_another_halo(
+    model: SavedModel, scene: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(model.path, tmp_path / "model")
+    with_halo(tmp_path / "model", {"before": 4, "after": 2})
+    exact = halo_of(model).seen
+    options = {"decoder": "a", "memory_gib": LITTLE}
+    for kind in ("measured", "exact"):
+        map_scene(tmp_path / "model", *scene, tmp_path / kind, halo=kind, dry_run=True, **options)
+        before, after = (4, 2) if kind == "measured" else exact
+        said = f"halo: {before} px to the left and top, {after} px to the right and bottom, {kind}\n"
+        assert said in capsys.readouterr().out
+    map_scene(tmp_path / "model", *scene, tmp_path / "out", **options)
+    with rasterio.open(tmp_path / "out" / "probability.tif") as file:
+        assert file.tags()["TSMU_HALO"] == "measured"
+    _refused(
+        lambda: map_scene(tmp_path / "model", *scene, tmp_path / "out", halo="exact", **options),
+        "holds a map with another halo \\(measured, now exact\\); name a new directory",
+    )
 
 
 def test_the_map_lies_on_the_later_date_at_the_resolution_of_the_training(

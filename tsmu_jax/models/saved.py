@@ -274,6 +274,9 @@ def _check(model: SavedModel) -> None:
         temperature = described["calibration"]["temperature"]
         if not (isinstance(temperature, float) and math.isfinite(temperature) and temperature > 0):
             raise ValueError(f"the temperature of decoder {name} is {temperature!r}")
+    halo = model.description.get("halo")  # not of earlier releases
+    if halo is not None and not all(type(halo[side]) is int and halo[side] >= 0 for side in ("before", "after")):
+        raise ValueError(f"the halo is {halo!r:.100}")
     if model.side < 1 or model.side % model.network.stride:
         raise ValueError(f"the side {model.side} is not divisible by {model.network.stride}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tsmu_jax.errors import UserError
 from tsmu_jax.models.saved import load_model
 from tsmu_jax.prediction import pairs, run, summary
+from tsmu_jax.prediction.halo import MEASURED
 from tsmu_jax.prediction.output import Output
 from tsmu_jax.prediction.predictor import AUTO, Predictor
 
@@ -20,6 +21,7 @@ def predict_folder(
     labels: Sequence[str] = ("landslide",),
     memory_gib: float = 0.0,
     gsd_m: float = 0.0,
+    halo: str = MEASURED,
 ) -> bool:
     """Predicts all pairs of a folder, draws the contact sheet and prints what came out.
 
@@ -31,6 +33,7 @@ def predict_folder(
       labels: those of LabelMe that mean landslide.
       memory_gib: that activations may take on each device; 0 for a part of what is free.
       gsd_m: metres of ground that a pixel of each image covers; 0 to ask names and coordinates.
+      halo: what windows are cropped by, "measured" (where the model has it) or "exact".
 
     Returns:
       Whether every image could be read.
@@ -44,9 +47,15 @@ def predict_folder(
         opened = load_model(model)
     except UserError as error:
         raise UserError(f"--model: {error}") from error
-    predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib)
+    predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib, halo=halo)
     found, bad = pairs.find(source, require_pre=opened.network.channels == 6)
-    asked = {"model": opened.digest, "decoder": decoder, "labels": list(labels), "gsd": gsd_m}
+    asked = {
+        "model": opened.digest,
+        "decoder": decoder,
+        "labels": list(labels),
+        "gsd": gsd_m,
+        "halo": predictor.halo.kind,
+    }
     with Output(target, asked) as output:
         run.predict(predictor, found, bad, output, labels, gsd_m=gsd_m)
         summary.contact_sheet(output, found, predictor.intensities)

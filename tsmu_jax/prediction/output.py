@@ -22,7 +22,7 @@ from tsmu_jax import cells, locks, untrusted
 from tsmu_jax.errors import UserError
 
 MANIFEST, TABLE, SHEET = "predictions.json", "predictions.csv", "contact_sheet.png"
-SCHEMA = 2
+SCHEMA = 3
 FULL, NOT_OBSERVED = 250, 255  # the stored values of probability 1, and of ground without data
 
 

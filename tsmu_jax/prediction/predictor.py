@@ -18,9 +18,10 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.selection import choose
 from tsmu_jax.learning.autoencoders import downsample, reconstruction_errors
 from tsmu_jax.models.saved import SavedModel
+from tsmu_jax.prediction.halo import MEASURED, halo_of
 from tsmu_jax.prediction.pairs import LoadedPair
 from tsmu_jax.prediction.sizes import Size, merged, network_size
-from tsmu_jax.prediction.windows import Span, reach, spans
+from tsmu_jax.prediction.windows import Span, spans
 
 AUTO = "auto"
 # Of each pixel and channel of the encoder's features. Measured: the compiler keeps 12 for the network of Table IX, 20
@@ -44,18 +45,22 @@ class Choice(NamedTuple):
 class Predictor:
     """A saved model with the decoder that the user wants, or the choice of one for every pair."""
 
-    def __init__(self, model: SavedModel, *, decoder: str = AUTO, memory_gib: float = 0.0) -> None:
+    def __init__(
+        self, model: SavedModel, *, decoder: str = AUTO, memory_gib: float = 0.0, halo: str = MEASURED
+    ) -> None:
         """Checks that the model can do what is asked.
 
         Args:
           model: opened.
           decoder: "auto" to choose for every pair, or the name of an ecoregion or of a decoder.
           memory_gib: that activations may take on each device; 0 for a part of what is free.
+          halo: what windows are cropped by, "measured" (where the model has it) or "exact".
 
         Raises:
-          UserError: no such decoder, or nothing to choose by.
+          UserError: no such decoder, nothing to choose by, or the model's halo is larger than its reach.
         """
         self.model = model
+        self.halo = halo_of(model, halo)
         several = decoder == AUTO and len(model.ecoregions) > 1
         self._autoencoders = jax.device_put(model.autoencoders()) if several else {}  # once for all pairs
         self._named = None if self._autoencoders else self._resolved(decoder)
@@ -133,9 +138,9 @@ class Predictor:
 
         It is at least so large that a third of it is kept.
         """
-        network, stride = self.model.description["network"], self.model.network.stride
+        stride = self.model.network.stride
         side = int((self._bytes / self._bytes_per_pixel) ** 0.5) // stride * stride
-        least = reach(network["variant"], network["depth"]).smallest_window * 3 // 2
+        least = self.halo.seen.smallest_window * 3 // 2
         return max(side, -(-least // stride) * stride + stride)
 
     def size(self, pair: LoadedPair, choice: Choice) -> Size:
@@ -166,7 +171,7 @@ class Predictor:
         return fill({IMAGE: np.stack(squares)}, self.images_at_once)[IMAGE]
 
     def answer_by_windows(self, pair: LoadedPair, size: Size, decoder: str) -> np.ndarray:
-        """Calibrated probabilities f32[h, w] of a pair at any size: those of one pass, also where it takes several."""
+        """Calibrated probabilities f32[h, w] of a pair at any size: those of one pass, as far as the halo is exact."""
         image, result = self._input(pair, size), np.empty(size, np.float32)
         windows, devices = list(self._windows(size)), len(jax.local_devices())
         for batch in (windows[first : first + devices] for first in range(0, len(windows), devices)):
@@ -180,9 +185,8 @@ class Predictor:
         """All of one shape, as large as memory allows: the larger, the less is computed twice."""
         if size.height * size.width * self._bytes_per_pixel <= self._bytes:
             return iter([(Span(0, size.height, 0, size.height), Span(0, size.width, 0, size.width))])
-        network = self.model.description["network"]
-        seen = reach(network["variant"], network["depth"])
-        rows, columns = (spans(length, self.window_side, seen, self.model.network.stride) for length in size)
+        stride, seen = self.model.network.stride, self.halo.seen
+        rows, columns = (spans(length, self.window_side, seen, stride) for length in size)
         return itertools.product(rows, columns)
 
     def bytes_for(self, pixels: int) -> int:

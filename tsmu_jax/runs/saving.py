@@ -1,6 +1,7 @@
 """Saves the model at the end of a run, with all that is needed to apply it and to update it without the data."""
 
 import dataclasses
+import functools
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,18 +9,24 @@ from typing import Any
 
 import jax
 import numpy as np
+from scipy.special import expit
 
 from tsmu_jax.data.contract import contract_of
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.calibration import fit_temperature
 from tsmu_jax.learning import processes
+from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.learning.state import Model
 from tsmu_jax.models import archive, layout, saved
 from tsmu_jax.models.tsmu import Tree, find_decoder
+from tsmu_jax.prediction import halo
+from tsmu_jax.prediction.windows import reach
 from tsmu_jax.runs.directory import RunDirectory
 from tsmu_jax.runs.experiment import Experiment, network_of
 from tsmu_jax.runs.keys import digest
 from tsmu_jax.runs.plan import named_for
+
+_MOST_IMAGES = 32  # of an ecoregion, that the halo is measured on
 
 
 def save_model(
@@ -41,12 +48,14 @@ def save_model(
     if processes.agreed(_stored(folder).get("made_from") == made_from):
         return folder
     names = decoder_names(experiment)
+    decoders = _decoders(experiment, model, names)
     description = {
         "made_from": made_from,
         "key": key,
         "side": experiment.data.examples.size,
         "network": network_of(experiment.config),
-        "decoders": _decoders(experiment, model, names),
+        "decoders": decoders,
+        "halo": _halo(experiment, model, names, decoders),
         "ecoregions": _ecoregions(experiment, record, contracts),
         "margin": experiment.config.selection.margin,
         "lineage": _lineage(experiment, run),
@@ -101,6 +110,44 @@ def _decoders(
             calibration = {"fitted_in": parent.digest, **parent.description["decoders"][public]["calibration"]}
         described[public] = {"ecoregions": list(ecoregions), "calibration": calibration}
     return described
+
+
+def _halo(
+    experiment: Experiment,
+    model: Model,
+    names: Mapping[str, tuple[str, tuple[str, ...]]],
+    decoders: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any] | None:
+    """Measures the halo of windows on validation images, and on the exam of ecoregions whose images are gone.
+
+    None where a decoder has no image of its own, or nothing below the network's reach will do.
+    """
+    images = _looked_at(experiment)
+    if any(not any(name in images for name in ecoregions) for _, ecoregions in names.values()):
+        return None
+    answerer = Answerer(experiment.network, batch_size=1)  # mosaics are large
+
+    def probabilities(name: str, temperature: float, mosaics: np.ndarray) -> np.ndarray:
+        return expit(answerer(model, name, mosaics) / temperature)
+
+    answers = [
+        functools.partial(probabilities, name, decoders[public]["calibration"]["temperature"])
+        for name, (public, _) in names.items()
+    ]
+    exact = reach(experiment.config.model.variant, experiment.config.model.depth)
+    return halo.measure(answers, images, exact=exact, stride=experiment.network.stride)
+
+
+def _looked_at(experiment: Experiment) -> dict[str, np.ndarray]:
+    """Images u8[n, s, s, c] of each ecoregion that has some here; of its validation pairs, spread over their list."""
+    data, found = experiment.data, {}
+    for name in trained(experiment):
+        if name in data.ecoregions:
+            pairs = data.split.validation[name]
+            found[name] = data.examples.stack(pairs[:: -(-len(pairs) // _MOST_IMAGES)]).image
+        elif name in data.exam:
+            found[name] = data.exam[name].images
+    return found
 
 
 def _contracts(experiment: Experiment) -> dict[str, dict[str, Any]]:

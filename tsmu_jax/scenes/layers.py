@@ -21,7 +21,7 @@ PROBABILITY, MASK, OBSERVED = "probability.tif", "mask.tif", "observed.tif"
 UNCERTAINTY = "uncertainty.tif"
 NAMES = (PROBABILITY, MASK, OBSERVED)  # of every map
 UNCERTAINTY_SCALE = turning.MOST / FULL  # of its levels
-HALO_OF_SPREAD = "exact unless turned"  # turned, the network may see further than the windows overlap
+UNLESS_TURNED = "{} unless turned"  # the halo of spreads: turned, the network may see further than windows overlap
 _BANDS = {
     PROBABILITY: (1 / FULL, "probability of landslide"),
     UNCERTAINTY: (UNCERTAINTY_SCALE, "standard deviation of the probability of landslide"),
@@ -72,7 +72,7 @@ def write(
         return levels
 
     if spread:
-        said = {**tags, "TSMU_HALO": HALO_OF_SPREAD}
+        said = {**tags, "TSMU_HALO": UNLESS_TURNED.format(tags["TSMU_HALO"])}
         _write(directory / UNCERTAINTY, grid, _converted(spread, same, grid.width), NOT_OBSERVED, "average", said)
     made: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int | None, str]] = {
         PROBABILITY: (same, NOT_OBSERVED, "average"),

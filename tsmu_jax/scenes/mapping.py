@@ -1,4 +1,4 @@
-"""Maps a scene by windows: reads ahead, answers on the devices, keeps what is exact, writes behind."""
+"""Maps a scene by windows: reads ahead, answers on the devices, crops by the halo, writes behind."""
 
 import collections
 import concurrent.futures
@@ -13,7 +13,8 @@ import numpy as np
 
 from tsmu_jax.data.progress import reported
 from tsmu_jax.models.saved import SavedModel
-from tsmu_jax.prediction.windows import Reach, Span, fitted, reach, spans
+from tsmu_jax.prediction.predictor import Predictor
+from tsmu_jax.prediction.windows import Reach, Span, fitted, spans
 from tsmu_jax.scenes import layers, turning
 from tsmu_jax.scenes.area import EVERYWHERE, Area
 from tsmu_jax.scenes.grid import Grid
@@ -56,22 +57,21 @@ class Plan:
         return sum((one.rows.stop - one.rows.start) * (one.columns.stop - one.columns.start) for one in self.windows)
 
 
-def plan(model: SavedModel, grid: Grid, side: int, area: Area = EVERYWHERE) -> Plan:
-    """Covers the wanted ground of a grid with windows that answer as one pass over the whole scene would.
+def plan(predictor: Predictor, grid: Grid, side: int, area: Area = EVERYWHERE) -> Plan:
+    """Covers the wanted ground of a grid with windows that answer as one pass would, as far as the halo is exact.
 
     The network is equivariant to shifts by its stride alone, so windows begin at multiples of the stride counted from
     the origin of the coordinates, not from the scene's corner: scenes that overlap, and whose pixels coincide, get the
     same answers where both see the same ground. The first windows may begin outside of the grid.
 
     Args:
-      side: of a window, a multiple of the network's stride that leaves more than its reach.
+      side: of a window, a multiple of the network's stride that leaves more than the halo.
       area: windows of which nothing would be kept in this area are left out.
     """
-    network, stride = model.description["network"], model.network.stride
+    seen, stride = predictor.halo.seen, predictor.model.network.stride
     phases, sides = grid.phase(stride), (grid.height, grid.width)
     filled = [-(-(at + length) // stride) * stride for at, length in zip(phases, sides, strict=True)]
-    seen = reach(network["variant"], network["depth"]) if max(filled) > side else None
-    whole = [[Span(0, length, 0, length)] if seen is None else _spans(length, side, seen, stride) for length in filled]
+    whole = [_spans(length, side, seen, stride) for length in filled]
     both = [[_moved(span, at) for span in part] for part, at in zip(whole, phases, strict=True)]
     height, width = (length - at for length, at in zip(filled, phases, strict=True))
     windows = [Window(number, *one) for number, one in enumerate(itertools.product(*both))]
@@ -142,7 +142,7 @@ def _within(window: Window) -> tuple[slice, slice]:
 
 
 def _keep(window: Window, ground: Ground, planes: np.ndarray, staging: Staging) -> None:
-    """Stages the exact part of a window. Args: planes: f32[n, h, w], the probability and, if asked for, its spread."""
+    """Stages what is kept of a window. Args: planes: f32[n, h, w], the probability and, if asked for, its spread."""
     observed = ground.observed[_within(window)]
     scales = (1.0, turning.MOST)
     levels = [

@@ -18,6 +18,7 @@ from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.inventory import adding, terrain
 from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel, load_model
+from tsmu_jax.prediction.halo import MEASURED
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
 from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, turning, words
 from tsmu_jax.scenes.area import Area
@@ -29,7 +30,7 @@ from tsmu_jax.scenes.pair import ScenePair
 from tsmu_jax.scenes.regions import Regions
 from tsmu_jax.scenes.staging import Staging
 
-SCHEMA = 3
+SCHEMA = 4
 MOST_SCALE = 1.5  # a scene may be so many times coarser than the training images
 _ROWS = 512  # of the map, looked at together
 
@@ -51,6 +52,7 @@ def map_scene(
     mask: Path | None = None,
     dem: Path | None = None,
     uncertainty: int = 0,
+    halo: str = MEASURED,
 ) -> bool:
     """Maps a georeferenced pair, or goes on with an interrupted map, and prints what came out.
 
@@ -69,6 +71,7 @@ def map_scene(
       mask: a raster (other values than 0) or polygons of ground that counts as not observed.
       dem: elevation model in metres, for the slopes in the inventory.
       uncertainty: versions of each window, mirrored (4) or also turned (8), whose spread is written; 0 for none.
+      halo: what windows are cropped by, "measured" (where the model has it) or "exact".
 
     Returns:
       Whether all of the files could be read.
@@ -83,13 +86,20 @@ def map_scene(
         near = _place(pre, post, stated, dem)
         wanted = stack.enter_context(area.opened(aoi, mask, near, stated=stated))
         found = regions.choose(decoder, opened, near, wanted)
-        predictor = Predictor(opened, decoder=found.ecoregion if found else decoder, memory_gib=memory_gib)
+        named = found.ecoregion if found else decoder
+        predictor = Predictor(opened, decoder=named, memory_gib=memory_gib, halo=halo)
         before = (
             stack.enter_context(SceneImage(pre, predictor.intensities, flag="--pre", stated=stated)) if pre else None
         )
         after = stack.enter_context(SceneImage(post, predictor.intensities, flag="--post", stated=stated))
-        named = f"layer {found.digest}" if found else decoder
-        asked = _asked(stated, wanted, decoder=named, resolution=resolution_m, uncertainty=uncertainty)
+        asked = _asked(
+            stated,
+            wanted,
+            decoder=f"layer {found.digest}" if found else decoder,
+            resolution=resolution_m,
+            uncertainty=uncertainty,
+            halo=predictor.halo.kind,
+        )
         whole = _map(predictor, ScenePair(before, after, wanted), target, asked, found, dry_run=dry_run)
     if inventory and not dry_run:
         print(words.added(inventory, adding.add(inventory, target, opened, dates=dates, dem=dem)))
@@ -155,9 +165,9 @@ def _map(
     if not stated_m:
         _refuse_coarse(scene.grid, wanted, place)
     grid = resampled(scene.grid, wanted, path=place)
-    planned = mapping.plan(model, grid, predictor.window_side, scene.area)
+    planned = mapping.plan(predictor, grid, predictor.window_side, scene.area)
     unsure = choice.margin is not None and choice.margin < model.description["margin"]
-    print(words.announced(scene, grid, planned, choice, fit, found, unsure=unsure), flush=True)
+    print(words.announced(scene, grid, planned, predictor.halo, choice, fit, found, unsure=unsure), flush=True)
     if dry_run:
         print(_estimated(predictor, planned, choice, asked["uncertainty"]))
         return True
@@ -177,7 +187,7 @@ def _map(
                 grid=grid.plain,
                 fit=fit and fit._asdict(),
             )
-            seconds = _fill(directory, model, scene, grid, choice)
+            seconds = _fill(directory, predictor, scene, grid, choice)
             print(words.closing(directory, grid, seconds))
         return not directory.record["damaged_windows"]
 
@@ -193,15 +203,15 @@ def _source(choice: Choice, found: Regions | None) -> str:
     return "layer" if found else "named" if choice.margin is None else "autoencoders"
 
 
-def _fill(directory: MapDirectory, model: SavedModel, scene: ScenePair, grid: Grid, choice: Choice) -> float:
+def _fill(directory: MapDirectory, predictor: Predictor, scene: ScenePair, grid: Grid, choice: Choice) -> float:
     """Maps what is not mapped yet, and writes the files. Returns the seconds that the windows took."""
     side, versions = directory.record["side"], directory.record["uncertainty"]
-    planned = mapping.plan(model, grid, side, scene.area)  # the windows that are there have this side
+    planned = mapping.plan(predictor, grid, side, scene.area)  # the windows that are there have this side
     staging = Staging(directory.path, planned.height, planned.width, planes=2 if versions else 1)
     if staging.done:
         print(f"goes on after {len(staging.done)} of {len(planned.windows)} windows", flush=True)
     started = time.monotonic()
-    mapping.map_windows(model, choice.decoder, scene, grid, planned, staging, versions)
+    mapping.map_windows(predictor.model, choice.decoder, scene, grid, planned, staging, versions)
     seconds = time.monotonic() - started
     spread = functools.partial(staging.rows, plane=1) if versions else None
     layers.write(directory.path, grid, staging.rows, _tags(directory.record), spread=spread)
@@ -229,7 +239,7 @@ def _tags(record: Mapping[str, Any]) -> dict[str, str]:
         "TSMU_ECOREGION": chosen["ecoregion"] or "",
         "TSMU_MARGIN": "" if chosen["margin"] is None else f"{chosen['margin']:.6f}",
         "TSMU_THRESHOLD": str(THRESHOLD),
-        "TSMU_HALO": "exact",
+        "TSMU_HALO": record["halo"],
         "TSMU_DECODER_SOURCE": chosen["source"],
         **{f"TSMU_{name.upper()}_SHA256": digest for name, digest in record["images"].items()},
         **{f"TSMU_{name.upper()}_SHA256": record[name] for name in ("aoi", "mask") if record[name]},

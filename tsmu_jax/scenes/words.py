@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from tsmu_jax.inventory.adding import Added
+from tsmu_jax.prediction.halo import Halo
 from tsmu_jax.prediction.predictor import Choice
 from tsmu_jax.scenes.directory import MapDirectory
 from tsmu_jax.scenes.grid import Grid
@@ -16,7 +17,15 @@ CLEAR = 0.95  # of the ground: a smaller share of the ecoregion whose decoder an
 
 
 def announced(
-    scene: ScenePair, grid: Grid, planned: Plan, choice: Choice, fit: Fit | None, found: Regions | None, *, unsure: bool
+    scene: ScenePair,
+    grid: Grid,
+    planned: Plan,
+    halo: Halo,
+    choice: Choice,
+    fit: Fit | None,
+    found: Regions | None,
+    *,
+    unsure: bool,
 ) -> str:
     """The scene, its windows, the decoder and how the dates fit.
 
@@ -31,6 +40,7 @@ def announced(
         f"scene: {_extent(scene.grid)}; mapped at {_extent(grid)}",
         f"windows: {len(planned.windows)} of up to {planned.side} px, "
         f"{planned.pixels / (grid.height * grid.width):.2f} times the scene's area{within}",
+        f"halo: {halo}",
         f"decoder: {choice.decoder}" + ("" if choice.margin is None else f", margin {choice.margin:.2f}{look}"),
     ]
     if found:
