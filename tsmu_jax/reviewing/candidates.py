@@ -1,0 +1,90 @@
+"""What waits for a person: the first landslides of an inventory's queue, with what a reviewer is told of them."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.inventory import geopackage, reading, schema
+
+_COLUMNS = (
+    "uuid, review_status, priority, why, geometry, prob_mean, threshold, uncertainty, area_m2, date_min, date_max, "
+    "decoder, found_by, pre_image, post_image"
+)
+
+
+class Candidate(NamedTuple):
+    """A landslide that waits for a person.
+
+    Attributes:
+      outline: shapely geometry in degrees.
+      row: columns of the queue, without the geometry.
+      scenes: digests of the scenes in which it was found, the first one first; of the others where it was in none.
+    """
+
+    outline: Any
+    row: dict[str, Any]
+    scenes: tuple[str, ...]
+
+
+class Queue(NamedTuple):
+    """Candidates, the first one most needs a look.
+
+    Attributes:
+      inventory: the name that the inventory and its copies have, `tsmu_about.id`.
+      waiting: how many wait in all.
+      scenes: rows of the table `scenes` by their digests.
+    """
+
+    inventory: str
+    waiting: int
+    candidates: tuple[Candidate, ...]
+    scenes: dict[str, dict[str, Any]]
+
+    @property
+    def files(self) -> set[str]:
+        """Names of the images that the candidates were mapped from."""
+        return {str(one.row[name]) for one in self.candidates for name in ("pre_image", "post_image") if one.row[name]}
+
+    @property
+    def digest(self) -> str:
+        """Of what is asked: progress with a page is kept by this."""
+        asked = [(one.row["uuid"], one.outline.wkb_hex) for one in self.candidates]
+        return hashlib.sha256(json.dumps([self.inventory, asked]).encode()).hexdigest()[:16]
+
+
+def read(inventory: Path, *, limit: int) -> Queue:
+    """Reads the queue. Brings an inventory of an older release up to date first.
+
+    Args: limit: how many candidates at most; 0 for all.
+
+    Raises:
+      UserError: the inventory cannot be read, or nothing waits.
+    """
+    with reading.opened(inventory) as database:
+        is_older = geopackage.checked(database, inventory) < schema.SCHEMA
+    if is_older:
+        with geopackage.transaction(inventory):
+            pass
+    with reading.opened(inventory) as database:
+        (name,) = database.execute("SELECT value FROM tsmu_about WHERE name = 'id'").fetchone()
+        scenes = {row["scene"]: row for row in geopackage.rows(database, schema.SCENES)}
+        (waiting,) = database.execute(f"SELECT count(*) FROM {schema.QUEUE}").fetchone()
+        found = database.execute(
+            f"SELECT {_COLUMNS} FROM {schema.QUEUE} ORDER BY priority DESC, OGC_FID LIMIT ?", (limit or -1,)
+        )
+        names = [column[0] for column in found.description]
+        candidates = []
+        for values in found.fetchall():
+            row = dict(zip(names, values, strict=True))
+            seen = database.execute(
+                "SELECT scene FROM observations WHERE uuid = ? ORDER BY OBJECTID", (row["uuid"],)
+            ).fetchall()
+            own = tuple(dict.fromkeys(scene for (scene,) in seen if scene in scenes))
+            outline = geopackage.decoded_valid(row.pop(geopackage.GEOMETRY))
+            if not outline.is_empty:
+                candidates.append(Candidate(outline, row, own or tuple(scenes)))
+    if not candidates:
+        raise UserError(f"--inventory={inventory}: nothing waits for a review; map more, or set rows to unreviewed")
+    return Queue(name, waiting, tuple(candidates), scenes)
