@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from tsmu_jax import untrusted
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
 from tsmu_jax.reviewing.candidates import Candidate
@@ -53,8 +53,11 @@ class Scene:
         from rasterio import Affine
         from rasterio.crs import CRS
 
-        transform = Affine(*json.loads(row["transform"])[:6])
-        self.grid = grid(CRS.from_wkt(row["crs"]), transform, row["height"], row["width"], path="--inventory")
+        try:
+            transform = Affine(*untrusted.parse(row["transform"])[:6])
+            self.grid = grid(CRS.from_wkt(row["crs"]), transform, row["height"], row["width"], path="--inventory")
+        except (ValueError, TypeError) as error:  # of rasterio, too
+            raise UserError(f"--inventory: scene {row['scene']:.8} has no grid ({error}); map it again") from error
         stated = Stated(bands=bands) if bands else NOTHING
         with contextlib.ExitStack() as opened:
             self._post = opened.enter_context(_image(images.post, "--post", stated))
