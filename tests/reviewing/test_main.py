@@ -33,11 +33,13 @@ def test_there_and_back(place: Path) -> None:
     gallery = ("gallery", "--inventory=x.gpkg", "--scenes=images", "--output=queue.html", "--limit=2")
     code, out, err = review(*gallery, cwd=place)
     assert (code, err) == (0, "") and out.startswith("2 candidates of 3 that wait: queue.html (")
-    code, _, err = review(*gallery, cwd=place)
-    assert code == 2 and "is there already" in err and err.count("\n") == 1
     back = ("import", "--inventory=x.gpkg", "--decisions=decisions.json")
     assert review(*back, cwd=place) == (0, "1 new decision, 1 accepted: x.gpkg\n", "")
     assert review(*back, cwd=place) == (0, "0 new decisions, 1 known already: x.gpkg\n", "")
+    export = ("export", "--inventory=x.gpkg", "--scenes=images", "--output=tiles")
+    assert review(*export, cwd=place) == (0, "3 landslides in 1 tile: tiles\n", "")
+    back = ("import", "--inventory=x.gpkg", "--labelme=tiles", "--reviewer=ada")
+    assert review(*back, cwd=place) == (0, "0 new decisions: x.gpkg\n", "")
 
 
 def test_help_names_the_commands_and_loads_little() -> None:
@@ -53,11 +55,10 @@ def test_help_names_the_commands_and_loads_little() -> None:
     ("words", "message"),
     [
         (("gallery", "--inventory=x.gpkg", "--output=q.html"), "--scenes is missing; name"),
-        (("gallery", "--inventory=x.gpkg", "--output=q.txt", "--scenes=."), "name a file that ends in .html"),
         (("gallery", "--inventory=x.gpkg", "--output=q.html", "--scenes=map"), "none of the candidates' images"),
+        (("import", "--inventory=x.gpkg", "--labelme=tiles"), "--labelme and --reviewer belong together"),
         (("import", "--inventory=x.gpkg", "--limit=3"), "--limit: is no flag of import"),
-        (("import", "--inventory=y.gpkg", "--decisions=decisions.json"), "there is no such file"),
-        (("show",), "unknown command 'show'; give one of gallery, import"),
+        (("show",), "unknown command 'show'; give one of gallery, export, import"),
     ],
 )
 def test_errors_are_one_line(place: Path, words: tuple[str, ...], message: str) -> None:

@@ -19,11 +19,13 @@ class Candidate(NamedTuple):
 
     Attributes:
       outline: shapely geometry in degrees.
+      blob: likewise, as the GeoPackage holds it.
       row: columns of the queue, without the geometry.
       scenes: digests of the scenes in which it was found, the first one first; of the others where it was in none.
     """
 
     outline: Any
+    blob: bytes
     row: dict[str, Any]
     scenes: tuple[str, ...]
 
@@ -54,8 +56,8 @@ class Queue(NamedTuple):
         return hashlib.sha256(json.dumps([self.inventory, asked]).encode()).hexdigest()[:16]
 
 
-def read(inventory: Path, *, limit: int) -> Queue:
-    """Reads the queue. Brings an inventory of an older release up to date first.
+def read(inventory: Path, *, limit: int = 0, all_current: bool = False) -> Queue:
+    """Reads the queue, or all landslides that count. Brings an inventory of an older release up to date first.
 
     Args: limit: how many candidates at most; 0 for all.
 
@@ -71,9 +73,12 @@ def read(inventory: Path, *, limit: int) -> Queue:
         (name,) = database.execute("SELECT value FROM tsmu_about WHERE name = 'id'").fetchone()
         scenes = {row["scene"]: row for row in geopackage.rows(database, schema.SCENES)}
         (waiting,) = database.execute(f"SELECT count(*) FROM {schema.QUEUE}").fetchone()
-        found = database.execute(
-            f"SELECT {_COLUMNS} FROM {schema.QUEUE} ORDER BY priority DESC, OGC_FID LIMIT ?", (limit or -1,)
-        )
+        asked = f"SELECT {_COLUMNS} FROM {schema.QUEUE} ORDER BY priority DESC, OGC_FID LIMIT ?"
+        if all_current:
+            shown = _COLUMNS.replace("priority, why", "NULL AS priority, '' AS why")
+            where = f"{reading.WHERE[reading.Which.CURRENT]} AND geometry IS NOT NULL"
+            asked = f"SELECT {shown} FROM landslides WHERE {where} ORDER BY OBJECTID LIMIT ?"
+        found = database.execute(asked, (limit or -1,))
         names = [column[0] for column in found.description]
         candidates = []
         for values in found.fetchall():
@@ -82,9 +87,10 @@ def read(inventory: Path, *, limit: int) -> Queue:
                 "SELECT scene FROM observations WHERE uuid = ? ORDER BY OBJECTID", (row["uuid"],)
             ).fetchall()
             own = tuple(dict.fromkeys(scene for (scene,) in seen if scene in scenes))
-            outline = geopackage.decoded_valid(row.pop(geopackage.GEOMETRY))
+            blob = row.pop(geopackage.GEOMETRY)
+            outline = geopackage.decoded_valid(blob)
             if not outline.is_empty:
-                candidates.append(Candidate(outline, row, own or tuple(scenes)))
+                candidates.append(Candidate(outline, blob, row, own or tuple(scenes)))
     if not candidates:
         raise UserError(f"--inventory={inventory}: nothing waits for a review; map more, or set rows to unreviewed")
     return Queue(name, waiting, tuple(candidates), scenes)

@@ -12,10 +12,11 @@ from PIL import Image
 from tsmu_jax import untrusted
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
+from tsmu_jax.reviewing import pixels
 from tsmu_jax.reviewing.candidates import Candidate
 from tsmu_jax.reviewing.scene_files import Images
 from tsmu_jax.scenes import opening
-from tsmu_jax.scenes.grid import Grid, grid
+from tsmu_jax.scenes.grid import grid
 from tsmu_jax.scenes.image import DRIVERS, SceneImage
 from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal
@@ -70,9 +71,14 @@ class Scene:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
+    def read(self, rows: slice, columns: slice) -> tuple[np.ndarray | None, np.ndarray]:
+        """A part of both images, u8[h, w, 3]; None where there is none before the event."""
+        pre = self._pre.read(self.grid, rows, columns).rgb if self._pre else None
+        return pre, self._post.read(self.grid, rows, columns).rgb
+
     def crop(self, candidate: Candidate, size: int) -> Crop | None:
         """Pictures of a candidate, None where it lies off the scene. Args: size: px, their longer side at most."""
-        outline = _in_pixels(candidate.outline, self.grid)
+        outline = pixels.in_pixels(candidate.outline, self.grid)
         west, north, east, south = outline.bounds
         around = max(_AROUND * max(east - west, south - north), _LEAST_PX)
         columns = slice(max(int(west - around), 0), min(int(np.ceil(east + around)), self.grid.width))
@@ -80,8 +86,8 @@ class Scene:
         if columns.start >= columns.stop or rows.start >= rows.stop:
             return None
         width, height = columns.stop - columns.start, rows.stop - rows.start
-        pre = _encoded(self._pre.read(self.grid, rows, columns).rgb, size) if self._pre else None
-        post = _encoded(self._post.read(self.grid, rows, columns).rgb, size)
+        before, after = self.read(rows, columns)
+        pre, post = None if before is None else _encoded(before, size), _encoded(after, size)
         path = _drawn(outline, columns.start, rows.start)
         return Crop(pre, post, width, height, path, width * self.grid.gsd_m[1])
 
@@ -116,20 +122,6 @@ def _range(dataset: Any, band: int, dtype: str) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = np.percentile(values, (_DARK, _BRIGHT))
     return float(low), float(max(high, low + 1e-6))
-
-
-def _in_pixels(outline: Any, target: Grid) -> Any:
-    """An outline in degrees in the columns and rows of a grid."""
-    import shapely
-    from rasterio.warp import transform
-
-    def placed(points: np.ndarray) -> np.ndarray:
-        xs, ys = transform("EPSG:4326", target.crs, points[:, 0], points[:, 1])
-        a, b, c, d, e, f = (~target.transform)[:6]
-        x, y = np.asarray(xs), np.asarray(ys)
-        return np.stack([a * x + b * y + c, d * x + e * y + f], axis=1)
-
-    return shapely.transform(outline, placed)
 
 
 def _encoded(rgb: np.ndarray, size: int) -> bytes:

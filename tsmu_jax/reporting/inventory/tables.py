@@ -59,7 +59,7 @@ def _agreement(contents: Contents) -> Table:
     )
     note = (
         "Whether it is a landslide, by the last judgement of each about rows that both judged, without those that "
-        "settle a dispute. Kappa is Cohen's: 0 as by chance, 1 always the same; a dash where chance alone would always agree."
+        "settle a dispute. Kappa is Cohen's: 0 as by chance, 1 always the same; a dash where both always say one thing."
     )
     return Table("agreement", "How far reviewers agree", columns, rows, (note,))
 
