@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +36,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_500_candidates_by_keys(tab: Any, many: Path, tmp_path: Path) -> None:
     path = many.with_suffix(".html")
-    started = time.perf_counter()
     tab.open(path)
-    assert time.perf_counter() - started < 10  # .2 s on an idle machine
+    assert tab.run("document.images.length") == 2  # those of one candidate: so it opens at once
     assert tab.run(WHICH) == "Candidate 1 of 500"
     tab.press("a")
     assert "Say who you are" in tab.run("document.getElementById('told').textContent")

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from tsmu_jax.inventory.deciding import VERDICTS
 from tsmu_jax.inventory.rows import CONFIDENCE
 from tsmu_jax.reporting.inventory.contents import Contents
 from tsmu_jax.reporting.inventory.numbers import CONFIDENCE as WORDS
@@ -12,7 +13,6 @@ from tsmu_jax.reporting.inventory.numbers import counted
 
 NOBODY = "nobody named"
 _YES, _NO = ("accepted", "edited", "drawn"), ("rejected",)
-VERDICTS = ("accepted", "edited", "drawn", "rejected", "unsure", "undone")
 
 
 class Agreement(NamedTuple):

@@ -1,6 +1,7 @@
 """Tables of an inventory's summary."""
 
 from tsmu_jax.inventory.brackets import Bracket
+from tsmu_jax.inventory.deciding import VERDICTS
 from tsmu_jax.reporting.inventory import numbers, reviews
 from tsmu_jax.reporting.inventory.contents import Contents
 from tsmu_jax.reporting.inventory.distribution import BINS_A_DECADE, Distribution
@@ -41,7 +42,7 @@ def _reviewers(contents: Contents) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (name, *counts.values()) for name, counts in reviews.by_reviewer(contents).items()
     )
-    columns = (Column("reviewer"), *(Column(verdict, digits=None) for verdict in reviews.VERDICTS))
+    columns = (Column("reviewer"), *(Column(verdict, digits=None) for verdict in VERDICTS))
     return Table("reviewers", "Decisions by reviewer", columns, rows)
 
 
