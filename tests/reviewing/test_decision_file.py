@@ -57,6 +57,7 @@ def test_a_decision_comes_in_as_it_was_said(inventory: Path, tmp_path: Path) -> 
         ({"decided_at": "yesterday"}, "is no time"),
         ({"decided_at": "2024-07-01T12:00:00"}, "no time zone"),
         ({"decided_at": "2999-07-01T12:00:00Z"}, "in the future"),
+        ({"decided_at": "0001-01-01T00:00:00+23:59"}, "before 2000"),
     ],
 )
 def test_nonsense_is_one_line_and_changes_nothing(

@@ -90,7 +90,7 @@ def test_what_somebody_does_is_a_decision(inventory: Path, tmp_path: Path) -> No
     change(folder, third["uuid"], label="unknown")
     content = json.loads(path.read_text())
     new = {"label": "landslide", "points": [[40, 2], [48, 2], [48, 9], [40, 9]], "shape_type": "polygon"}
-    content["shapes"].append(new | {"group_id": None, "flags": {}})
+    content["shapes"] += 2 * [new | {"group_id": None, "flags": {}}]  # pasted twice it is one
     path.write_text(json.dumps(content))
     done = labelme_import.bring_in(inventory, folder, "ada")
     assert dict(done.new) == {"edited": 1, "rejected": 1, "unsure": 1, "drawn": 1}
@@ -164,6 +164,10 @@ def test_other_folders_are_refused_and_nothing_is_changed(inventory: Path, tmp_p
         (json.dumps(plain | {"inventory": "x"}), "another inventory"),
         (json.dumps(plain | {"tiles": {"../x": {}}}), "is damaged"),
         (json.dumps(plain | {"tiles": {"x": {}}}), "is damaged"),
+        (json.dumps(plain | {"schema": "1"}), "is damaged"),
+        (manifest.replace('"unreviewed"', '"new"'), "no state of a review"),
+        (manifest.replace('"top": 0', '"top": 1000'), "in no scene"),
+        (manifest.replace('"scene": "', '"scene": "x'), "in no scene"),
     ):
         (folder / "tiles.json").write_text(content)
         with pytest.raises(UserError, match=words) as caught:

@@ -53,6 +53,17 @@ def test_500_candidates_by_keys(tab: Any, many: Path, tmp_path: Path) -> None:
     assert tab.run("document.getElementById('slider').value") == "51" and tab.run(WHICH) == "Candidate 6 of 500"
     before = "getComputedStyle(document.querySelector('.pre')).clipPath"
     assert tab.run(before) == "inset(0px 49% 0px 0px)"
+    box = tab.run("document.getElementById('stack').getBoundingClientRect().toJSON()")
+    touch = {"x": box["left"] + box["width"] / 4, "y": box["top"] + 9, "button": "left", "buttons": 1, "clickCount": 1}
+    for kind in ("mousePressed", "mouseReleased"):
+        tab.send("Input.dispatchMouseEvent", type=kind, **touch)
+    assert tab.run("document.getElementById('slider').value") == "25"
+    tab.run("document.getElementById('name').value = 'bob'")
+    for kind in ("input", "change"):
+        tab.run(f"document.getElementById('name').dispatchEvent(new Event('{kind}'))")
+    assert tab.run("document.getElementById('undo').disabled"), "bob takes back what ada said"
+    tab.run("document.getElementById('name').value = 'ada'")
+    tab.run("document.getElementById('name').dispatchEvent(new Event('input'))")
     tab.press("o")
     assert tab.run("getComputedStyle(document.querySelector('#stack svg')).display") == "none"
 
@@ -106,7 +117,7 @@ def test_the_page_shows_itself_everywhere(tab: Any, many: Path) -> None:
     ):
         assert (role, name) in named, name
     buttons = {name.split(" ")[0] for role, name in named if role == "button"}
-    assert buttons >= {"Accept", "Unsure", "Reject", "Undo", "Previous", "Next", "Saved"}
+    assert buttons >= {"Accept", "Unsure", "Reject", "Undo", "Previous", "Next", "Save"}
     assert tab.complaints == []
 
 

@@ -9,14 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from tsmu_jax import untrusted
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
 from tsmu_jax.reviewing import pixels
 from tsmu_jax.reviewing.candidates import Candidate
 from tsmu_jax.reviewing.scene_files import Images
 from tsmu_jax.scenes import opening
-from tsmu_jax.scenes.grid import grid
 from tsmu_jax.scenes.image import DRIVERS, SceneImage
 from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal
@@ -51,14 +49,7 @@ class Scene:
 
     def __init__(self, row: Mapping[str, Any], images: Images, *, bands: tuple[int, int, int] | None) -> None:
         """Opens the images. Args: row: of the table `scenes`. Raises UserError where one cannot be shown."""
-        from rasterio import Affine
-        from rasterio.crs import CRS
-
-        try:
-            transform = Affine(*untrusted.parse(row["transform"])[:6])
-            self.grid = grid(CRS.from_wkt(row["crs"]), transform, row["height"], row["width"], path="--inventory")
-        except (ValueError, TypeError) as error:  # of rasterio, too
-            raise UserError(f"--inventory: scene {row['scene']:.8} has no grid ({error}); map it again") from error
+        self.grid = pixels.scene_grid(row)
         stated = Stated(bands=bands) if bands else NOTHING
         with contextlib.ExitStack() as opened:
             self._post = opened.enter_context(_image(images.post, "--post", stated))

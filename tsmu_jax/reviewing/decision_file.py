@@ -16,6 +16,7 @@ SCHEMA = 1
 SOURCE = "page"
 _ON_PAGE = ("accepted", "rejected", "unsure", "undone")
 _LONGEST = {"reviewer": 100, "reason": 1000}
+_FIRST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 _AHEAD = datetime.timedelta(days=1)  # by which a reviewer's clock may be fast
 
 
@@ -115,4 +116,6 @@ def _moment(text: str, latest: datetime.datetime) -> str:
         raise ValueError(f"decided_at {text!r:.50} names no time zone")
     if when > latest:
         raise ValueError(f"decided_at {text!r:.50} lies in the future")
+    if when < _FIRST:
+        raise ValueError(f"decided_at {text!r:.50} lies before {_FIRST.year}")
     return deciding.moment(when)

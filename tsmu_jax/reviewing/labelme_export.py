@@ -106,8 +106,7 @@ def _tile(
         "imageWidth": corner.width,
     }
     path.with_name(f"{path.name}_post.json").write_text(json.dumps(content, indent=2))
-    place = corner.plain
-    return {"crs": place["crs"], "transform": place["transform"], "landslides": landslides}
+    return {"top": top, "left": left, "landslides": landslides}
 
 
 def _shape(label: str, points: list[list[float]], group: int, landslide: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from tsmu_jax.inventory.deciding import Decided, Decision
 from tsmu_jax.inventory.ground import on_ground
 from tsmu_jax.reviewing import pixels
 from tsmu_jax.reviewing.labelme_export import FORMAT, MANIFEST, REVIEWED, SCHEMA, outline_digest
+from tsmu_jax.scenes.grid import Grid
+from tsmu_jax.scenes.raster_file import is_of_gdal
 
 SOURCE = "labelme"
 _NAMES = uuid.UUID("2f7c6c52-8b6e-5f43-9a37-0c9c2b8f7a11")  # namespace of the version 5 UUIDs of what people drew
@@ -43,7 +45,8 @@ def bring_in(inventory: Path, folder: Path, reviewer: str) -> Decided:
         for name, tile in manifest["tiles"].items():
             path = folder / f"{name}_post.json"
             if path.is_file():
-                found += list(_Tile(database, path, tile, own, reviewer).decisions())
+                place = _place(database, folder, tile)
+                found += list(_Tile(database, path, tile, place, own, reviewer).decisions())
         return deciding.write(database, [one for one in found if not _is_known(database, one)])
 
 
@@ -51,9 +54,15 @@ class _Tile:
     """A tile's polygons as somebody left them."""
 
     def __init__(
-        self, database: sqlite3.Connection, path: Path, tile: Mapping[str, Any], inventory: str, reviewer: str
+        self,
+        database: sqlite3.Connection,
+        path: Path,
+        tile: Mapping[str, Any],
+        place: Grid,
+        inventory: str,
+        reviewer: str,
     ) -> None:
-        self._database, self._path, self._tile, self._inventory = database, path, tile, inventory
+        self._database, self._path, self._tile, self._place, self._inventory = database, path, tile, place, inventory
         try:
             data = path.read_bytes()
             shapes = labelme.read(data, path=str(path), labels=[pixels.LANDSLIDE]).shapes
@@ -132,11 +141,15 @@ class _Tile:
 
     def _on_ground(self, outline: Any) -> bytes:
         import shapely
-        from rasterio.crs import CRS
 
-        transform = self._tile["transform"]
-        crs, pixel = CRS.from_wkt(self._tile["crs"]), abs(transform[0])
-        parts = [on_ground(pixels.on_map(part, transform), crs, pixel).geometry for part in shapely.get_parts(outline)]
+        crs, pixel = self._place.crs, abs(self._place.transform.a) + abs(self._place.transform.b)
+        shapes = [pixels.on_map(part, self._place) for part in shapely.get_parts(outline)]
+        try:
+            parts = [on_ground(shape, crs, pixel).geometry for shape in shapes]
+        except Exception as error:
+            if not is_of_gdal(error):
+                raise
+            raise UserError(f"{self._path}: a polygon lies off the map ({error}); redraw it in the image") from error
         return geopackage.encoded(shapely.orient_polygons(shapely.MultiPolygon(parts)))
 
     def _outline(self, landslide: str, digest: str) -> bytes | None:
@@ -150,10 +163,11 @@ class _Tile:
         return next((blob for (blob,) in held if blob and outline_digest(blob) == digest), None)
 
     def _drawn(self, outline: Any) -> Decision:
-        """A new landslide's decision; its row is made, unless somebody has made and removed it before."""
+        """A new landslide's decision; its row is made, unless it is there or somebody has removed it."""
         after = self._on_ground(outline)
         name = str(uuid.uuid5(_NAMES, f"{self._inventory}/{outline_digest(after)}"))
-        if not self._database.execute("SELECT 1 FROM decisions WHERE landslide = ?", (name,)).fetchone():
+        held = "SELECT 1 FROM landslides WHERE uuid = ?1 UNION ALL SELECT 1 FROM decisions WHERE landslide = ?1"
+        if not self._database.execute(held, (name,)).fetchone():
             scene = self._database.execute(
                 "SELECT pre_date, post_date, gsd_m FROM scenes WHERE scene = ?", (self._tile["scene"],)
             ).fetchone()
@@ -177,16 +191,28 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
     content = untrusted.read_or_refuse(folder / MANIFEST, _REMEDY)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{folder / MANIFEST}: lists no tiles; {_REMEDY}")
-    if type(content.get("schema")) is int and content["schema"] > SCHEMA:
-        raise UserError(f"{folder / MANIFEST}: is of a newer release; update tsmu_jax")
     try:
+        if content["schema"] + 0 > SCHEMA:
+            raise UserError(f"{folder / MANIFEST}: is of a newer release; update tsmu_jax")
         untrusted.names(content["tiles"], "a tile")
         for tile in content["tiles"].values():
-            numbers = [float(value) for value in tile["transform"]]
             held = [(one["seen"], one["outline"], one["rings"]) for one in tile["landslides"].values()]
-            texts = [tile["scene"], tile["crs"], content["inventory"], *(text for *both, _ in held for text in both)]
-            if len(numbers) != 6 or not all(isinstance(text, str) for text in texts):
+            texts = [tile["scene"], content["inventory"], *(text for *both, _ in held for text in both)]
+            corner = (tile["top"], tile["left"])
+            if not all(isinstance(text, str) for text in texts) or not all(type(at) is int for at in corner):
                 raise ValueError("a tile says no place")
+            if not {seen for seen, *_ in held} <= set(deciding.STATUSES):
+                raise ValueError("a landslide is in no state of a review")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{folder / MANIFEST}: is damaged ({error}); {_REMEDY}") from error
     return content
+
+
+def _place(database: sqlite3.Connection, folder: Path, tile: Mapping[str, Any]) -> Grid:
+    """Where a tile lies, by the inventory's own grid of its scene. Raises UserError where it is nowhere."""
+    names = ("scene", "crs", "transform", "height", "width")
+    row = database.execute(f"SELECT {', '.join(names)} FROM scenes WHERE scene = ?", (tile["scene"],)).fetchone()
+    whole = pixels.scene_grid(dict(zip(names, row, strict=True))) if row else None
+    if whole is None or not (0 <= tile["top"] < whole.height and 0 <= tile["left"] < whole.width):
+        raise UserError(f"{folder / MANIFEST}: is damaged (a tile lies in no scene of the inventory); {_REMEDY}")
+    return whole._replace(transform=whole.placed(tile["top"], tile["left"]))

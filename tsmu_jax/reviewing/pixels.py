@@ -6,13 +6,15 @@ back.
 Each ring is inset by that much on the way there, holes as well, and outset on the way back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from tsmu_jax import untrusted
 from tsmu_jax.data.labelme import BACKGROUND
-from tsmu_jax.scenes.grid import Grid
+from tsmu_jax.errors import UserError
+from tsmu_jax.scenes.grid import Grid, grid
 
 LANDSLIDE = "landslide"
 _INSET_PX = 0.49  # with half a pixel nothing would be left of lines one pixel wide
@@ -20,6 +22,18 @@ _SPIKES = 2.0  # sharper corners are cut when outlines are outset
 _DIGITS = 2
 
 Ring = tuple[str, list[list[float]]]  # label, and points in pixels from the upper-left corner
+
+
+def scene_grid(row: Mapping[str, Any]) -> Grid:
+    """The grid of a scene's map. Args: row: of the table `scenes`. Raises UserError where it is of no use."""
+    from rasterio import Affine
+    from rasterio.crs import CRS
+
+    try:
+        transform = Affine(*untrusted.parse(row["transform"])[:6])
+        return grid(CRS.from_wkt(row["crs"]), transform, row["height"], row["width"], path="--inventory")
+    except (ValueError, TypeError) as error:  # of rasterio, too
+        raise UserError(f"--inventory: scene {row['scene']:.8} has no grid ({error}); map it again") from error
 
 
 def in_pixels(outline: Any, target: Grid) -> Any:
@@ -35,11 +49,11 @@ def in_pixels(outline: Any, target: Grid) -> Any:
     return shapely.transform(outline, placed)
 
 
-def on_map(shape: Any, transform: Sequence[float]) -> Any:
-    """A shapely geometry in pixels, in the coordinates of the map. Args: transform: affine, of the tile."""
+def on_map(shape: Any, target: Grid) -> Any:
+    """A shapely geometry in pixels of a grid, in the coordinates of its map."""
     from shapely import affinity
 
-    a, b, c, d, e, f = transform
+    a, b, c, d, e, f = target.transform[:6]
     return affinity.affine_transform(shape, [a, b, d, e, c, f])
 
 

@@ -43,8 +43,8 @@ function element(name, attributes = {}, text = "") {
 
 function draw(one) {
   const stack = $("stack");
-  stack.replaceChildren(element("img", {class: "post", src: one.post, alt: "After the event"}));
-  if (one.pre) stack.append(element("img", {class: "pre", src: one.pre, alt: "Before the event"}));
+  stack.replaceChildren(element("img", {class: "post", src: one.post, alt: "After the event", draggable: "false"}));
+  if (one.pre) stack.append(element("img", {class: "pre", src: one.pre, alt: "Before the event", draggable: "false"}));
   const svg = element("svg", {viewBox: `0 0 ${one.width} ${one.height}`, preserveAspectRatio: "none", "aria-hidden": "true"});
   for (const kind of ["under-line", "line"]) svg.append(element("path", {class: kind, d: one.path}));
   svg.toggleAttribute("hidden", $("outline").getAttribute("aria-pressed") === "false");
@@ -68,7 +68,7 @@ function counts() {
   $("counts").textContent = `${found.size} of ${all.length} decided: ${numbers.accepted} accepted, ${numbers.unsure} unsure, ${numbers.rejected} rejected`;
   $("save").disabled = !state.events.length;
   const unsaved = state.events.length - state.saved;
-  $("save").textContent = unsaved > 0 ? `Save (${unsaved})` : "Saved";
+  $("save").textContent = unsaved > 0 ? `Save (${unsaved})` : state.saved ? "Saved" : "Save";
   $("undo").disabled = !last();
   return found;
 }
@@ -125,11 +125,12 @@ function decide(verdict) {
   go(to);
 }
 
-// The last decision that stands.
+// The reviewer's last decision that stands: nobody takes back what another has said.
 function last() {
   const undone = new Map();
   for (let index = state.events.length - 1; index >= 0; index--) {
     const one = state.events[index];
+    if (one.reviewer !== state.name) continue;
     if (one.verdict === "undone") undone.set(one.landslide, true);
     else if (!undone.has(one.landslide)) return one;
   }
@@ -172,6 +173,14 @@ const KEYS = {
   n: () => go(state.at + 1), p: () => go(state.at - 1), ArrowRight: () => go(state.at + 1), ArrowLeft: () => go(state.at - 1),
 };
 
+// A finger on the picture moves the line, too.
+function drag(event) {
+  if (!event.buttons || $("sliding").hidden) return;
+  const box = $("stack").getBoundingClientRect();
+  $("slider").value = Math.round(100 * (event.clientX - box.left) / box.width);
+  slide();
+}
+
 addEventListener("keydown", (event) => {
   const writes = event.target.matches("input:not([type=range]), textarea");
   const slides = event.target.matches("input[type=range]") && event.key.startsWith("Arrow");
@@ -183,9 +192,10 @@ addEventListener("keydown", (event) => {
 document.querySelectorAll("button.verdict").forEach((button) => button.addEventListener("click", () => decide(button.dataset.verdict)));
 for (const [id, does] of Object.entries({undo, save, flick, outline, next: KEYS.n, previous: KEYS.p})) $(id).addEventListener("click", does);
 $("slider").addEventListener("input", slide);
+for (const kind of ["pointerdown", "pointermove"]) $("stack").addEventListener(kind, drag);
 $("name").addEventListener("input", () => { state.name = $("name").value.trim(); keep(); });
 $("name").addEventListener("keydown", (event) => { if (event.key === "Enter") $("which").focus(); });
-$("name").addEventListener("change", () => { $("name").value = state.name; });
+$("name").addEventListener("change", () => { $("name").value = state.name; counts(); });
 addEventListener("storage", (event) => { if (event.key === KEY) { load(); show(); } });  // the same page in another tab
 
 load();
