@@ -156,6 +156,18 @@ def test_undoing_an_edit_gives_the_outline_back(inventory: Path) -> None:
     assert after["area_m2"] == pytest.approx(before["area_m2"]) and len(table(inventory, "decisions")) == 3
 
 
+def test_an_edit_that_comes_in_after_its_undoing_changes_nothing(inventory: Path) -> None:
+    before = table(inventory)[0]
+    decide(inventory, [decision(inventory, "ada", "undone", 2)])
+    decide(
+        inventory,
+        [decision(inventory, "ada", "edited", 1, before=before["geometry"], after=outline(inventory, 1, 1e-5))],
+    )
+    after = table(inventory)[0]
+    assert (after["geometry"], after["review_status"]) == (before["geometry"], "unreviewed")
+    assert after["original_geometry"] is None and len(table(inventory, "decisions")) == 2
+
+
 def test_landslides_that_are_gone_are_named_and_the_others_decided(inventory: Path) -> None:
     found = decide(
         inventory,

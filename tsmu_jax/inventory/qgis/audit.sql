@@ -2,14 +2,16 @@
 -- The program's own rows have names of version 5 (RFC 9562); rows that people draw or split off have none, or another.
 
 -- A decision changes its landslide, whoever writes it: a page's or LabelMe's file that is imported, or the triggers below.
--- An outline is changed where the row still has the one that the reviewer saw. A landslide of which nobody is sure has
+-- An outline is changed where the row still has the one that the reviewer saw, unless the same reviewer has said something
+-- else since: files come in any order. A landslide of which nobody is sure has
 -- the confidence that its probability gives it (rows.CONFIDENCE).
 CREATE TRIGGER decisions_counted AFTER INSERT ON decisions
 BEGIN
   UPDATE landslides
   SET geometry = NEW.geometry_after
   WHERE uuid = NEW.landslide AND NEW.geometry_after IS NOT NULL
-    AND geometry IS NEW.geometry_before AND geometry IS NOT NEW.geometry_after;
+    AND geometry IS NEW.geometry_before AND geometry IS NOT NEW.geometry_after
+    AND (NEW.verdict = 'undone' OR EXISTS (SELECT 1 FROM tsmu_votes WHERE uuid = NEW.uuid));
   UPDATE landslides
   SET Confidence = CASE
         WHEN prob_mean >= 0.8 THEN 3 WHEN prob_mean >= 0.65 THEN 2 WHEN prob_mean IS NOT NULL THEN 1
