@@ -173,4 +173,9 @@ def test_other_folders_are_refused_and_nothing_is_changed(inventory: Path, tmp_p
         with pytest.raises(UserError, match=words) as caught:
             labelme_import.bring_in(inventory, folder, "ada")
         assert "\n" not in str(caught.value)
+    (folder / "tiles.json").write_text(manifest)
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(UserError, match="leads out of"):
+        labelme_import.bring_in(inventory, folder, "ada")
     assert inventory.read_bytes() == before

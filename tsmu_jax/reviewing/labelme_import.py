@@ -34,8 +34,9 @@ def bring_in(inventory: Path, folder: Path, reviewer: str) -> Decided:
     reviewed; elsewhere they say nothing. What the same reviewer said before is not said again.
 
     Raises:
-      UserError: a file is damaged or another inventory's; nothing is changed.
+      UserError: a file is damaged, another inventory's, or a link out of the folder; nothing is changed.
     """
+    untrusted.refuse_links(folder)
     manifest = _manifest(folder)
     with geopackage.transaction(inventory) as database:
         (own,) = database.execute("SELECT value FROM tsmu_about WHERE name = 'id'").fetchone()
