@@ -11,7 +11,7 @@ gallery writes the page: for each candidate the images before and after with the
 export  writes tiles with the polygons of all landslides that count for LabelMe: a new directory.
         Flags: --output, --format, --scenes, --pre, --post, --bands, --tile
 import  writes the decisions that the page saved, or what somebody changed in LabelMe, into the inventory, each once, in
-        one transaction. Flags: --decisions; --labelme, --reviewer
+        one transaction. Flags: --decisions; --labelme, --reviewer; --skip_gone
 
 Needs pip install 'tsmu_jax[geo]'. docs/review.md says more; QGIS is another way to review.
 """
@@ -44,12 +44,13 @@ _FORMAT = flags.DEFINE_enum("format", "labelme", ["labelme"], "export: whose fil
 _TILE = flags.DEFINE_integer("tile", 512, "export: px of the map, a side of a tile.", 64, 4096)
 _LABELME = flags.DEFINE_string("labelme", None, "import: a directory that export wrote, after somebody's work.")
 _REVIEWER = flags.DEFINE_string("reviewer", None, "import: who worked on --labelme.")
+_SKIP_GONE = flags.DEFINE_bool("skip_gone", False, "import: leave out landslides that people have deleted since.")
 _DECISIONS = flags.DEFINE_string("decisions", None, "import: a file that the page saved.")
 
 _FLAGS_OF = {
     "gallery": {"inventory", "output", "scenes", "pre", "post", "bands", "limit", "size", "overwrite"},
     "export": {"inventory", "output", "format", "scenes", "pre", "post", "bands", "tile"},
-    "import": {"inventory", "decisions", "labelme", "reviewer"},
+    "import": {"inventory", "decisions", "labelme", "reviewer", "skip_gone"},
 }
 
 
@@ -143,9 +144,9 @@ def _import(inventory: Path) -> None:
     from tsmu_jax.reviewing import decision_file, labelme_import
 
     if _LABELME.value:
-        done = labelme_import.bring_in(inventory, Path(_LABELME.value), reviewer)
+        done = labelme_import.bring_in(inventory, Path(_LABELME.value), reviewer, skip_gone=_SKIP_GONE.value)
     else:
-        done = decision_file.bring_in(inventory, Path(_DECISIONS.value or ""))
+        done = decision_file.bring_in(inventory, Path(_DECISIONS.value or ""), skip_gone=_SKIP_GONE.value)
     for landslide in done.gone:
         print(f"left out: landslide {landslide} is no longer in the inventory", file=sys.stderr)
     words = [counted(sum(done.new.values()), "new decision")]

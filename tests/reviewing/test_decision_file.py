@@ -80,7 +80,7 @@ def test_other_files_are_refused(inventory: Path, tmp_path: Path, text: str) -> 
         decision_file.bring_in(inventory, write(tmp_path, text))
 
 
-def test_polygons_that_are_gone_are_told_and_all_of_them_are_an_error(inventory: Path, tmp_path: Path) -> None:
+def test_polygons_that_are_gone_are_refused_or_left_out(inventory: Path, tmp_path: Path) -> None:
     with geopackage.transaction(inventory) as database:
         database.execute("INSERT INTO landslides (geometry) SELECT geometry FROM landslides WHERE OBJECTID = 1")
         database.execute("UPDATE landslides SET review_status = 'unsure' WHERE OBJECTID = 4")
@@ -89,7 +89,9 @@ def test_polygons_that_are_gone_are_told_and_all_of_them_are_an_error(inventory:
     gone = held["decisions"][0] | {"landslide": drawn}
     with geopackage.transaction(inventory) as database:
         database.execute("DELETE FROM landslides WHERE OBJECTID = 4")
-    with pytest.raises(UserError, match="none of its landslides"):
-        decision_file.bring_in(inventory, write(tmp_path, held | {"decisions": [gone]}))
-    done = decision_file.bring_in(inventory, write(tmp_path, held | {"decisions": [*held["decisions"], gone]}))
+    before, path = inventory.read_bytes(), write(tmp_path, held | {"decisions": [*held["decisions"], gone]})
+    with pytest.raises(UserError, match=f"landslide {drawn} is no longer in the inventory; .* --skip_gone"):
+        decision_file.bring_in(inventory, path)
+    assert inventory.read_bytes() == before
+    done = decision_file.bring_in(inventory, path, skip_gone=True)
     assert done.gone == (drawn,) and done.new == {"accepted": 1}

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import geopackage, measures, schema
 
 VERDICTS = ("accepted", "edited", "rejected", "unsure", "drawn", "undone")
@@ -83,13 +84,13 @@ def write(database: sqlite3.Connection, decisions: Sequence[Decision]) -> Decide
     gone: dict[str, None] = {}
     known, touched = 0, set()
     for one in sorted(decisions, key=lambda each: each.decided_at):
-        held = database.execute("SELECT geometry FROM landslides WHERE uuid = ?", (one.landslide,)).fetchone()
-        if held is None:
-            gone[one.landslide] = None
-            continue
         touched.add(one.landslide)
         if database.execute("SELECT 1 FROM decisions WHERE uuid = ?", (one.uuid,)).fetchone():
             known += 1
+            continue
+        held = database.execute("SELECT geometry FROM landslides WHERE uuid = ?", (one.landslide,)).fetchone()
+        if held is None:
+            gone[one.landslide] = None
             continue
         before, after = _taken_back(database, one, held[0]) if one.verdict == "undone" else (one.before, one.after)
         row = {
@@ -109,6 +110,13 @@ def write(database: sqlite3.Connection, decisions: Sequence[Decision]) -> Decide
     measures.complete(database)
     disputed = database.execute("SELECT uuid FROM landslides WHERE review_status = 'disputed'").fetchall()
     return Decided(new, known, tuple(gone), len(touched & {name for (name,) in disputed}))
+
+
+def refuse_gone(done: Decided, said: str) -> None:
+    """Raises UserError where decisions are about landslides that are gone. Args: said: the flag that named them."""
+    if done.gone:
+        first, more = done.gone[0], f" and {len(done.gone) - 1} more" if len(done.gone) > 1 else ""
+        raise UserError(f"{said}: landslide {first}{more} is no longer in the inventory; leave it out with --skip_gone")
 
 
 def _taken_back(database: sqlite3.Connection, one: Decision, geometry: bytes) -> tuple[bytes | None, bytes | None]:

@@ -50,11 +50,13 @@ def read(path: Path, now: datetime.datetime | None = None) -> tuple[str, list[De
     return inventory, found
 
 
-def bring_in(inventory: Path, path: Path) -> Decided:
+def bring_in(inventory: Path, path: Path, *, skip_gone: bool = False) -> Decided:
     """Writes a file's decisions into the inventory that it names, in one transaction.
 
+    Args: skip_gone: leave out decisions about landslides that people have deleted since.
+
     Raises:
-      UserError: as `read`, the file is another inventory's, or none of its landslides is there; nothing is changed.
+      UserError: as `read`, the file is another inventory's, or one of its landslides is gone; nothing is changed.
     """
     name, decisions = read(path)
     with geopackage.transaction(inventory) as database:
@@ -62,8 +64,8 @@ def bring_in(inventory: Path, path: Path) -> Decided:
         if name != own:
             raise UserError(f"--decisions={path}: is about another inventory than {inventory}; name that one")
         done = deciding.write(database, decisions)
-        if decisions and not done.known and not done.new:
-            raise UserError(f"--decisions={path}: none of its landslides is in {inventory} any more")
+        if not skip_gone:
+            deciding.refuse_gone(done, f"--decisions={path}")
         return done
 
 

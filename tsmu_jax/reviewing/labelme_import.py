@@ -26,15 +26,18 @@ _SLIVER_PX2 = 0.1  # what is left of shapes that cover each other
 _REMEDY = "name a directory that tsmu_jax.review export wrote"
 
 
-def bring_in(inventory: Path, folder: Path, reviewer: str) -> Decided:
+def bring_in(inventory: Path, folder: Path, reviewer: str, *, skip_gone: bool = False) -> Decided:
     """Writes what somebody changed in LabelMe into the inventory of the tiles, in one transaction.
 
     A polygon that was changed is `edited`, one that was removed or called background `rejected`, one called unknown
     `unsure`, a new one `drawn`. Polygons left as they were are `accepted` where the tile's flag says that it was
     reviewed; elsewhere they say nothing. What the same reviewer said before is not said again.
 
+    Args: skip_gone: leave out decisions about landslides that people have deleted since.
+
     Raises:
-      UserError: a file is damaged, another inventory's, or a link out of the folder; nothing is changed.
+      UserError: a file is damaged, another inventory's, or a link out of the folder, or a landslide is gone; nothing
+        is changed.
     """
     untrusted.refuse_links(folder)
     manifest = _manifest(folder)
@@ -48,7 +51,10 @@ def bring_in(inventory: Path, folder: Path, reviewer: str) -> Decided:
             if path.is_file():
                 place = _place(database, folder, tile)
                 found += list(_Tile(database, path, tile, place, own, reviewer).decisions())
-        return deciding.write(database, [one for one in found if not _is_known(database, one)])
+        done = deciding.write(database, [one for one in found if not _is_known(database, one)])
+        if not skip_gone:
+            deciding.refuse_gone(done, f"--labelme={folder}")
+        return done
 
 
 class _Tile:
