@@ -37,7 +37,7 @@ def opened(path: str, table: str) -> QgsVectorLayer:
 
 
 def feature(layer: QgsVectorLayer, number: int):
-    return next(each for each in layer.getFeatures() if each["OBJECTID"] == number)
+    return next(each for each in layer.getFeatures() if each.id() == number)
 
 
 def style(layer: QgsVectorLayer) -> dict:
@@ -48,8 +48,8 @@ def style(layer: QgsVectorLayer) -> dict:
         context = QgsExpressionContext(QgsExpressionContextUtils.globalProjectLayerScopes(layer))
         context.setFeature(each)
         expression = QgsExpression(labels.fieldName)
-        texts[each["OBJECTID"]] = expression.evaluate(context) or ""
-        tips[each["OBJECTID"]] = QgsExpression.replaceExpressionText(layer.mapTipTemplate(), context)
+        texts[each.id()] = expression.evaluate(context) or ""
+        tips[each.id()] = QgsExpression.replaceExpressionText(layer.mapTipTemplate(), context)
         assert not expression.hasParserError() and not expression.hasEvalError(), expression.evalErrorString()
     return {
         "renderer": layer.renderer().type(),
@@ -126,7 +126,9 @@ def main(path: str, picture: str) -> None:
     landslides, observed = opened(path, "landslides"), opened(path, "observed")
     found = {"style": style(landslides), "observed_read_only": observed.readOnly()}
     draw([landslides, observed], picture)
-    del landslides, observed
+    queue = opened(path, "review_queue")
+    found |= {"queue": style(queue), "queue_read_only": queue.readOnly()}
+    del landslides, observed, queue
     found["notes"] = edited(path, setting(3, Notes="seen in the field"))
     found["too_confident"] = edited(path, setting(3, Confidence=8))
     found["unknown_status"] = edited(path, setting(3, review_status="done"))

@@ -12,7 +12,7 @@ import shapely
 
 from tests.inventory.test_adding import BOXES, DATES, ONE, TWO, table, write_map
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import furnishing, geopackage, schema, styles
+from tsmu_jax.inventory import furnishing, geopackage, looks, schema
 from tsmu_jax.inventory.adding import add
 
 
@@ -78,8 +78,9 @@ def test_a_changed_outline_is_an_edited_row(inventory: Path, status: str) -> Non
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ("review_status = 'done'", "must be unreviewed, accepted, edited or rejected"),
-        ("review_status = NULL", "must be unreviewed, accepted, edited or rejected"),
+        ("review_status = 'done'", "must be unreviewed, accepted, edited, rejected or unsure"),
+        ("review_status = NULL", "must be unreviewed, accepted, edited, rejected or unsure"),
+        ("review_status = 'disputed'", "disputed once two reviewers disagree"),
         ("Confidence = 5", "set review_status to accepted"),
         ("Confidence = 4, review_status = 'accepted'", "must be 1, 2 or 3"),
         ("uuid = 'x'", "names the landslide for good"),
@@ -151,7 +152,7 @@ def test_an_older_inventory_is_brought_up_to_date(inventory: Path) -> None:
             return [each.fetchall() for each in held]
 
     new = furniture()
-    assert len(new[1]) == 2 and ("landslides", "area_m2") in {row[:2] for row in new[2]}
+    assert len(new[1]) == 3 and ("landslides", "area_m2") in {row[:2] for row in new[2]}
     with opened(inventory) as database:
         for name in ("landslides_kept", "landslides_edited"):
             database.execute(f"DROP TRIGGER {name}")
@@ -185,6 +186,7 @@ def test_a_style_that_somebody_has_changed_stays(inventory: Path) -> None:
         ("unreviewed", "x", "superseded by a later map"),
         ("accepted", "x", "accepted"),
         ("rejected", "", "rejected"),
+        ("unsure", None, "unsure, to review"),
     ],
 )
 def test_each_row_is_drawn_by_one_rule(inventory: Path, status: str, superseded_by: str | None, label: str) -> None:
@@ -193,11 +195,11 @@ def test_each_row_is_drawn_by_one_rule(inventory: Path, status: str, superseded_
     change(inventory, "UPDATE landslides SET review_status = ?, superseded_by = ? WHERE OBJECTID = 1", *values)
     with opened(inventory) as database:
         query = "SELECT 1 FROM landslides WHERE OBJECTID = 1 AND "
-        assert [rule.label for rule in styles.RULES if database.execute(query + rule.filter).fetchone()] == [label]
+        assert [rule.label for rule in looks.RULES if database.execute(query + rule.filter).fetchone()] == [label]
 
 
 def test_forms_name_columns_that_are_there() -> None:
     columns = {column.name for column in schema.LANDSLIDES.columns}
-    named = [name for tab in styles.FORM.values() for name in tab]
+    named = [name for tab in looks.FORM.values() for name in tab]
     assert len(named) == len(set(named)) and set(named) <= columns
-    assert columns >= {*styles.EDITABLE, *styles.FLAGS, *styles.CHOICES, *styles.DEFAULTS}
+    assert columns >= {*looks.EDITABLE, *looks.FLAGS, *looks.CHOICES, *looks.DEFAULTS}

@@ -15,10 +15,10 @@ from tsmu_jax.inventory import exporting, furnishing, geopackage, reading, schem
 from tsmu_jax.inventory.adding import Added, add
 from tsmu_jax.inventory.reading import Which
 
-# What schema 2 has more than schema 1.
+# What later schemas have more than schema 1.
 NEWER = {
     *("height_m", "slope_deg", "aspect_deg", "pre_image", "post_image", "ecoregion", "ecoregion_source", "na_l1key"),
-    *("na_l1name", "uncertainty", "amalgamated", "matched_usgs_id", "match_distance_m"),
+    *("na_l1name", "uncertainty", "amalgamated", "matched_usgs_id", "match_distance_m", "found_by"),
 }
 
 
@@ -63,10 +63,10 @@ def test_a_change_brings_it_up_to_date(older: Path, tmp_path: Path) -> None:
     rows = plain(older, "landslides")
     assert all(row["ecoregion"] is None for row in rows[:2]) and all(row["ecoregion"] == "alps" for row in rows[2:])
     for old, new in zip(before["landslides"], rows, strict=False):
-        assert new | {"superseded_by": None} == old | dict.fromkeys(NEWER)
+        assert new | {"superseded_by": None} == old | dict.fromkeys(NEWER) | {"found_by": "model"}
     for name in ("scenes", "observed", "observations", "models"):
         assert plain(older, name)[: len(before[name])] == before[name]
-    assert {style["f_table_name"] for style in styles(older)} == {"landslides", "observed"}
+    assert {style["f_table_name"] for style in styles(older)} == {"landslides", "observed", "review_queue"}
     with geopackage.transaction(older) as database:
         database.execute("UPDATE landslides SET review_status = 'accepted' WHERE OBJECTID = 1")  # a trigger dates it
     assert plain(older, "landslides")[0]["reviewed_at"]
@@ -90,6 +90,31 @@ def test_rows_that_people_drew_get_a_name_and_can_be_reshaped(older: Path) -> No
     assert len({row["uuid"] for row in rows}) == 6 and all(len(row["uuid"]) == 36 for row in rows)
     assert all(row["reviewed_at"] and row["geometry"] == shapes[1] for row in rows[2:])
     assert [{name: row[name] for name in before[0]} for row in rows[:2]] == before[:2]
+    assert [row["found_by"] for row in rows] == ["model"] * 2 + ["people"] * 4
+
+
+def test_what_people_decided_before_decisions_were_kept_is_kept(older: Path) -> None:
+    rows = plain(older, "landslides")
+    outline = geopackage.encoded(shapely.box(*geopackage.decoded(rows[1]["geometry"]).bounds).buffer(1e-5))
+    with contextlib.closing(sqlite3.connect(older, isolation_level=None)) as database:
+        for name, function in geopackage._FUNCTIONS.items():
+            database.create_function(name, 1, function)
+        said = "review_status = ?, reviewer = 'ada', reviewed_at = '2024-07-01T10:00:00Z'"
+        database.execute(f"UPDATE landslides SET {said} WHERE OBJECTID = 1", ("rejected",))
+        changed = f"UPDATE landslides SET {said}, geometry = ?, original_geometry = geometry WHERE OBJECTID = 2"
+        database.execute(changed, ("edited", outline))
+    before = plain(older, "landslides")
+    with geopackage.transaction(older) as database:
+        assert dict(database.execute("SELECT landslide, status FROM tsmu_standing").fetchall()) == {
+            rows[0]["uuid"]: "rejected",
+            rows[1]["uuid"]: "edited",
+        }
+    assert [{name: row[name] for name in before[0]} for row in plain(older, "landslides")] == before
+    names = ("landslide", "verdict", "reviewer", "decided_at", "geometry_before", "geometry_after")
+    assert [tuple(row[name] for name in names) for row in plain(older, "decisions")] == [
+        (rows[0]["uuid"], "rejected", "ada", "2024-07-01T10:00:00.000Z", None, None),
+        (rows[1]["uuid"], "edited", "ada", "2024-07-01T10:00:00.000Z", rows[1]["geometry"], outline),
+    ]
 
 
 def test_gdal_reads_the_result_as_one_made_today(older: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.inventory.test_adding import DATES, ONE, TWO, table, write_map
-from tsmu_jax.inventory import geopackage, schema, styles
+from tsmu_jax.inventory import geopackage, looks, schema
 from tsmu_jax.inventory.adding import add
 
 SESSION = Path(__file__).with_name("qgis_session.py")
@@ -60,8 +60,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[
 def test_the_style_is_the_intended_one(session: Any) -> None:
     path, _, before, said = session
     style = said["style"]
-    assert style["renderer"] == "RuleRenderer" and style["rules"] == [rule.label for rule in styles.RULES]
-    assert style["labels"] == [True, True, styles.LABEL_SCALE]
+    assert style["renderer"] == "RuleRenderer" and style["rules"] == [rule.label for rule in looks.RULES]
+    assert style["labels"] == [True, True, looks.LABEL_SCALE]
     assert style["texts"] == {
         "1": "",  # superseded
         "2": "",  # rejected
@@ -83,19 +83,27 @@ def test_the_style_is_the_intended_one(session: Any) -> None:
         "accepted",
         "edited",
         "rejected",
+        "unsure",
+        "disputed",
     ]
-    assert list(style["tabs"]) == list(styles.FORM)
+    assert list(style["tabs"]) == list(looks.FORM)
     columns = {column.name for column in schema.LANDSLIDES.columns}
     shown = [name for names in style["tabs"].values() for name in names]
     assert sorted(shown) == sorted(columns - {"original_geometry"})
-    assert set(style["read_only"]) == columns - styles.EDITABLE
+    assert set(style["read_only"]) == columns - looks.EDITABLE
     assert style["titles"]["area_m2"] == "Area (m²)"
     assert said["observed_read_only"]
+    queue = said["queue"]
+    assert queue["rules"] == [rule.label for rule in looks.QUEUE_RULES] and list(queue["tabs"]) == list(
+        looks.QUEUE_FORM
+    )
+    assert queue["texts"]["6"].endswith("several in one?") and queue["texts"].keys() == {"3", "4", "5", "6"}
+    assert queue["widgets"]["review_status"] == "ValueMap" and said["queue_read_only"]
 
 
 def test_the_picture_shows_each_kind(session: Any) -> None:
     pixels = np.asarray(Image.open(session[1]).convert("RGB")).reshape(-1, 3)
-    outlines = {rule.label: [int(part) for part in rule.outline.split(",")[:3]] for rule in styles.RULES}
+    outlines = {rule.label: [int(part) for part in rule.outline.split(",")[:3]] for rule in looks.RULES}
     for label in ("likely, to review", "probable, to review", "possible, to review", "rejected"):
         assert (abs(pixels - outlines[label]).max(axis=1) <= 3).sum() > 50, label
     assert (abs(pixels - [60, 60, 60]).max(axis=1) <= 3).sum() > 300  # the ground that was looked at
@@ -106,7 +114,8 @@ def test_the_picture_shows_each_kind(session: Any) -> None:
 def test_edits_are_audited(session: Any) -> None:
     path, _, before, said = session
     after = {row["OBJECTID"]: row for row in table(path)}
-    assert all(said[name] == "" for name in ("notes", "accepted", "reshaped", "split", "drawn")), said
+    done = ("notes", "accepted", "reshaped", "split", "drawn")
+    assert {name: said[name] for name in done} == dict.fromkeys(done, "")
     noted = {**before[2], "Notes": "seen in the field", "reviewer": after[3]["reviewer"]}
     assert after[3] == noted and after[3]["reviewer"]  # its geometry, written again by GDAL, is no edit
     assert (after[4]["review_status"], after[4]["Confidence"]) == ("accepted", 8) and after[4]["reviewed_at"]
@@ -116,6 +125,18 @@ def test_edits_are_audited(session: Any) -> None:
         assert after[number]["review_status"] == "edited" and after[number]["area_m2"] is None
     assert before[5]["amalgamated"] == 1 and after[6]["amalgamated"] == 0
     assert (after[2], after[5]) == (before[1], before[4])
+    decisions = {(row["verdict"], row["landslide"]) for row in table(path, "decisions")}
+    uuids = {number: row["uuid"] for number, row in after.items()}
+    last = sorted(after)[-2:]
+    assert decisions == {
+        ("rejected", uuids[2]),
+        ("accepted", uuids[4]),
+        ("edited", uuids[1]),
+        ("edited", uuids[6]),
+        ("edited", uuids[last[0]]),  # the part that was split off
+        ("drawn", uuids[last[1]]),
+    }
+    assert all(row["reviewer"] for row in table(path, "decisions")[1:])
 
 
 def test_rows_that_people_add_get_names(session: Any, tmp_path: Path) -> None:
@@ -138,5 +159,5 @@ def test_rows_that_people_add_get_names(session: Any, tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused_in_words(session: Any) -> None:
     said = session[-1]
     assert "set review_status to accepted" in said["too_confident"]
-    assert "must be unreviewed, accepted, edited or rejected" in said["unknown_status"]
+    assert "must be unreviewed, accepted, edited, rejected or unsure" in said["unknown_status"]
     assert "set review_status to rejected instead" in said["deleted"]

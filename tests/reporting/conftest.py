@@ -126,12 +126,26 @@ class Tab:
         return result["result"].get("value")
 
     def press(self, key: str) -> None:
-        """Presses a key that has a name, in whatever has the focus."""
+        """Presses a letter, or a key that has a name, in whatever has the focus."""
         codes = {"ArrowLeft": 37, "ArrowRight": 39, "Tab": 9, " ": 32}
+        is_letter = key not in codes
         for kind in ("keyDown", "keyUp"):
-            text = {"text": " "} if key == " " and kind == "keyDown" else {}
-            code = "Space" if key == " " else key
-            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=code, windowsVirtualKeyCode=codes[key], **text)
+            text = {"text": key} if (is_letter or key == " ") and kind == "keyDown" else {}
+            code = f"Key{key.upper()}" if is_letter else "Space" if key == " " else key
+            number = ord(key.upper()) if is_letter else codes[key]
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=code, windowsVirtualKeyCode=number, **text)
+
+    def download(self, script: str, folder: Path) -> Path:
+        """The file that the page gives while it runs an expression."""
+        folder.mkdir(exist_ok=True)
+        allowed = {"behavior": "allow", "downloadPath": str(folder), "eventsEnabled": True}
+        self.send("Browser.setDownloadBehavior", **allowed)
+        self._events.clear()
+        self.send("Runtime.evaluate", expression=script, userGesture=True)
+        while not any(event["params"].get("state") == "completed" for event in self._events):
+            self._read()
+        (found,) = folder.iterdir()
+        return found
 
     def resize(self, width: int, height: int) -> None:
         """In CSS pixels."""

@@ -1,4 +1,4 @@
-"""What an inventory holds beside its rows: triggers that audit edits, styles, and the meaning of each column."""
+"""What an inventory holds beside its rows: triggers that audit edits, views, styles, and the meaning of each column."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,32 +6,48 @@ from pathlib import Path
 
 from tsmu_jax.inventory import schema, styles
 
-_AUDIT = Path(__file__).parent / "qgis" / "audit.sql"
+_VIEWS, _AUDIT = (Path(__file__).parent / "qgis" / name for name in ("views.sql", "audit.sql"))
 
 
 def furnish(database: sqlite3.Connection) -> None:
-    """Brings triggers, styles and descriptions of an inventory to this release. Doing so again changes nothing.
+    """Brings triggers, views, styles and descriptions of an inventory to this release. Doing so again changes nothing.
 
     Args: database: within a transaction; all of the schema's tables and columns are there.
     """
-    for name, statement in _triggers():
-        held = database.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = ?", (name,)).fetchone()
+    for kind, name, statement in _statements():
+        held = database.execute("SELECT sql FROM sqlite_master WHERE type = ? AND name = ?", (kind, name)).fetchone()
         if held is None or held[0] != statement:
-            database.execute(f'DROP TRIGGER IF EXISTS "{name}"')
+            database.execute(f'DROP {kind.upper()} IF EXISTS "{name}"')  # with a view go its triggers, which come later
             database.execute(statement)
+    database.execute("CREATE INDEX IF NOT EXISTS decisions_landslide ON decisions (landslide)")
+    _register(database)
     _describe(database)
     styles.write(database)
 
 
-def _triggers() -> Iterator[tuple[str, str]]:
-    """Names of the triggers, and the statements that create them as SQLite keeps them."""
+def _register(database: sqlite3.Connection) -> None:
+    """Lists the queue as a layer, so that other programs show it."""
+    database.execute(
+        "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) "
+        "VALUES (?, 'features', ?, 'what waits for a person, the largest priority first', ?)",
+        (schema.QUEUE, schema.QUEUE, schema.SRS),
+    )
+    database.execute(
+        "INSERT OR IGNORE INTO gpkg_geometry_columns VALUES (?, 'geometry', 'MULTIPOLYGON', ?, 0, 0)",
+        (schema.QUEUE, schema.SRS),
+    )
+
+
+def _statements() -> Iterator[tuple[str, str, str]]:
+    """Views and triggers: "view" or "trigger", the name, and the statement that creates it as SQLite keeps it."""
     statement = ""
-    for line in _AUDIT.read_text().splitlines(keepends=True):
-        if not statement and not line.startswith("CREATE TRIGGER"):
-            continue  # comments and blank lines between triggers
+    for line in (_VIEWS.read_text() + _AUDIT.read_text()).splitlines(keepends=True):
+        if not statement and not line.startswith("CREATE "):
+            continue  # comments and blank lines between statements
         statement += line
         if sqlite3.complete_statement(statement):
-            yield statement.split()[2], statement.strip().removesuffix(";")
+            _, kind, name, *_ = statement.split()
+            yield kind.lower(), name, statement.strip().removesuffix(";")
             statement = ""
 
 

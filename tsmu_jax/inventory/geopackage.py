@@ -77,6 +77,7 @@ def _write_empty(path: Path) -> None:
             keys = ", ".join(f'"{name}"' for name in table.key)
             database.execute(f'CREATE UNIQUE INDEX "{table.name}_key" ON "{table.name}" ({keys})')
         furnishing.furnish(database)
+        migrating.name_inventory(database)
         database.execute("INSERT INTO tsmu_about (name, value) VALUES ('schema', ?)", (str(schema.SCHEMA),))
 
 

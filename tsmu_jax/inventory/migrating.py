@@ -27,6 +27,8 @@ def bring_up(database: sqlite3.Connection) -> None:
             if column.name not in known:
                 database.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {_TYPES[column.kind]}')
     _name(database)
+    _remember(database)
+    name_inventory(database)
     furnishing.furnish(database)
     database.execute("UPDATE tsmu_about SET value = ? WHERE name = 'schema'", (str(schema.SCHEMA),))
 
@@ -51,6 +53,47 @@ def _name(database: sqlite3.Connection) -> None:
         """,
         [(str(uuid.uuid4()), row) for (row,) in unnamed],
     )
+
+
+def name_inventory(database: sqlite3.Connection) -> None:
+    """Gives an inventory the name by which files of decisions know it, and its copies: `tsmu_about.id`."""
+    database.execute(
+        "INSERT INTO tsmu_about (name, value) VALUES ('id', ?) ON CONFLICT (name) DO NOTHING", (str(uuid.uuid4()),)
+    )
+
+
+def _remember(database: sqlite3.Connection) -> None:
+    """Writes what people have decided before decisions were kept, as far as the rows say so.
+
+    Args: database: without the triggers on decisions as yet.
+    """
+    database.execute(
+        "UPDATE landslides SET found_by = CASE WHEN model_id IS NULL THEN 'people' ELSE 'model' END "
+        "WHERE found_by IS NULL"
+    )
+    names = "uuid, review_status, model_id, reviewer, reviewed_at, geometry, original_geometry"
+    held = database.execute(
+        f"SELECT {names} FROM landslides WHERE review_status IN ('accepted', 'edited', 'rejected') "
+        "AND uuid NOT IN (SELECT landslide FROM decisions) ORDER BY OBJECTID"
+    ).fetchall()
+    for landslide, status, model, reviewer, reviewed_at, geometry, original in held:
+        is_new = model is None or (status == "edited" and original is None)  # drawn, or split off
+        is_reshaped = original is not None and geometry != original
+        outlines = (original, geometry) if is_new or is_reshaped else (None, None)
+        database.execute(
+            "INSERT INTO decisions (uuid, landslide, verdict, seen, reviewer, decided_at, source, geometry_before, "
+            "geometry_after) VALUES (?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(julianday(?), 'now')), "
+            "'qgis', ?, ?)",
+            (
+                str(uuid.uuid4()),
+                landslide,
+                "drawn" if model is None and status == "accepted" else status,
+                None if is_new else "unreviewed",
+                reviewer,
+                reviewed_at,
+                *outlines,
+            ),
+        )
 
 
 def _create(database: sqlite3.Connection, table: Table) -> None:

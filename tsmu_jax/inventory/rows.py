@@ -101,6 +101,7 @@ def landslide_row(
         "config_digest": record["configuration"],
         "touches_edge": int(found.touches_edge),
         "amalgamated": int(is_amalgamated(found.geometry, record["grid"])),
+        "found_by": "model",
         "review_status": UNREVIEWED,
     }
 

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-SCHEMA = 2  # changes when a table does
+SCHEMA = 3  # changes when a table does
 SRS = 4326  # degrees on WGS84
+QUEUE = "review_queue"  # the view of what waits for a person
 
 
 class Column(NamedTuple):
@@ -69,7 +70,8 @@ LANDSLIDES = Table(
         Column("touches_edge", "integer", "1 where it ends at ground that was not looked at"),
         Column("amalgamated", "integer", "1 where its shape is that of several landslides in one"),
         Column("superseded_by", "text", "digest of the model that mapped this ground later; empty as long as none has"),
-        Column("review_status", "text", "unreviewed, accepted, edited or rejected"),
+        Column("found_by", "text", "model, or people where they drew it"),
+        Column("review_status", "text", "unreviewed, accepted, edited, rejected, unsure, or disputed by two reviewers"),
         Column("reviewer", "text", ""),
         Column("reviewed_at", "text", "UTC"),
         Column("original_geometry", "blob", "of the model, once somebody has edited it"),
@@ -133,6 +135,23 @@ MODELS = Table(
         Column("calibration", "text", "JSON: by decoder"),
     ),
 )
+DECISIONS = Table(
+    "decisions",
+    "",
+    ("uuid",),
+    (
+        Column("uuid", "text", "of the decision; of an imported one by all that it says, so that it comes in once"),
+        Column("landslide", "text", "uuid of the landslide"),
+        Column("verdict", "text", "accepted, edited, rejected, unsure, drawn or undone"),
+        Column("seen", "text", "review_status that the reviewer saw"),
+        Column("reviewer", "text", ""),
+        Column("decided_at", "text", "UTC, with milliseconds"),
+        Column("source", "text", "qgis (and other programs that edit the file), page or labelme"),
+        Column("geometry_before", "blob", "outline that the reviewer saw, where the decision changes it"),
+        Column("geometry_after", "blob", "outline that the reviewer drew; empty where it stays"),
+        Column("reason", "text", "in the reviewer's words"),
+    ),
+)
 COLUMN_MAPS = Table(
     "column_maps",
     "",
@@ -144,4 +163,4 @@ COLUMN_MAPS = Table(
     ),
 )
 ABOUT = Table("tsmu_about", "", ("name",), (Column("name", "text", ""), Column("value", "text", "")))
-TABLES = (LANDSLIDES, SCENES, OBSERVED, OBSERVATIONS, MODELS, COLUMN_MAPS, ABOUT)
+TABLES = (LANDSLIDES, SCENES, OBSERVED, OBSERVATIONS, MODELS, DECISIONS, COLUMN_MAPS, ABOUT)

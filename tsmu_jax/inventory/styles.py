@@ -1,159 +1,23 @@
-"""How QGIS shows an inventory: colours, labels and forms, in the table `layer_styles`, where QGIS looks for them."""
+"""Writes how QGIS shows an inventory into its table `layer_styles`, where QGIS looks for it."""
 
 import dataclasses
 import functools
 import hashlib
 import sqlite3
 from pathlib import Path
-from typing import NamedTuple
 
-from tsmu_jax.inventory import schema
+from tsmu_jax.inventory import looks, schema
+from tsmu_jax.inventory.looks import Look
 from tsmu_jax.inventory.schema import Column
 
 NAME = "tsmu_jax"  # of the styles in the database
-LABEL_SCALE = 25_000  # labels are drawn at larger scales than 1:25,000
 _FOLDER = Path(__file__).parent / "qgis"
-_NULL = "{2839923C-8B7D-419E-B84B-CA2FE9B80EC7}"  # stands for NULL in the value maps of QGIS
-
-
-class Rule(NamedTuple):
-    """Rows that are drawn alike. Attributes: fill, outline: "red,green,blue,alpha"; dash: a Qt pen style."""
-
-    label: str
-    filter: str
-    fill: str
-    outline: str
-    width_mm: float = 0.5
-    dash: str = "solid"
-
-
-_SUPERSEDED = "coalesce(\"superseded_by\", '') <> ''"  # as in reading.WHERE
-_OPEN = f"\"review_status\" = 'unreviewed' AND NOT {_SUPERSEDED}"
-# Colours of Okabe and Ito, which colour-blind people tell apart; fills let the image through.
-RULES = (
-    Rule("likely, to review", f'{_OPEN} AND "Confidence" = 3', "213,94,0,70", "213,94,0,255"),
-    Rule("probable, to review", f'{_OPEN} AND "Confidence" = 2', "230,159,0,70", "230,159,0,255"),
-    Rule(
-        "possible, to review",
-        f'{_OPEN} AND ("Confidence" IS NULL OR "Confidence" NOT IN (2, 3))',
-        "240,228,66,70",
-        "240,228,66,255",
-    ),
-    Rule("accepted", "\"review_status\" = 'accepted'", "0,114,178,70", "0,114,178,255"),
-    Rule("edited", "\"review_status\" = 'edited'", "86,180,233,70", "86,180,233,255"),
-    Rule("rejected", "\"review_status\" = 'rejected'", "0,0,0,0", "90,90,90,255", 0.3, "dot"),
-    Rule(
-        "superseded by a later map",
-        f"\"review_status\" = 'unreviewed' AND {_SUPERSEDED}",
-        "0,0,0,0",
-        "150,150,150,160",
-        0.2,
-        "dash",
-    ),
-)
-
-_WORDS = "map_get(map('1', 'possible', '2', 'probable', '3', 'likely', '5', 'confident', '8', 'high confidence'), "
-_WORDS += 'to_string("Confidence"))'
-_SIZE = 'CASE WHEN "area_m2" >= 10000 THEN format_number("area_m2" / 10000, 1) || \' ha\' '
-_SIZE += 'WHEN "area_m2" IS NOT NULL THEN format_number("area_m2", 0) || \' m²\' END'
-_SEVERAL = "CASE WHEN \"amalgamated\" = 1 THEN 'several in one?' END"
-_LINES = f"array_to_string(array_filter(array({_WORDS}, {_SIZE}, {_SEVERAL}), @element IS NOT NULL), '\\n')"
-LABEL = f"CASE WHEN \"review_status\" IN ('accepted', 'edited') OR ({_OPEN}) THEN {_LINES} END"
-
-
-def _escaped(expression: str) -> str:
-    """A QGIS expression whose text is no HTML, which QGIS would take the values of a map tip for."""
-    return f"replace(replace({expression}, '&', '&amp;'), '<', '&lt;')"
-
-
-_FIRST, _LAST = (_escaped(f"coalesce(left(\"{name}\", 10), '?')") for name in ("date_min", "date_max"))
-_TIP = f"""<b>[% {_WORDS} %]</b> ([% {_escaped('"review_status"')} %])<br>[% {_SIZE} %]<br>
-between [% {_FIRST} %] and [% {_LAST} %]<br>
-[% {_escaped('"Notes"')} %]"""
-
-# The tabs of the form, and how their columns are called there.
-FORM = {
-    "Review": {
-        "review_status": "Review",
-        "Confidence": "Confidence",
-        "Notes": "Notes",
-        "amalgamated": "Several landslides in one",
-        "reviewer": "Reviewer",
-        "reviewed_at": "Reviewed at (UTC)",
-    },
-    "Event": {
-        "Date": "Date of the event",
-        "date_min": "Not earlier than",
-        "date_max": "Not later than",
-        "Fatalities": "Fatalities",
-        "Info_source": "Source",
-        "pre_image": "Image before",
-        "post_image": "Image after",
-    },
-    "Place and size": {
-        "area_m2": "Area (m²)",
-        "perimeter_m": "Perimeter (m)",
-        "Latitude": "Latitude",
-        "Longitude": "Longitude",
-        "height_m": "Height (m)",
-        "slope_deg": "Slope (°)",
-        "aspect_deg": "Slope faces (° from north)",
-        "na_l1name": "Ecoregion (CEC, Level I)",
-        "touches_edge": "Ends where nobody looked",
-    },
-    "Model": {
-        "prob_mean": "Probability, mean",
-        "prob_max": "Probability, largest",
-        "uncertainty": "Uncertainty",
-        "threshold": "Threshold",
-        "gsd_m": "Pixel (m)",
-        "ecoregion": "Ecoregion of the model",
-        "ecoregion_source": "Ecoregion chosen by",
-        "decoder": "Decoder",
-        "selection_margin": "Margin of the choice",
-        "superseded_by": "Superseded by model",
-        "model_id": "Model",
-    },
-    "Publication": {
-        "Inventory": "Inventory",
-        "InventoryURL": "Address",
-        "LS_ID": "Number in the inventory",
-        "license": "License",
-        "matched_usgs_id": "Same landslide in another inventory",
-        "match_distance_m": "Distance to that (m)",
-    },
-}
-_OTHERS = "Model"  # the tab of the columns that FORM does not name
-EDITABLE = {"review_status", "Confidence", "Notes", "amalgamated", "reviewer", "Date", "Fatalities", "Info_source"}
-EDITABLE |= {"Inventory", "InventoryURL", "LS_ID", "license"}
-FLAGS = ("touches_edge", "amalgamated")
-CHOICES = {
-    "review_status": (
-        ("not reviewed", "unreviewed"),
-        ("accepted", "accepted"),
-        ("edited", "edited"),
-        ("rejected: no landslide", "rejected"),
-    ),
-    "Confidence": (
-        ("1 possible", "1"),
-        ("2 probable", "2"),
-        ("3 likely", "3"),
-        ("5 confident (reviewed only)", "5"),
-        ("8 high confidence (reviewed only)", "8"),
-        ("not stated", _NULL),
-    ),
-}
-# QGIS fills these in: (expression, whether again at every edit).
-DEFAULTS = {
-    "uuid": ("uuid('WithoutBraces')", False),
-    "review_status": ("'accepted'", False),
-    "reviewer": ("coalesce(nullif(@user_full_name, ''), @user_account_name)", True),
-}
+_OF_QUEUE = (Column("priority", "real", ""), Column("why", "text", ""))
 
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """A column in the form. Attributes: index: among the layer's columns; default, on_update: see DEFAULTS."""
+    """A column in the form. Attributes: index: among the layer's columns; default, on_update: see looks.DEFAULTS."""
 
     name: str
     kind: str
@@ -166,7 +30,7 @@ class Field:
     @property
     def is_flag(self) -> bool:
         """Whether the column is 0 or 1."""
-        return self.name in FLAGS
+        return self.name in looks.FLAGS
 
     @property
     def is_long(self) -> bool:
@@ -176,7 +40,7 @@ class Field:
     @property
     def is_editable(self) -> bool:
         """Whether people fill it in."""
-        return self.name in EDITABLE
+        return self.name in looks.EDITABLE
 
 
 def write(database: sqlite3.Connection) -> None:
@@ -186,9 +50,11 @@ def write(database: sqlite3.Connection) -> None:
         "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier, srs_id) "
         "VALUES ('layer_styles', 'attributes', 'layer_styles', 0)"
     )
-    columns = [row[1] for row in database.execute("PRAGMA table_info(landslides)")]
-    landslides = _landslides(tuple(columns))
-    for table, text in (("landslides", landslides), ("observed", (_FOLDER / "observed.qml").read_text())):
+    texts = {"observed": (_FOLDER / "observed.qml").read_text()}
+    for look in (looks.LANDSLIDES, looks.QUEUE):
+        columns = [row[1] for row in database.execute(f'PRAGMA table_info("{look.layer}")')]
+        texts[look.layer] = _rendered(look, tuple(columns))
+    for table, text in sorted(texts.items()):
         found = database.execute(
             'SELECT id, "styleQML", description FROM layer_styles WHERE f_table_name = ? AND "styleName" = ?',
             (table, NAME),
@@ -219,31 +85,31 @@ def _described(text: str) -> str:
 
 
 @functools.cache
-def _landslides(columns: tuple[str, ...]) -> str:
-    """The QML of `landslides`. Args: columns: of the layer, in their order, without the geometry."""
+def _rendered(look: Look, columns: tuple[str, ...]) -> str:
+    """The QML of a layer of landslides. Args: columns: of the layer, in their order."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(_FOLDER)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    known = {column.name: column for column in schema.LANDSLIDES.columns}
-    titles = {name: title for tab in FORM.values() for name, title in tab.items()}
+    kinds = {column.name: column for column in (*_OF_QUEUE, *schema.LANDSLIDES.columns)}
+    titles = {name: title for names in look.form.values() for name, title in names.items()}
+    known = [name for name in columns if name not in ("geometry", "OGC_FID")]
     fields = [
-        _field(known[name], index, titles.get(name, name))
-        for index, name in enumerate(name for name in columns if name != "geometry")
-        if name in known
+        _field(kinds[name], index, titles.get(name, name), look) for index, name in enumerate(known) if name in kinds
     ]
     by_name = {field.name: field for field in fields}
+    others = [field for field in fields if field.name not in titles and field.kind != "blob"]
     tabs = []
-    for tab, names in FORM.items():
-        others = [each for each in fields if each.name not in titles and each.kind != "blob"] if tab == _OTHERS else []
-        tabs.append({"name": tab, "fields": [by_name[name] for name in names if name in by_name] + others})
-    values = {"rules": RULES, "fields": fields, "tabs": tabs, "label": LABEL, "label_scale": LABEL_SCALE, "tip": _TIP}
+    for tab, names in look.form.items():
+        shown = [by_name[name] for name in names if name in by_name]
+        tabs.append({"name": tab, "fields": [*shown, *(others if tab == looks.OTHERS else ())]})
+    values = {"look": look, "fields": fields, "tabs": tabs, "label_scale": looks.LABEL_SCALE, "tip": looks.TIP}
     return environment.get_template("landslides.qml").render(values)
 
 
-def _field(column: Column, index: int, title: str) -> Field:
-    default, on_update = DEFAULTS.get(column.name, ("", False))
-    return Field(column.name, column.kind, index, title, CHOICES.get(column.name, ()), default, on_update)
+def _field(column: Column, index: int, title: str, look: Look) -> Field:
+    default, on_update = looks.DEFAULTS.get(column.name, ("", False)) if look.edited else ("", False)
+    return Field(column.name, column.kind, index, title, looks.CHOICES.get(column.name, ()), default, on_update)
 
 
 # As QGIS creates it.

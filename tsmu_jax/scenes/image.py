@@ -17,7 +17,7 @@ from tsmu_jax.scenes.grid import SAME, Grid, grid
 from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal, on_grid, read_around_damage
 
-_DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG", "JPEG")
+DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "PNG", "JPEG")
 _CACHE_MIB = 256  # of GDAL's blocks: by default it takes a twentieth of the memory
 
 
@@ -58,7 +58,7 @@ class SceneImage:
         self.path = path
         self._intensities, self._said = intensities, f"{flag}={path}"
         self.grid = native_grid(path, flag=flag, stated=stated)
-        self._file = RasterFile(path, _DRIVERS)
+        self._file = RasterFile(path, DRIVERS)
         self._dataset = self._file.dataset
         self._bands = opening.bands(self._dataset(), intensities, stated, self._said)
 
@@ -135,7 +135,7 @@ def native_grid(path: Path, *, flag: str, stated: Stated = NOTHING) -> Grid:
     """
     said = f"{flag}={path}"
     opening.check_sources(path, said)
-    with contextlib.closing(RasterFile(path, _DRIVERS)) as file:
+    with contextlib.closing(RasterFile(path, DRIVERS)) as file:
         try:
             dataset = file.dataset()
         except Exception as error:

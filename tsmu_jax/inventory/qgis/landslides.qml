@@ -1,4 +1,4 @@
-{#- The style of `landslides` for QGIS 3. styles.py fills in rules, fields and tabs. -#}
+{#- The style of `landslides` and of `review_queue` for QGIS 3. styles.py fills in a look of looks.py: rules, fields and tabs. -#}
 {%- macro symbol(name, fill, outline, width, dash) %}
       <symbol type="fill" name="{{ name }}" alpha="1" clip_to_extent="1" force_rhr="0">
         <layer class="SimpleFill" enabled="1" locked="0" pass="0">
@@ -50,22 +50,22 @@
 {%- endif %}
 {%- endmacro -%}
 <!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
-<qgis version="3.22.0" styleCategories="AllStyleCategories" labelsEnabled="1" readOnly="0" hasScaleBasedVisibilityFlag="0">
+<qgis version="3.22.0" styleCategories="AllStyleCategories" labelsEnabled="1" readOnly="{{ (not look.edited)|int }}" hasScaleBasedVisibilityFlag="0">
   <renderer-v2 type="RuleRenderer" symbollevels="0" forceraster="0" enableorderby="0">
-    <rules key="{landslides}">
-{%- for rule in rules %}
-      <rule key="{landslides-{{ loop.index0 }}}" symbol="{{ loop.index0 }}" label="{{ rule.label }}" filter="{{ rule.filter }}"/>
+    <rules key="{{ '{' ~ look.layer ~ '}' }}">
+{%- for rule in look.rules %}
+      <rule key="{{ '{' ~ look.layer ~ '-' ~ loop.index0 ~ '}' }}" symbol="{{ loop.index0 }}" label="{{ rule.label }}" filter="{{ rule.filter }}"/>
 {%- endfor %}
     </rules>
     <symbols>
-{%- for rule in rules %}
+{%- for rule in look.rules %}
 {{- symbol(loop.index0, rule.fill, rule.outline, rule.width_mm, rule.dash) }}
 {%- endfor %}
     </symbols>
   </renderer-v2>
   <labeling type="simple">
     <settings calloutType="simple">
-      <text-style fieldName="{{ label }}" isExpression="1" fontSize="8" fontSizeUnit="Point" textColor="20,20,20,255" textOpacity="1" multilineHeight="1">
+      <text-style fieldName="{{ look.label }}" isExpression="1" fontSize="8" fontSizeUnit="Point" textColor="20,20,20,255" textOpacity="1" multilineHeight="1">
         <text-buffer bufferDraw="1" bufferSize="0.8" bufferSizeUnits="MM" bufferColor="255,255,255,255" bufferOpacity="0.85" bufferJoinStyle="128"/>
       </text-style>
       <text-format multilineAlign="1"/>
@@ -107,7 +107,7 @@
     <field name="{{ field.name }}" editable="{{ field.is_editable|int }}"/>
 {%- endfor %}
   </editable>
-  <previewExpression>{{ label }}</previewExpression>
+  <previewExpression>{{ look.label }}</previewExpression>
   <mapTip>{{ tip }}</mapTip>
   <layerGeometryType>2</layerGeometryType>
 </qgis>

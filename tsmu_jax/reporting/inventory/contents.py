@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tsmu_jax.inventory import degrees, geopackage, reading, schema
-from tsmu_jax.inventory.schema import LANDSLIDES, OBSERVATIONS, OBSERVED, SCENES
+from tsmu_jax.inventory.schema import DECISIONS, LANDSLIDES, OBSERVATIONS, OBSERVED, SCENES
 
 CURRENT, REJECTED, SUPERSEDED = "current", reading.REJECTED, "superseded"
 _COLUMNS = (
@@ -26,6 +26,8 @@ _COLUMNS = (
     "touches_edge",
     "amalgamated",
     "matched_usgs_id",
+    "prob_mean",
+    "found_by",
 )
 
 
@@ -39,7 +41,7 @@ class Contents:
       shapes: their shapely geometries in degrees, from -180 to 180.
       area_m2: f64[n], of the geometries as they are now, on the ellipsoid.
       observed: columns of the table `observed`, and their geometries.
-      scenes, observations: columns of these tables.
+      scenes, observations, decisions: columns of these tables.
       without_geometry: number of rows that are left out.
     """
 
@@ -51,6 +53,7 @@ class Contents:
     observed_shapes: np.ndarray
     scenes: Mapping[str, np.ndarray]
     observations: Mapping[str, np.ndarray]
+    decisions: Mapping[str, np.ndarray]
     without_geometry: int
 
     @functools.cached_property
@@ -88,6 +91,7 @@ def read(inventory: Path) -> Contents:
         looked = reading.columns(database, OBSERVED, names, "geometry IS NOT NULL")
         scenes = reading.columns(database, SCENES, [column.name for column in schema.SCENES.columns])
         seen = reading.columns(database, OBSERVATIONS, ("uuid", "scene"))
+        decided = reading.columns(database, DECISIONS, ("landslide", "verdict", "reviewer", "decided_at", "seen"))
     every = reading.geometries(found.pop(geopackage.GEOMETRY), inventory)
     kept = np.array([shape is not None and not shape.is_empty for shape in every], bool)
     shapes, observed = (_cut(some) for some in (every[kept], reading.geometries(looked.pop("geometry"), inventory)))
@@ -100,6 +104,7 @@ def read(inventory: Path) -> Contents:
         observed_shapes=observed,
         scenes={name: _array(values) for name, values in scenes.items()},
         observations={name: _array(values) for name, values in seen.items()},
+        decisions={name: _array(values) for name, values in decided.items()},
         without_geometry=int((~kept).sum()),
     )
 

@@ -16,7 +16,7 @@ CONFIDENCE = {
     5: "5 confident",
     8: "8 high confidence",
 }  # the USGS's words
-STATUSES = ("unreviewed", "accepted", "edited")
+STATUSES = ("unreviewed", "unsure", "disputed", "accepted", "edited")
 UNKNOWN = "unknown"
 _KM2 = 1e6
 

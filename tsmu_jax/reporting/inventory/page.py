@@ -19,6 +19,7 @@ _SECTIONS = {
     "map": ("Map", ("map",), ()),
     "size": ("Size", ("frequency_area",), ("frequency_area",)),
     "counts": ("Counts", ("counts",), ("ecoregions", "confidence", "review")),
+    "review": ("Review", (), ("reviewers", "agreement", "precision")),
     "completeness": ("Completeness", ("dates",), ("dates",)),
     "sources": ("Sources", ("sources",), ("scenes",)),
 }
@@ -38,6 +39,7 @@ def page(contents: Contents, known: Distribution, figures: Sequence[Drawn], tabl
             "tables": [listed[one] for one in rows if listed[one].rows],
         }
         for name, (title, shown, rows) in _SECTIONS.items()
+        if shown or any(listed[one].rows for one in rows)
     }
     return found.get_template("inventory.html").render(
         name=contents.name,
@@ -66,6 +68,8 @@ def facts(contents: Contents, known: Distribution) -> Mapping[str, str]:
         middle, most = float(sorted(current)[len(current) // 2]), float(current.max())
         found["Area"] = f"median {middle:,.0f} m², greatest {most:,.0f} m²"
     found["Reviewed"] = f"{status['accepted']:,} accepted, {status['edited']:,} edited"
+    if status["unsure"] or status["disputed"]:
+        found["Undecided"] = f"{status['unsure']:,} unsure, {status['disputed']:,} disputed by two reviewers"
     found["Counted apart"] = f"{status[REJECTED]:,} rejected, {status[SUPERSEDED]:,} superseded"
     if contents.without_geometry:
         found["Left out"] = f"{contents.without_geometry:,} without geometry"

@@ -1,7 +1,8 @@
 """Tables of an inventory's summary."""
 
 from tsmu_jax.inventory.brackets import Bracket
-from tsmu_jax.reporting.inventory import numbers
+from tsmu_jax.inventory.deciding import VERDICTS
+from tsmu_jax.reporting.inventory import numbers, reviews
 from tsmu_jax.reporting.inventory.contents import Contents
 from tsmu_jax.reporting.inventory.distribution import BINS_A_DECADE, Distribution
 from tsmu_jax.reporting.table import Cell, Column, Table
@@ -13,6 +14,9 @@ def all_tables(contents: Contents, known: Distribution) -> tuple[Table, ...]:
         _counts("ecoregions", "Landslides by ecoregion of the model", "ecoregion", numbers.by_ecoregion(contents)),
         _counts("confidence", "Landslides by confidence", "confidence", numbers.by_confidence(contents)),
         _status(contents),
+        _reviewers(contents),
+        _agreement(contents),
+        _precision(contents),
         _dates(contents),
         _distribution(known),
         _scenes(contents),
@@ -32,6 +36,52 @@ def _status(contents: Contents) -> Table:
     return Table(
         "review", "Rows by state of their review", (Column("state"), Column("rows", digits=None)), rows, (note,)
     )
+
+
+def _reviewers(contents: Contents) -> Table:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (name, *counts.values()) for name, counts in reviews.by_reviewer(contents).items()
+    )
+    columns = (Column("reviewer"), *(Column(verdict, digits=None) for verdict in VERDICTS))
+    return Table("reviewers", "Decisions by reviewer", columns, rows)
+
+
+def _agreement(contents: Contents) -> Table:
+    rows = tuple(
+        (one.first, one.second, one.landslides, one.same / one.landslides, one.kappa)
+        for one in reviews.agreements(contents)
+    )
+    columns = (
+        Column("reviewer"),
+        Column("and"),
+        Column("landslides", digits=None),
+        Column("same"),
+        Column("kappa"),
+    )
+    note = (
+        "Whether it is a landslide, by the last judgement of each about rows that both judged, without those that "
+        "settle a dispute. Kappa is Cohen's: 0 as by chance, 1 always the same; a dash where both always say one thing."
+    )
+    return Table("agreement", "How far reviewers agree", columns, rows, (note,))
+
+
+def _precision(contents: Contents) -> Table:
+    every = reviews.precisions(contents)
+    rows = tuple(
+        (one.confidence, one.reviewed, one.landslides, one.landslides / one.reviewed if one.reviewed else None)
+        for one in (every if any(one.reviewed for one in every) else ())
+    )
+    columns = (
+        Column("model's confidence"),
+        Column("reviewed", digits=None),
+        Column("landslides", digits=None),
+        Column("share"),
+    )
+    note = (
+        "Reviewed: accepted, edited or rejected by people. They look first at what is doubtful: these shares are no "
+        "estimate for the rows that nobody has reviewed."
+    )
+    return Table("precision", "How far the model was right", columns, rows, (note,))
 
 
 def _dates(contents: Contents) -> Table:

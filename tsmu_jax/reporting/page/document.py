@@ -100,10 +100,13 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def environment() -> jinja2.Environment:
-    """Renders the templates: every value is escaped, and a missing one is an error."""
+def environment(loader: jinja2.BaseLoader | None = None) -> jinja2.Environment:
+    """Renders the templates: every value is escaped, and a missing one is an error.
+
+    Args: loader: of other templates than this package's.
+    """
     found = jinja2.Environment(
-        loader=jinja2.PackageLoader("tsmu_jax.reporting.page"),
+        loader=loader or jinja2.PackageLoader("tsmu_jax.reporting.page"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,83 @@
+"""Numbers of reviews: known beforehand."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.inventory.test_adding import ONE, table, write_map
+from tsmu_jax.inventory import geopackage
+from tsmu_jax.inventory.adding import add
+from tsmu_jax.inventory.deciding import Decision, decide
+from tsmu_jax.reporting.inventory import contents, reviews, tables
+from tsmu_jax.reporting.inventory.distribution import distribution
+from tsmu_jax.reporting.inventory.reviews import Precision, kappa
+
+BOXES = [(4 + 10 * row, 8 + 10 * row, 4 + 10 * col, 9 + 10 * col) for row in range(2) for col in range(5)]
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    add(tmp_path / "x.gpkg", write_map(tmp_path / "map", BOXES), ONE)
+    return tmp_path / "x.gpkg"
+
+
+def say(inventory: Path, reviewer: str, verdicts: str, minute: int, seen: str | None = None) -> None:
+    """A letter a landslide: a, r, u, z, or a point for nothing."""
+    words = {"a": "accepted", "r": "rejected", "u": "unsure", "z": "undone"}
+    said = [
+        Decision(row["uuid"], words[letter], reviewer, f"2024-07-01T10:{minute:02d}:00.000Z", "page", seen)
+        for row, letter in zip(table(inventory), verdicts, strict=False)
+        if letter != "."
+    ]
+    decide(inventory, said)
+
+
+def test_agreement_of_reviewers(inventory: Path) -> None:
+    say(inventory, "ada", "aaaarrrra.", 0)
+    say(inventory, "bob", "aaarrrra.u", 1)
+    say(inventory, "bob", ".......z..", 2)
+    say(inventory, "eve", "...a......", 3, seen="disputed")
+    found = contents.read(inventory)
+    (one,) = reviews.agreements(found)  # 7 in common: both yes 3, both no 3, one differs
+    assert one[:4] == ("ada", "bob", 7, 6)
+    chance = (4 * 3 + 3 * 4) / 49  # ada says yes to 4 of them, bob to 3
+    assert one.kappa == pytest.approx((6 / 7 - chance) / (1 - chance))
+    assert reviews.by_reviewer(found)["bob"] == {
+        "accepted": 4,
+        "edited": 0,
+        "drawn": 0,
+        "rejected": 4,
+        "unsure": 1,
+        "undone": 1,
+    }
+    names = {one.name: one for one in tables.all_tables(found, distribution(found.area_m2))}
+    assert names["agreement"].rows[0][:3] == ("ada", "bob", 7) and len(names["reviewers"].rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("both", "yes_no", "no_yes", "neither", "expected"),
+    [(20, 5, 10, 15, 0.4), (5, 0, 0, 5, 1.0), (5, 5, 5, 5, 0.0), (4, 0, 0, 0, None)],
+)
+def test_kappa(both: int, yes_no: int, no_yes: int, neither: int, expected: float | None) -> None:
+    pairs = [(True, True)] * both + [(True, False)] * yes_no + [(False, True)] * no_yes + [(False, False)] * neither
+    assert kappa(pairs) == (None if expected is None else pytest.approx(expected))
+
+
+def test_precision_by_the_models_own_confidence(inventory: Path) -> None:
+    with geopackage.transaction(inventory) as database:
+        for number, mean in ((1, 0.9), (2, 0.8), (3, 0.79), (4, 0.5)):
+            database.execute("UPDATE landslides SET prob_mean = ? WHERE OBJECTID = ?", (mean, number))
+        database.execute("INSERT INTO landslides (geometry) SELECT geometry FROM landslides WHERE OBJECTID = 1")
+    say(inventory, "ada", "arar", 0)
+    assert reviews.precisions(contents.read(inventory)) == [
+        Precision("3 likely", 2, 1),
+        Precision("2 probable", 1, 1),
+        Precision("1 possible", 1, 0),
+    ]
+
+
+def test_nothing_is_told_of_what_nobody_reviewed(inventory: Path) -> None:
+    found = contents.read(inventory)
+    assert reviews.agreements(found) == [] and reviews.by_reviewer(found) == {}
+    every = {one.name: one.rows for one in tables.all_tables(found, distribution(found.area_m2))}
+    assert every["reviewers"] == every["agreement"] == every["precision"] == ()

@@ -1,0 +1,97 @@
+"""How people reviewed an inventory: who decided what, how far reviewers agree, how far the model was right."""
+
+import collections
+import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tsmu_jax.inventory.deciding import VERDICTS
+from tsmu_jax.inventory.rows import CONFIDENCE
+from tsmu_jax.reporting.inventory.contents import Contents
+from tsmu_jax.reporting.inventory.numbers import CONFIDENCE as WORDS
+from tsmu_jax.reporting.inventory.numbers import counted
+
+NOBODY = "nobody named"
+_YES, _NO = ("accepted", "edited", "drawn"), ("rejected",)
+
+
+class Agreement(NamedTuple):
+    """Of two reviewers.
+
+    Attributes:
+      landslides: rows about which both said whether it is a landslide.
+      same: of them, those about which both said the same.
+      kappa: Cohen's; None where both always said the same one thing, so that chance agrees as well.
+    """
+
+    first: str
+    second: str
+    landslides: int
+    same: int
+    kappa: float | None
+
+
+class Precision(NamedTuple):
+    """Of a class of the model's confidence. Attributes: reviewed: rows that people accepted, edited or rejected."""
+
+    confidence: str
+    reviewed: int
+    landslides: int
+
+
+def by_reviewer(contents: Contents) -> dict[str, dict[str, int]]:
+    """Reviewer -> verdict -> number of decisions; the most diligent first."""
+    found: dict[str, list[str]] = collections.defaultdict(list)
+    for reviewer, verdict in zip(contents.decisions["reviewer"], contents.decisions["verdict"], strict=True):
+        found[reviewer or NOBODY].append(verdict)
+    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    return {name: counted(verdicts, VERDICTS) for name, verdicts in ordered}
+
+
+def agreements(contents: Contents) -> list[Agreement]:
+    """Every two reviewers who judged landslides in common; each one's last judgement of a landslide counts."""
+    said = _judgements(contents)
+    found = []
+    for first, second in itertools.combinations(sorted(said), 2):
+        common = sorted(said[first].keys() & said[second].keys())
+        if common:
+            pairs = [(said[first][one], said[second][one]) for one in common]
+            found.append(Agreement(first, second, len(pairs), sum(a == b for a, b in pairs), kappa(pairs)))
+    return sorted(found, key=lambda one: (-one.landslides, one.first, one.second))
+
+
+def kappa(pairs: list[tuple[bool, bool]]) -> float | None:
+    """Cohen's kappa (1960): agreement beyond chance, by what is possible beyond chance; None where nothing is."""
+    number = len(pairs)
+    same = sum(a == b for a, b in pairs) / number
+    first, second = (sum(pair[at] for pair in pairs) / number for at in (0, 1))
+    chance = first * second + (1 - first) * (1 - second)
+    return None if chance == 1 else (same - chance) / (1 - chance)
+
+
+def precisions(contents: Contents) -> list[Precision]:
+    """By the class that the model's probability gave: of what people judged, how much is a landslide."""
+    columns = contents.landslides
+    rows = list(zip(columns["prob_mean"], columns["review_status"], columns["found_by"], strict=True))
+    found = []
+    for position, (least, word) in enumerate(CONFIDENCE):
+        most = CONFIDENCE[position - 1][0] if position else float("inf")
+        states = [state for mean, state, by in rows if by != "people" and mean is not None and least <= mean < most]
+        yes = sum(state in ("accepted", "edited") for state in states)
+        found.append(Precision(WORDS[word], yes + states.count("rejected"), yes))
+    return found
+
+
+def _judgements(contents: Contents) -> Mapping[str, Mapping[Any, bool]]:
+    """Reviewer -> landslide -> whether it is one; without what was undone or unsure, or settled a dispute."""
+    names = ("reviewer", "landslide", "verdict", "decided_at", "seen")
+    rows = list(zip(*(contents.decisions[name] for name in names), strict=True))
+    found: dict[str, dict[Any, bool]] = collections.defaultdict(dict)
+    for reviewer, landslide, verdict, _, seen in sorted(rows, key=lambda row: str(row[3])):
+        if seen == "disputed":
+            continue  # settles what others disagree about
+        if verdict in _YES or verdict in _NO:
+            found[reviewer or NOBODY][landslide] = verdict in _YES
+        else:
+            found[reviewer or NOBODY].pop(landslide, None)
+    return found
