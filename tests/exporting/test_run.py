@@ -59,8 +59,8 @@ def test_the_card_states_what_a_user_needs(model: SavedModel, exported: Path) ->
         assert wanted in card, wanted
     images, masks = model.exam("andes") or ()
     iou = metrics.scores(metrics.count(model.predict(images, "alps+andes") > 0.5, masks)).iou.mean()
-    assert f"| andes | alps+andes | 3 | {iou:.3f} [" in card
-    assert "| himalaya | himalaya | 3 | 0.500, no interval |" in card
+    assert f"| andes | alps+andes | 8 | {iou:.3f} [" in card
+    assert "| himalaya | himalaya | 8 | 0.500, no interval |" in card
     assert not re.search(r"\{|\}", re.sub(r"```.*?```", "", card, flags=re.DOTALL))  # nothing left unfilled
 
 
@@ -121,7 +121,7 @@ def test_the_item_follows_the_models_extension(exported: Path) -> None:
             {"decoder": "tundra"},
             "--decoder=tundra: the model has no such ecoregion or decoder; known: all, alps, andes",
         ),
-        ({"side": 30}, "--side=30: sides are multiples of 4 px; give 32"),
+        ({"side": 31}, "--side=31: sides are multiples of 2 px; give 32"),
         ({"licences": {"tundra": "CC0"}}, "--licence=tundra=...: no such ecoregion is exported; known: alps, andes"),
     ],
 )
