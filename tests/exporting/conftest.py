@@ -17,6 +17,7 @@ from tsmu_jax.models.tsmu import init_decoder, init_encoder, make_network
 
 NETWORK = {"variant": "table_ix", "channels": 6, "width": 0.25, "depth": 2}
 SIDE = 16
+EXAM = 8  # test images
 ONNX_SIDE = 32
 CHANNELS = tuple(f"{date}-event {colour}" for date in ("pre", "post") for colour in ("red", "green", "blue"))
 EXTENT = {"height": (2.0, 2.5, 3.0), "width": (2.0, 2.5, 3.0)}
@@ -27,7 +28,7 @@ LINEAGE = {
     "created": "2026-11-27T09:36:09+00:00",
     "method": "tsmu",
     "ecoregions": ["alps", "andes", "himalaya"],
-    "versions": {"jax": "0.10.2"},
+    "versions": {"jax": "0.12.0.1"},  # four numbers
 }
 DECODERS = {"alps+andes": ["alps", "andes"], "himalaya": ["himalaya"]}
 TEMPERATURES = {"alps+andes": 2.0, "himalaya": 0.5}
@@ -47,7 +48,7 @@ def write_model(path: Path, *, contracts: dict[str, Contract] | None = None, **c
         jax.tree.map(lambda x: x + random.uniform(0.01, 0.3, x.shape).astype("f") * (x.ndim == 1), tree)
         for tree in (params, stats)
     )
-    images = random.integers(0, 256, (3, SIDE, SIDE, network.channels), np.uint8)
+    images = random.integers(0, 256, (EXAM, SIDE, SIDE, network.channels), np.uint8)
     described: dict[str, Any] = {
         "network": NETWORK | changes,
         "side": SIDE,
@@ -58,8 +59,8 @@ def write_model(path: Path, *, contracts: dict[str, Contract] | None = None, **c
         "ecoregions": {
             name: {
                 "contract": dataclasses.asdict((contracts or {}).get(name, CONTRACT)),
-                "tests": ["0", "1", "2"] if name == "andes" else [],
-                "scores": {"images": 3, "iou": 0.5, "precision": 0.6, "recall": 0.7, "f1": 0.65, "micro_iou": 0.4},
+                "tests": [str(number) for number in range(EXAM)] if name == "andes" else [],
+                "scores": {"images": EXAM, "iou": 0.5, "precision": 0.6, "recall": 0.7, "f1": 0.65, "micro_iou": 0.4},
             }
             for known in DECODERS.values()
             for name in known
@@ -74,14 +75,17 @@ def write_model(path: Path, *, contracts: dict[str, Contract] | None = None, **c
         name: Autoencoder(3).init(jax.random.key(key), blank)["params"]
         for key, name in enumerate(described["ecoregions"])
     }
+
     def write() -> SavedModel:
         saved.save(path, described, params, stats, autoencoders=chosen, exam=exam)
         return load_model(path)
 
-    before, last = write(), "Pointwise_3" if network.decoder.separable else "Pointwise_0"
+    before, last = write(), f"Pointwise_{NETWORK['depth'] if network.decoder.separable else 0}"
     for name in DECODERS:  # centres and scales the answers
         logits, head = before.logits(images, name), params["old"][name][last]["Dense_0"]
-        head["kernel"], head["bias"] = (x / logits.std() for x in (head["kernel"], head["bias"] - np.median(logits)))
+        head["kernel"], head["bias"] = (
+            2 * x / logits.std() for x in (head["kernel"], head["bias"] - np.median(logits))
+        )
     return write()
 
 

@@ -9,7 +9,7 @@ from tsmu_jax.models.saved import SavedModel
 
 ROOT = Path(__file__).parents[2]
 # Of the packages that tsmu_jax needs, those that machines made for JAX may lack.
-ABSENT = ("ml_collections", "tensorflow_datasets", "grain", "rasterio", "absl", "PIL", "matplotlib")
+ABSENT = ("ml_collections", "tensorflow_datasets", "grain", "rasterio", "PIL", "matplotlib")
 
 
 def test_the_export_is_compared_with_the_model(model: SavedModel, exported: Path) -> None:

@@ -19,10 +19,17 @@ DEEP = Intensities("uint16", (3, 2, 1), ((0.0, 3000.0), (100.0, 2100.0), (0.0, 1
 
 
 def write(
-    path: Path, seed: int, *, west: float = 500_000.0, metres: float = 2.0, crs: str = "EPSG:32633", **how
+    path: Path,
+    seed: int,
+    *,
+    west: float = 500_000.0,
+    north: float = 5e6,
+    metres: float = 2.0,
+    crs: str = "EPSG:32633",
+    **how,
 ) -> Path:
     shape = {"height": 40, "width": 60, "count": 3, "dtype": how.pop("dtype", "uint8")}
-    place = {"crs": crs, "transform": from_origin(west, 5_000_000.0, metres, metres)}
+    place = {"crs": crs, "transform": from_origin(west, north, metres, metres)}
     values = np.random.default_rng(seed).integers(0, 4000 if shape["dtype"] == "uint16" else 256, (3, 40, 60))
     with rasterio.open(path, "w", **shape, **place, **how) as file:
         file.write(values.astype(shape["dtype"]))
@@ -88,7 +95,7 @@ def test_ecoregions_that_differ_need_a_name(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_said(model: SavedModel, tmp_path: Path) -> None:
     pre, post = write(tmp_path / "pre.tif", 0), write(tmp_path / "post.tif", 1)
-    degrees = write(tmp_path / "degrees.tif", 2, crs="EPSG:4326", west=10.0, metres=1e-5)
+    degrees = write(tmp_path / "degrees.tif", 2, crs="EPSG:4326", west=10.0, north=45.0, metres=1e-5)
     (tmp_path / "there.vrt").write_text("mine")
     for asked, message in (
         ((None, post, tmp_path / "pair.vrt"), "--pre: is missing; this model compares two dates"),

@@ -44,9 +44,10 @@ def _model(export: Export) -> dict[str, Any]:
     contracts = export.contracts
     channels = next(iter(contracts.values())).channels
     lineage = description.get("lineage")  # models made by hand have none
-    version = {"mlm:framework_version": lineage[-1]["versions"]["jax"]} if lineage else {}
+    numbers = lineage[-1]["versions"]["jax"].split(".")[:3] if lineage else []  # the extension permits three
+    version = {"mlm:framework_version": ".".join(numbers)} if numbers else {}
     return {
-        "bands": [{"name": name} for name in channels],
+        "bands": _bands(export),  # those of the models: an item may have none that no asset has
         "mlm:name": export.name,
         "mlm:architecture": "U-Net",
         "mlm:tasks": [TASK],
@@ -61,6 +62,10 @@ def _model(export: Export) -> dict[str, Any]:
         "mlm:input": [_input(export, list(channels), list(contracts.values()))],
         "mlm:output": [_output(export)],
     }
+
+
+def _bands(export: Export) -> list[dict[str, str]]:
+    return [{"name": name} for name in next(iter(export.contracts.values())).channels]
 
 
 def _input(export: Export, bands: list[str], contracts: list[Contract]) -> dict[str, Any]:
@@ -100,6 +105,7 @@ def _structure(export: Export, size: int, axis: str) -> dict[str, Any]:
 
 def _assets(export: Export) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    bands = _bands(export)
     for kind, (title, media, artifact) in _ASSETS.items():
         for decoder, file in export.formats.get(kind, {}).get("files", {}).items():
             found[f"{kind}:{decoder}"] = {
@@ -108,6 +114,7 @@ def _assets(export: Export) -> dict[str, Any]:
                 "type": media,
                 "roles": ["mlm:model", "mlm:compiled" if kind == STABLEHLO else "mlm:weights"],
                 "mlm:artifact_type": artifact,
+                "bands": bands,
             }
     if SAFETENSORS in export.formats:
         found[SAFETENSORS] = {
@@ -116,6 +123,7 @@ def _assets(export: Export) -> dict[str, Any]:
             "type": "application/octet-stream; framework=safetensors",
             "roles": ["mlm:model", "mlm:weights"],
             "mlm:artifact_type": "safetensors",
+            "bands": bands,
         }
         found["network"] = {"href": f"./{NETWORK}", "type": "application/json", "roles": ["metadata"]}
     found["card"] = {"href": f"./{CARD}", "title": "Model card", "type": "text/markdown", "roles": ["metadata"]}

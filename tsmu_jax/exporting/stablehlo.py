@@ -1,7 +1,9 @@
 """StableHLO by `jax.export`: one program for each decoder, for any number and any size of images."""
 
 import calendar
+import contextlib
 import datetime
+from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
@@ -36,7 +38,20 @@ def program(model: SavedModel, decoder: str) -> bytes:
     stride = model.network.stride
     sizes = export.symbolic_shape(f"b, {stride}*h, {stride}*w")
     images = jax.ShapeDtypeStruct((*sizes, model.network.channels), jnp.float32)
-    return bytes(export.export(jax.jit(landslide), platforms=PLATFORMS)(images).serialize())
+    with _without_places():
+        return bytes(export.export(jax.jit(landslide), platforms=PLATFORMS)(images).serialize())
+
+
+@contextlib.contextmanager
+def _without_places() -> Iterator[None]:
+    """Keeps the paths of this machine's source files out of programs."""
+    name = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, name)
+    jax.config.update(name, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
 
 
 def about(created: datetime.datetime) -> dict[str, Any]:

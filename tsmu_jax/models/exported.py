@@ -37,7 +37,8 @@ class ExportedModel(SavedModel):
 
     def begin(self, images: np.ndarray, decoder: str) -> jax.Array:
         """As `SavedModel.begin`."""
-        probabilities = self._programs[decoder](self._on_devices(images, decoder))
+        sent = self._on_devices(images, decoder)
+        probabilities = self._programs[decoder](sent)
         probabilities.copy_to_host_async()
         return probabilities
 
