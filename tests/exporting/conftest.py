@@ -28,7 +28,7 @@ LINEAGE = {
     "created": "2026-11-27T09:36:09+00:00",
     "method": "tsmu",
     "ecoregions": ["alps", "andes", "himalaya"],
-    "versions": {"jax": "0.10.2"},
+    "versions": {"jax": "0.12.0.1"},  # four numbers
 }
 DECODERS = {"alps+andes": ["alps", "andes"], "himalaya": ["himalaya"]}
 TEMPERATURES = {"alps+andes": 2.0, "himalaya": 0.5}

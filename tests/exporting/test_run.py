@@ -23,6 +23,7 @@ from tsmu_jax.models import archive
 from tsmu_jax.models.saved import SavedModel
 
 ROOT = Path(__file__).parents[2]
+ABSENT = ("tsmu_jax", "flax", "optax", "orbax", "absl", "ml_collections", "rasterio", "PIL", "onnx")
 
 
 def test_the_directory_says_what_is_in_it(model: SavedModel, exported: Path) -> None:
@@ -71,10 +72,12 @@ def test_intervals_are_those_of_the_exam(model: SavedModel) -> None:
 
 
 def test_the_programs_of_the_card_run(exported: Path) -> None:
+    """With the packages alone that the card names, and NumPy."""
     programs = re.findall(r"```python\n(.*?)```", (exported / "card.md").read_text(), re.DOTALL)
     assert len(programs) == 3
     shapes = "print(probability.shape)"
-    text = "\n".join(f"{one}\n{shapes if 'probability' in one else ''}" for one in programs)
+    hide = f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r}))"
+    text = "\n".join((hide, *(f"{one}\n{shapes if 'probability' in one else ''}" for one in programs)))
     done = subprocess.run([sys.executable, "-c", text], cwd=exported, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["(1, 16, 16)", f"(1, 1, {ONNX_SIDE}, {ONNX_SIDE})"]
 
@@ -98,7 +101,7 @@ def test_the_item_follows_the_models_extension(exported: Path) -> None:
     told = MLMExtension.ext(item)
     assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", told.mlm_name)
     assert told.tasks == ["semantic-segmentation"] and told.framework == "JAX"
-    assert re.fullmatch(r"\d+\.\d+\.\d+", told.framework_version or "")
+    assert told.framework_version == "0.12.0"
     (taken,), (made,) = told.input, told.output
     assert [band["name"] for band in item.properties["bands"]] == list(taken.bands)
     assert taken.input.shape == [-1, 6, ONNX_SIDE, ONNX_SIDE] and taken.input.data_type == "float32"

@@ -44,7 +44,8 @@ def _model(export: Export) -> dict[str, Any]:
     contracts = export.contracts
     channels = next(iter(contracts.values())).channels
     lineage = description.get("lineage")  # models made by hand have none
-    version = {"mlm:framework_version": lineage[-1]["versions"]["jax"]} if lineage else {}
+    numbers = lineage[-1]["versions"]["jax"].split(".")[:3] if lineage else []  # the extension permits three
+    version = {"mlm:framework_version": ".".join(numbers)} if numbers else {}
     return {
         "bands": _bands(export),  # those of the models: an item may have none that no asset has
         "mlm:name": export.name,

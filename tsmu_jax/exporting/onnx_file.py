@@ -41,7 +41,10 @@ def build(model: SavedModel, decoder: str, *, side: int, metadata: Mapping[str, 
     temperature = np.array(model.description["decoders"][decoder]["calibration"]["temperature"], np.float32)
     graph.node("Div", [LOGITS, graph.array("temperature", temperature)], "calibrated")
     graph.node("Sigmoid", ["calibrated"], OUTPUT)
-    shapes = {INPUT: ["batch", model.network.channels, side, side], OUTPUT: ["batch", 1, side, side]}
+    shapes: dict[str, list[str | int | None]] = {
+        INPUT: ["batch", model.network.channels, side, side],
+        OUTPUT: ["batch", 1, side, side],
+    }
     taken, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items())
     initial = [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in graph.arrays.items()]
     proto = helper.make_model(
