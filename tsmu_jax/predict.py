@@ -20,7 +20,9 @@ from absl import flags
 from tsmu_jax import cli, large_pages, machine
 from tsmu_jax.errors import UserError
 
-_MODEL = flags.DEFINE_string("model", None, "A run's directory, or a saved model's.", required=True)
+_MODEL = flags.DEFINE_string(
+    "model", None, "Directory of a run, of a saved model, or of an export with StableHLO.", required=True
+)
 _INPUT = flags.DEFINE_string("input", None, "Folder of images.")
 _PRE = flags.DEFINE_string("pre", None, "Scene before the event, a raster with coordinates.")
 _POST = flags.DEFINE_string("post", None, "Scene after the event, likewise; the map has its coordinates.")

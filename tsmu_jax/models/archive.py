@@ -2,6 +2,7 @@
 
 DIRECTORY/<manifest>           the description: plain values, the SHA-256 of every file beside it, the digest
 DIRECTORY/<name>.safetensors   arrays by name; no pickle
+DIRECTORY/<name>               what else belongs to it
 """
 
 import hashlib
@@ -25,7 +26,11 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def write(
-    directory: Path, manifest: str, description: Mapping[str, Any], arrays: Mapping[str, Arrays]
+    directory: Path,
+    manifest: str,
+    description: Mapping[str, Any],
+    arrays: Mapping[str, Arrays],
+    contents: Mapping[str, bytes] | None = None,
 ) -> dict[str, Any]:
     """Writes the directory whole or not at all, in the place of an earlier one.
 
@@ -33,6 +38,7 @@ def write(
       manifest: name of the JSON file.
       description: plain values; "schema" among them.
       arrays: {name of the file, without its suffix: {name: array}}.
+      contents: {name of a file of another kind: its bytes}.
 
     Returns:
       The description with "files" and "digest".
@@ -45,6 +51,9 @@ def write(
         path = partial / (name + SUFFIX)
         path.write_bytes(tensors.save({key: np.asarray(value, order="C") for key, value in content.items()}))
         files[path.name] = _sha256(path)
+    for name, data in (contents or {}).items():
+        (partial / name).write_bytes(data)
+        files[name] = _sha256(partial / name)
     complete = {**description, "files": files}
     complete["digest"] = _digest(complete)
     (partial / manifest).write_text(_text(complete), encoding="utf-8")

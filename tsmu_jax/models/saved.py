@@ -23,7 +23,7 @@ from tsmu_jax import untrusted
 from tsmu_jax.batch import IMAGE, fill
 from tsmu_jax.errors import UserError
 from tsmu_jax.models import archive
-from tsmu_jax.models.layout import AUTOENCODERS, EXAM, FOLDER, MANIFEST, PARAMETERS, REJECTED
+from tsmu_jax.models.layout import AUTOENCODERS, EXAM, MANIFEST, PARAMETERS, directory_of
 from tsmu_jax.models.tsmu import PARTS, Network, Tree, find_decoder, forward, init_decoder, init_encoder, make_network
 
 SCHEMA = 1
@@ -158,17 +158,21 @@ class SavedModel:
 
     def _sent(self, images: np.ndarray, decoder: str) -> jax.Array:
         """Logits on the devices, of images filled up to a multiple of their number."""
-        if decoder not in self.decoders:
-            raise UserError(f"{self.path}: no decoder {decoder!r}; there are {', '.join(self.decoders)}")
-        images = self._checked(images)
-        devices = len(self._mesh.devices)
-        whole = fill({IMAGE: images}, -(-len(images) // devices) * devices)[IMAGE]
-        sent = jax.device_put(whole, NamedSharding(self._mesh, PartitionSpec("images")))
+        sent = self._on_devices(images, decoder)
         part, _ = find_decoder(self.params, decoder)
         chosen = (
             {"shared": tree["shared"], "old": {"decoder": tree[part][decoder]}, "new": {}} for tree in self._placed
         )
         return self._answer(*chosen, sent)
+
+    def _on_devices(self, images: np.ndarray, decoder: str) -> jax.Array:
+        """Checks what is asked, fills the images up to a multiple of the devices' number and sends them there."""
+        if decoder not in self.decoders:
+            raise UserError(f"{self.path}: no decoder {decoder!r}; there are {', '.join(self.decoders)}")
+        images = self._checked(images)
+        devices = len(self._mesh.devices)
+        whole = fill({IMAGE: images}, -(-len(images) // devices) * devices)[IMAGE]
+        return jax.device_put(whole, NamedSharding(self._mesh, PartitionSpec("images")))
 
     @functools.cached_property
     def _placed(self) -> tuple[Tree, Tree]:
@@ -232,13 +236,14 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
       UserError: there is none, it is of a newer release, a file is missing or has changed, or description and
         parameters do not fit each other.
     """
-    directory = _directory(Path(path))
+    directory = directory_of(Path(path))
     description = archive.read_description(directory, MANIFEST, schema=SCHEMA)
     try:
         trees = archive.nested(archive.read_arrays(directory, PARAMETERS))
         params, stats = ({part: trees[kind].get(part, {}) for part in PARTS} for kind in ("params", "batch_stats"))
         model = SavedModel(directory, description, params, stats)
-        _check(model)
+        check_description(model)
+        _check_parameters(model)
     except UserError:
         raise
     except Exception as error:  # nobody can list what nonsense raises in the libraries that read it
@@ -247,8 +252,8 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     return model
 
 
-def _check(model: SavedModel) -> None:
-    """Raises an error of any kind where the description does not fit the parameters, or lacks what every model has.
+def check_description(model: SavedModel) -> None:
+    """Raises an error of any kind where the description lacks what every model has.
 
     Files that changed by accident have been noticed by their digests; a program that wrote both may still be wrong.
     """
@@ -257,19 +262,8 @@ def _check(model: SavedModel) -> None:
         untrusted.names(described.get("tests", ()), "a test image")  # and a file
     if wrong := [name for name in model.decoders if name in (".", "..") or "/" in name]:
         raise ValueError(f"{wrong[0]!r:.100} is no name of a decoder")
-    known = {**model.params["old"], **model.params["new"]}
-    if set(known) != set(model.decoders) or set(model.route) != set(model.ecoregions):
-        raise ValueError("decoders, ecoregions and parameters differ")
-    encoder, decoder = (
-        jax.eval_shape(functools.partial(init, model.network), jax.random.key(0))
-        for init in (init_encoder, init_decoder)
-    )
-    found = [(encoder, [tree["shared"] for tree in (model.params, model.batch_stats)])]
-    for name in model.decoders:
-        found.append((decoder, [find_decoder(tree, name)[1] for tree in (model.params, model.batch_stats)]))
-    for expected, trees in found:
-        if jax.tree.map(np.shape, tuple(trees)) != jax.tree.map(np.shape, expected):
-            raise ValueError("the parameters have other shapes than the network's")
+    if set(model.route) != set(model.ecoregions):
+        raise ValueError("decoders and ecoregions differ")
     for name, described in model.description["decoders"].items():
         temperature = described["calibration"]["temperature"]
         if not (isinstance(temperature, float) and math.isfinite(temperature) and temperature > 0):
@@ -281,15 +275,18 @@ def _check(model: SavedModel) -> None:
         raise ValueError(f"the side {model.side} is not divisible by {model.network.stride}")
 
 
-def _directory(path: Path) -> Path:
-    """Where the model of a run lies, or `path` itself. Raises UserError where a run has none."""
-    if (path / FOLDER / MANIFEST).exists():
-        untrusted.refuse_links(path, only=(FOLDER,))
-        return path / FOLDER
-    if (path / REJECTED / MANIFEST).exists():
-        raise UserError(f"{path}: its update was rejected; to use its model all the same, name {path / REJECTED}")
-    if (path / "config.json").exists() and not (path / MANIFEST).exists():
-        reason = "it is unfinished, or of a release that saved none"
-        remedy = "its own command goes on with it, and tsmu_jax.load_phase reads its phases"
-        raise UserError(f"{path}: this run has no saved model: {reason}; {remedy}")
-    return path
+def _check_parameters(model: SavedModel) -> None:
+    """Raises an error of any kind where the parameters are not those of the described network."""
+    known = {**model.params["old"], **model.params["new"]}
+    if set(known) != set(model.decoders):
+        raise ValueError("decoders and parameters differ")
+    encoder, decoder = (
+        jax.eval_shape(functools.partial(init, model.network), jax.random.key(0))
+        for init in (init_encoder, init_decoder)
+    )
+    found = [(encoder, [tree["shared"] for tree in (model.params, model.batch_stats)])]
+    for name in model.decoders:
+        found.append((decoder, [find_decoder(tree, name)[1] for tree in (model.params, model.batch_stats)]))
+    for expected, trees in found:
+        if jax.tree.map(np.shape, tuple(trees)) != jax.tree.map(np.shape, expected):
+            raise ValueError("the parameters have other shapes than the network's")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tsmu_jax.errors import UserError
-from tsmu_jax.models.saved import load_model
+from tsmu_jax.models.exported import open_model
 from tsmu_jax.prediction import pairs, run, summary
 from tsmu_jax.prediction.halo import MEASURED
 from tsmu_jax.prediction.output import Output
@@ -26,7 +26,7 @@ def predict_folder(
     """Predicts all pairs of a folder, draws the contact sheet and prints what came out.
 
     Args:
-      model: directory of a saved model, or of a run.
+      model: directory of a saved model, of a run, or of an export with StableHLO.
       source: holds the pairs; see `pairs.find`.
       target: where the output goes; see `output.py`.
       decoder: "auto", or the name of an ecoregion or of a decoder.
@@ -44,7 +44,7 @@ def predict_folder(
     if target.resolve().is_relative_to(source.resolve()):
         raise UserError(f"--output={target}: lies in --input, and would be read as input; name another directory")
     try:
-        opened = load_model(model)
+        opened = open_model(model)
     except UserError as error:
         raise UserError(f"--model: {error}") from error
     predictor = Predictor(opened, decoder=decoder, memory_gib=memory_gib, halo=halo)

@@ -29,7 +29,7 @@ def provenance(config: Config, images: str, command: str) -> dict[str, Any]:
     return {
         "schema": 2,
         "command": command,
-        "created": _now().isoformat(timespec="seconds"),
+        "created": now().isoformat(timespec="seconds"),
         "seed": config.seed,
         "config": dataclasses.asdict(config),
         "images": images,
@@ -43,7 +43,7 @@ def provenance(config: Config, images: str, command: str) -> dict[str, Any]:
     }
 
 
-def _now() -> datetime.datetime:
+def now() -> datetime.datetime:
     """The time, or what SOURCE_DATE_EPOCH states: two runs then leave saved models with the same digest."""
     stated = os.environ.get("SOURCE_DATE_EPOCH")
     return datetime.datetime.fromtimestamp(int(stated) if stated else time.time(), datetime.UTC)

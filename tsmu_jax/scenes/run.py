@@ -17,7 +17,8 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.inventory import adding, terrain
 from tsmu_jax.inventory.rows import UNDATED, Dates
-from tsmu_jax.models.saved import SavedModel, load_model
+from tsmu_jax.models.exported import open_model
+from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.halo import MEASURED
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
 from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, turning, words
@@ -57,7 +58,7 @@ def map_scene(
     """Maps a georeferenced pair, or goes on with an interrupted map, and prints what came out.
 
     Args:
-      model: directory of a saved model, or of a run.
+      model: directory of a saved model, of a run, or of an export with StableHLO.
       pre, post: rasters with coordinates; models of three channels take `post` alone.
       target: a directory for the map, new or that of this very map.
       decoder: "auto", the name of an ecoregion or of a decoder, or a vector file of ecoregions (and ":" and a column).
@@ -136,7 +137,7 @@ def _place(pre: Path | None, post: Path, stated: Stated, dem: Path | None) -> Gr
 def _open(path: str | os.PathLike[str], *, has_pre: bool) -> SavedModel:
     """Opens the model. Raises UserError where that fails, or it looks at another number of dates."""
     try:
-        model = load_model(path)
+        model = open_model(path)
     except UserError as error:
         raise UserError(f"--model: {error}") from error
     if model.network.channels == 6 and not has_pre:
