@@ -1,13 +1,12 @@
 """A run and an update of its model in processes that meet with a fault, and what they must leave in the end.
 
-The first process imports everything once and forks the others before JAX starts: an attempt then costs its work alone.
+Each process is forked from one that has imported everything (tests/forks.py).
 """
 
 import contextlib
 import dataclasses
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -20,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from tests import forks
 from tests.runs.circle import configuration, write_images
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
 from tsmu_jax.runs import files
 
-PRELOADED = ("tests.stress.killed", "tsmu_jax.train", "tsmu_jax.reporting.summary", "orbax.checkpoint.v1")
 RUNS = ("first", "second")
 # What two equal runs may differ in: times, and where a phase was copied from.
 TIMES = {"seconds", "recording_seconds", "images_per_second", "input_wait", "trained_in"}
@@ -82,15 +81,7 @@ class Scene:
         self.runs = root / "runs"
         write_images(root / "old", ("etf", "nad"))
         write_images(root / "new", ("mwcf",))
-        os.environ |= {
-            "JAX_PLATFORMS": "cpu",
-            "JAX_COMPILATION_CACHE_DIR": str(root / "programs"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "MPLBACKEND": "agg",
-            "SOURCE_DATE_EPOCH": CREATED,
-        }
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(PRELOADED))
+        self._context = forks.context()
 
     def attempt(self, moment: Moment | None = None) -> Attempt:
         """Goes on with the two runs in a new process. Raises RuntimeError where it fails or hangs by itself."""
@@ -127,6 +118,8 @@ def _work(root: Path, moment: Moment, sender: Any) -> None:
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
+    forks.on_a_cpu(root / "programs")
+    os.environ["SOURCE_DATE_EPOCH"] = CREATED
     changes = _counted(root / "runs", moment)
     try:
         from tsmu_jax.train import train_and_evaluate
@@ -185,6 +178,14 @@ def newest(runs: Path) -> str:
 def outcome(runs: Path) -> dict[str, str]:
     """What both runs hold: {file or phase: digest}, see `outcome_of`."""
     return {f"{run}/{name}": found for run in RUNS for name, found in outcome_of(runs / run).items()}
+
+
+def compare(runs: Path, expected: Mapping[str, str]) -> None:
+    """Raises AssertionError where runs are not what is expected, or an interrupted write has left files; names them."""
+    found = outcome(runs)
+    differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    assert not differing, f"these differ: {', '.join(differing)}"
+    assert not leftovers(runs), f"left behind: {', '.join(leftovers(runs))}"
 
 
 def outcome_of(run: Path) -> dict[str, str]:
