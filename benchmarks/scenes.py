@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks import command
 from benchmarks.measure import Candidate, Measured, interleaved
 from benchmarks.rows import Row, beside
+from tsmu_jax import large_pages
 from tsmu_jax.errors import UserError
 
 TARGET = 1.0  # of the better peer
@@ -94,6 +95,7 @@ class Mapped:
     def ours(self, name: str) -> Candidate:
         """Our side, with the programs that were compiled before."""
         cache = {
+            **large_pages.environment(),
             "JAX_COMPILATION_CACHE_DIR": str(self._scratch / "compiled"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }

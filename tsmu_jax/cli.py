@@ -2,7 +2,9 @@
 
 import functools
 import gc
+import os
 import re
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from logging import CRITICAL, getLogger
@@ -14,6 +16,7 @@ from absl import app, flags, logging
 from tsmu_jax import machine, stopping, words
 from tsmu_jax.errors import UserError
 
+READER_GONE = 141  # the exit code that shells give a program whose reader has gone
 _OURS = str(Path(__file__).parent)
 
 
@@ -27,17 +30,25 @@ def run(main: Callable[[Sequence[str]], None], description: str, *, commands: Se
 
     def parse(argv: Sequence[str]) -> list[str]:
         if any(word in ("--help", "-h", "-help", "--helpfull", "--helpshort") for word in argv[1:]):
-            print(f"{description.strip()}\n\nFlags:\n{_main_flags()}")
+            print(f"{description.strip()}\n\nFlags:\n{_main_flags()}", flush=True)
             sys.exit(0)
         return _parse(argv, commands)
+
+    def flushed(argv: Sequence[str]) -> None:
+        main(argv)
+        sys.stdout.flush()  # here, where a reader who has gone is no error
 
     collect_rarely()
     stopping.install()
     _hush_libraries()
     try:
-        app.run(main, flags_parser=parse)
+        app.run(flushed, flags_parser=parse)
     except UserError as error:
         _refuse(str(error))
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        sys.exit(READER_GONE)
     except Exception as error:
         explained = machine.explained(error, place=_place(), config=_config())
         if explained is None:
@@ -64,6 +75,17 @@ def _hush_libraries() -> None:
             report(found)
 
     sys.unraisablehook = report_others
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of standard output has gone, as `| head` does. What is printed from then on goes nowhere."""
+    output = sys.stdout.fileno()
+    asked = select.poll()
+    asked.register(output, 0)
+    gone = any(event & select.POLLERR for _, event in asked.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)  # Python flushes once more when it ends
+    return gone
 
 
 def _refuse(reason: str) -> NoReturn:

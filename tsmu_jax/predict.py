@@ -17,7 +17,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tsmu_jax import cli, machine
+from tsmu_jax import cli, large_pages, machine
 from tsmu_jax.errors import UserError
 
 _MODEL = flags.DEFINE_string("model", None, "A run's directory, or a saved model's.", required=True)
@@ -120,4 +120,5 @@ def _path(flag: flags.FlagHolder[str | None]) -> Path | None:
 
 
 if __name__ == "__main__":
+    large_pages.restart()
     cli.run(main, __doc__ or "")
