@@ -29,9 +29,14 @@ def context() -> ForkServerContext:
 
 
 def on_a_cpu(programs: Path) -> None:
-    """Tells JAX, which has been imported and not started, to run on the CPU and to keep what it compiles."""
+    """Tells JAX, which has been imported and not started, to run on the CPU and to keep what it compiles.
+
+    Args:
+      programs: where, unless the environment says so.
+    """
     import jax
 
     jax.config.update("jax_platforms", "cpu")
-    jax.config.update("jax_compilation_cache_dir", str(programs))
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        jax.config.update("jax_compilation_cache_dir", str(programs))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

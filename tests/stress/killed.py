@@ -31,7 +31,7 @@ TIMES = {"seconds", "recording_seconds", "images_per_second", "input_wait", "tra
 TIMED = {"files", "digest", "log"}  # of records and of lines of the log, which hold times: Orbax's files do, too
 CREATED = "1750000000"  # SOURCE_DATE_EPOCH: a saved model says when its runs began
 _LEFT_OUT = {"checkpoint", "tensorboard", "figures", "results.md", ".lock"}
-TIMEOUT_SECONDS = 300.0
+TIMEOUT_SECONDS = 900.0
 
 
 def kill_oneself() -> None:
@@ -76,8 +76,9 @@ class Attempt:
 class Scene:
     """A directory with the images of two ecoregions and of a third one, and the runs on them."""
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, **changes: Any):
+        """Writes the images. Args: changes: of both runs' configuration."""
+        self.root, self.changes = root, changes
         self.runs = root / "runs"
         write_images(root / "old", ("etf", "nad"))
         write_images(root / "new", ("mwcf",))
@@ -87,7 +88,7 @@ class Scene:
         """Goes on with the two runs in a new process. Raises RuntimeError where it fails or hangs by itself."""
         moment = moment or Moment()
         receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_work, args=(self.root, moment, sender))
+        process = self._context.Process(target=_work, args=(self.root, self.changes, moment, sender))
         started = time.monotonic()
         process.start()
         sender.close()
@@ -113,18 +114,18 @@ class Scene:
         shutil.rmtree(self.runs, ignore_errors=True)
 
 
-def _work(root: Path, moment: Moment, sender: Any) -> None:
+def _work(root: Path, changes: Mapping[str, Any], moment: Moment, sender: Any) -> None:
     """The run and the update, in a process of their own. Sends the number of changes, or a traceback."""
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     forks.on_a_cpu(root / "programs")
     os.environ["SOURCE_DATE_EPOCH"] = CREATED
-    changes = _counted(root / "runs", moment)
+    changed = _counted(root / "runs", moment)
     try:
         from tsmu_jax.train import train_and_evaluate
 
-        often = {"checkpoint_minutes": 1e-4, "epochs__initial": 4, "reuse": False}
+        often = {"checkpoint_minutes": 1e-4, "epochs__initial": 4, "reuse": False, **changes}
         train_and_evaluate(configuration(root / "old", old="etf", new="nad", **often), root / "runs" / RUNS[0])
         update = {"start": str(root / "runs" / RUNS[0]), "update__max_forgetting": 0.9}
         train_and_evaluate(configuration(root / "new", **update, **often), root / "runs" / RUNS[1])
@@ -134,7 +135,7 @@ def _work(root: Path, moment: Moment, sender: Any) -> None:
         line = str(error) if isinstance(error, UserError) else machine.explained(error, place=str(root / "runs"))
         sender.send((line,) if line else traceback.format_exc())
         os._exit(2)  # what is left to be written may not be writable
-    sender.send(len(changes))
+    sender.send(len(changed))
 
 
 def _counted(directory: Path, moment: Moment) -> list[str]:

@@ -15,7 +15,8 @@ Tried = tuple[Scene, dict[str, str], int]
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
     """A run and an update of its model, what they leave when nothing happens, and how often that changes a file."""
-    scene = Scene(tmp_path_factory.mktemp("kills"))
+    # Of every kind of step one: compiling is what takes the time.
+    scene = Scene(tmp_path_factory.mktemp("kills"), method="feature_extraction", epochs__freeze=1, selection__epochs=1)
     whole = scene.attempt()
     return scene, outcome(scene.runs), whole.changes
 
