@@ -78,7 +78,7 @@ def test_a_sequential_run_promotes_and_distils_every_old_decoder(whole: Path) ->
     results = json.loads((whole / "results.json").read_text())
     assert len(results["phases"]) == 7
     last = tsmu_jax.load_phase(whole, "07_joint_fine_tuning")
-    assert tuple(last.params["old"]) == ("etf", "nad", "mwcf") and tuple(last.params["new"]) == ("nwfm",)
+    assert tuple(last.params["old"]) == ("etf", "mwcf", "nad") and tuple(last.params["new"]) == ("nwfm",)
     stored = np.load(whole / "phases" / "07_joint_fine_tuning" / "responses.npy", mmap_mode="r")
     assert stored.shape[1:] == (4, 3, 16, 16)
     routed = {name: scores["decoder"] for name, scores in results["phases"][-1]["ecoregions"].items()}
