@@ -30,7 +30,8 @@ RUNS = ("first", "second")
 TIMES = {"seconds", "recording_seconds", "images_per_second", "input_wait", "trained_in"}
 TIMED = {"files", "digest", "log"}  # of records and of lines of the log, which hold times: Orbax's files do, too
 CREATED = "1750000000"  # SOURCE_DATE_EPOCH: a saved model says when its runs began
-_LEFT_OUT = {"checkpoint", "tensorboard", "figures", "results.md", ".lock"}
+_CHECKPOINT = "_CHECKPOINT_METADATA"  # which Orbax writes into each
+_LEFT_OUT = {"tensorboard", "figures", "results.md", ".lock"}
 TIMEOUT_SECONDS = 900.0
 
 
@@ -197,9 +198,13 @@ def outcome_of(run: Path) -> dict[str, str]:
     found = {}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
-        if path.name == "checkpoint" and path.is_dir():
+        if (path / _CHECKPOINT).exists():
             found[name] = _digest(_plain(checkpoints.load(path)))
-        elif path.is_file() and not _LEFT_OUT & set(path.parts):
+        elif (
+            path.is_file()
+            and not _LEFT_OUT & set(path.parts)
+            and not any((up / _CHECKPOINT).exists() for up in path.parents)
+        ):
             found[name] = _digest(_content(path))
     return found
 
