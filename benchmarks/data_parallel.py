@@ -25,14 +25,16 @@ from tsmu_jax.errors import UserError
 DEVICES = "--xla_force_host_platform_device_count"
 
 
-def training(processes: int, devices: int, size: int, batch: int, pairs: int) -> Job:
+def training(processes: int, devices: int, size: int, batch: int, pairs: int, depth: int = 7) -> Job:
     """Seconds of a step of initial training on CPUs; the mean over the last of two epochs.
 
     Args:
       devices: of each process.
       pairs: in an epoch, each of them four times.
+      depth: levels of the decoder.
     """
-    changes = {**synthetic(size, batch, pairs), "method": "leave_one_out", "epochs.initial": 2, "reuse": False}
+    changes = {**synthetic(size, batch, pairs), "model.depth": depth}
+    changes |= {"method": "leave_one_out", "epochs.initial": 2, "reuse": False}
     settings = [f"--config.{name}={value}" for name, value in changes.items()]
     flags = f"{os.environ.get('XLA_FLAGS', '')} {DEVICES}={devices}"  # the last one counts
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}

@@ -7,7 +7,9 @@ them, made by hand, for what reads them.
 import dataclasses
 import json
 import os
+import pickle
 import runpy
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,12 +25,30 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="tsmu
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["MPLBACKEND"] = "agg"
 
+import filelock  # noqa: E402
 import jax  # noqa: E402  (must see the variables above)
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from tsmu_jax.runs.plan import stages  # noqa: E402
 from tsmu_jax.settings import Config, Synthetic  # noqa: E402
+
+# They begin first, so that no process of pytest is left with one of them in the end.
+COSTLY = (
+    "launch/test_hosts.py",
+    "runs/test_update.py",
+    "test_outcomes.py",
+    "benchmarks/test_ours.py",
+    "launch/test_sweep.py",
+    "runs/test_train.py",
+    "stress/test_stress.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of COSTLY files first, in their order."""
+    rank = {Path(__file__).parent / name: number for number, name in enumerate(COSTLY)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,16 +59,22 @@ def two_cpu_devices() -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> tuple[Path, dict]:
     """Directory and results of the tiny TSMU run of tests/runs/test_train.py, trained once for all tests.
 
-    Nothing may change in the directory; runs beside it take finished phases from it.
+    Each process of pytest has a copy. Nothing may change in it; runs beside it take finished phases from it.
     """
     from tsmu_jax.train import train_and_evaluate
 
-    config = runpy.run_path(str(Path(__file__).parent / "runs" / "test_train.py"))["configuration"]()
     workdir = tmp_path_factory.mktemp("runs") / "tsmu"
-    return workdir, train_and_evaluate(config, workdir)
+    of_all = tmp_path_factory.getbasetemp().parent if hasattr(pytestconfig, "workerinput") else workdir.parent
+    trained, returned = of_all / "tiny_run" / "tsmu", of_all / "tiny_run.pickle"
+    with filelock.FileLock(of_all / "tiny_run.lock"):
+        if not returned.exists():
+            config = runpy.run_path(str(Path(__file__).parent / "runs" / "test_train.py"))["configuration"]()
+            returned.write_bytes(pickle.dumps(train_and_evaluate(config, trained)))
+    shutil.copytree(trained, workdir)
+    return workdir, pickle.loads(returned.read_bytes())
 
 
 POSITIVE = 100  # landslide pixels of every test image

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -11,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests import forks
 from tests.inventory.test_adding import Model
 from tsmu_jax import cli
 from tsmu_jax.inventory import adding, furnishing, geopackage, known
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.inventory.writers", "pyogrio.raw", "pyproj", "rasterio.features", "shapely"])
+CONTEXT = forks.context()
 
 
 def kill_oneself() -> None:

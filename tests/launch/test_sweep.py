@@ -108,7 +108,10 @@ def test_a_killed_sweep_takes_its_points_along(sweep_file: Path, tmp_path: Path)
             ["--config=configs/sweeps/paper.py:demo", "--workdir=X", "--config.sweep.methods=tsmu,retrainin"],
             "point 2 (method=retrainin,new=etf,seed=0): --config.method=retrainin: did you mean retraining? known: ",
         ),
-        (["--config=configs/sweeps/paper.py:demo", "--workdir=/proc/X"], "--workdir=/proc/X: cannot be written ("),
+        (
+            ["--config=configs/sweeps/paper.py:demo", "--workdir=/proc/X", "--config.sweep.methods=leave_one_out"],
+            "--workdir=/proc/X: cannot be written (",
+        ),
         (["--config=configs/sweeps/paper.py:demo", "--workdir=X", "--executor=cloud"], "flag --executor=cloud"),
         (["--config=configs/sweeps/paper.py:demo", "--workdir=X", "--max_parallel=0"], "flag --max_parallel=0"),
     ],

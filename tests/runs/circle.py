@@ -22,6 +22,7 @@ TINY = {
     "epochs.joint_fine_tuning": 2,
     "epochs.retrain": 1,
     "epochs.fine_tune": 1,
+    "optimizer.schedule": "constant",  # whatever the number of epochs, a step is the same program
     "selection.epochs": 4,
     "new": "",
 }

@@ -312,28 +312,6 @@ def test_the_other_methods_are_further_tuples(run: tuple[Path, dict], method: st
     shutil.rmtree(workdir.parent / method)
 
 
-def test_sequential_tsmu_promotes_and_distils_every_old_decoder(tmp_path: Path) -> None:
-    tiny = {
-        "method": "sequential_tsmu",
-        "old": "mwcf",
-        "new": "nad,etf",
-        "data.synthetic.pairs": "mwcf=9,nad=9,etf=9",
-        "model.depth": 2,
-        "model.width": 0.25,
-        "epochs.initial": 1,
-        "epochs.freeze": 1,
-        "epochs.joint_fine_tuning": 1,
-    }
-    results = trained(configuration(**tiny), tmp_path / "sequential")
-    assert len(results["phases"]) == 5
-    last = tsmu_jax.load_phase(tmp_path / "sequential", "05_joint_fine_tuning")
-    assert tuple(last.params["old"]) == ("mwcf", "nad") and tuple(last.params["new"]) == ("etf",)
-    stored = np.load(tmp_path / "sequential" / "phases" / "05_joint_fine_tuning" / "responses.npy", mmap_mode="r")
-    assert stored.shape[1:] == (4, 2, 32, 32)
-    routed = {name: scores["decoder"] for name, scores in results["phases"][-1]["ecoregions"].items()}
-    assert routed == {"mwcf": "mwcf", "nad": "nad", "etf": "etf"}
-
-
 def test_resumed_after_a_kill_equals_uninterrupted(run: tuple[Path, dict]) -> None:
     workdir, results = run
     killed = workdir.parent / "killed"

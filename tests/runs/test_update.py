@@ -75,6 +75,17 @@ def test_two_updates_without_old_images_are_the_sequential_run_with_all_to_the_b
         assert one[f"{name}.safetensors"] == other[f"{name}.safetensors"], name
 
 
+def test_a_sequential_run_promotes_and_distils_every_old_decoder(whole: Path) -> None:
+    results = json.loads((whole / "results.json").read_text())
+    assert len(results["phases"]) == 7
+    last = tsmu_jax.load_phase(whole, "07_joint_fine_tuning")
+    assert tuple(last.params["old"]) == ("etf", "mwcf", "nad") and tuple(last.params["new"]) == ("nwfm",)
+    stored = np.load(whole / "phases" / "07_joint_fine_tuning" / "responses.npy", mmap_mode="r")
+    assert stored.shape[1:] == (4, 3, 16, 16)
+    routed = {name: scores["decoder"] for name, scores in results["phases"][-1]["ecoregions"].items()}
+    assert routed == {name: name for name in ("etf", "nad", "mwcf", "nwfm")}
+
+
 def test_several_ecoregions_one_after_the_other_in_one_update(chain: Path, images: Path) -> None:
     directory = shutil.copytree(images / "third", chain / "both")
     shutil.copytree(images / "fourth" / "nwfm", directory / "nwfm")

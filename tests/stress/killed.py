@@ -1,13 +1,12 @@
 """A run and an update of its model in processes that meet with a fault, and what they must leave in the end.
 
-The first process imports everything once and forks the others before JAX starts: an attempt then costs its work alone.
+Each process is forked from one that has imported everything (tests/forks.py).
 """
 
 import contextlib
 import dataclasses
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -20,19 +19,20 @@ from typing import Any
 
 import numpy as np
 
+from tests import forks
 from tests.runs.circle import configuration, write_images
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
 from tsmu_jax.runs import files
 
-PRELOADED = ("tests.stress.killed", "tsmu_jax.train", "tsmu_jax.reporting.summary", "orbax.checkpoint.v1")
 RUNS = ("first", "second")
 # What two equal runs may differ in: times, and where a phase was copied from.
 TIMES = {"seconds", "recording_seconds", "images_per_second", "input_wait", "trained_in"}
 TIMED = {"files", "digest", "log"}  # of records and of lines of the log, which hold times: Orbax's files do, too
 CREATED = "1750000000"  # SOURCE_DATE_EPOCH: a saved model says when its runs began
-_LEFT_OUT = {"checkpoint", "tensorboard", "figures", "results.md", ".lock"}
-TIMEOUT_SECONDS = 300.0
+_CHECKPOINT = "_CHECKPOINT_METADATA"  # which Orbax writes into each
+_LEFT_OUT = {"tensorboard", "figures", "results.md", ".lock"}
+TIMEOUT_SECONDS = 900.0
 
 
 def kill_oneself() -> None:
@@ -77,26 +77,19 @@ class Attempt:
 class Scene:
     """A directory with the images of two ecoregions and of a third one, and the runs on them."""
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, **changes: Any):
+        """Writes the images. Args: changes: of both runs' configuration."""
+        self.root, self.changes = root, changes
         self.runs = root / "runs"
         write_images(root / "old", ("etf", "nad"))
         write_images(root / "new", ("mwcf",))
-        os.environ |= {
-            "JAX_PLATFORMS": "cpu",
-            "JAX_COMPILATION_CACHE_DIR": str(root / "programs"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "MPLBACKEND": "agg",
-            "SOURCE_DATE_EPOCH": CREATED,
-        }
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(PRELOADED))
+        self._context = forks.context()
 
     def attempt(self, moment: Moment | None = None) -> Attempt:
         """Goes on with the two runs in a new process. Raises RuntimeError where it fails or hangs by itself."""
         moment = moment or Moment()
         receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_work, args=(self.root, moment, sender))
+        process = self._context.Process(target=_work, args=(self.root, self.changes, moment, sender))
         started = time.monotonic()
         process.start()
         sender.close()
@@ -122,16 +115,18 @@ class Scene:
         shutil.rmtree(self.runs, ignore_errors=True)
 
 
-def _work(root: Path, moment: Moment, sender: Any) -> None:
+def _work(root: Path, changes: Mapping[str, Any], moment: Moment, sender: Any) -> None:
     """The run and the update, in a process of their own. Sends the number of changes, or a traceback."""
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    changes = _counted(root / "runs", moment)
+    forks.on_a_cpu(root / "programs")
+    os.environ["SOURCE_DATE_EPOCH"] = CREATED
+    changed = _counted(root / "runs", moment)
     try:
         from tsmu_jax.train import train_and_evaluate
 
-        often = {"checkpoint_minutes": 1e-4, "epochs__initial": 4, "reuse": False}
+        often = {"checkpoint_minutes": 1e-4, "epochs__initial": 4, "reuse": False, **changes}
         train_and_evaluate(configuration(root / "old", old="etf", new="nad", **often), root / "runs" / RUNS[0])
         update = {"start": str(root / "runs" / RUNS[0]), "update__max_forgetting": 0.9}
         train_and_evaluate(configuration(root / "new", **update, **often), root / "runs" / RUNS[1])
@@ -141,7 +136,7 @@ def _work(root: Path, moment: Moment, sender: Any) -> None:
         line = str(error) if isinstance(error, UserError) else machine.explained(error, place=str(root / "runs"))
         sender.send((line,) if line else traceback.format_exc())
         os._exit(2)  # what is left to be written may not be writable
-    sender.send(len(changes))
+    sender.send(len(changed))
 
 
 def _counted(directory: Path, moment: Moment) -> list[str]:
@@ -187,6 +182,14 @@ def outcome(runs: Path) -> dict[str, str]:
     return {f"{run}/{name}": found for run in RUNS for name, found in outcome_of(runs / run).items()}
 
 
+def compare(runs: Path, expected: Mapping[str, str]) -> None:
+    """Raises AssertionError where runs are not what is expected, or an interrupted write has left files; names them."""
+    found = outcome(runs)
+    differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    assert not differing, f"these differ: {', '.join(differing)}"
+    assert not leftovers(runs), f"left behind: {', '.join(leftovers(runs))}"
+
+
 def outcome_of(run: Path) -> dict[str, str]:
     """What two equal runs have in common: {file or phase: SHA-256 of its bytes, of its values without times}.
 
@@ -195,9 +198,13 @@ def outcome_of(run: Path) -> dict[str, str]:
     found = {}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
-        if path.name == "checkpoint" and path.is_dir():
+        if (path / _CHECKPOINT).exists():
             found[name] = _digest(_plain(checkpoints.load(path)))
-        elif path.is_file() and not _LEFT_OUT & set(path.parts):
+        elif (
+            path.is_file()
+            and not _LEFT_OUT & set(path.parts)
+            and not any((up / _CHECKPOINT).exists() for up in path.parents)
+        ):
             found[name] = _digest(_content(path))
     return found
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.stress.killed import Attempt, Moment, Scene, leftovers, outcome
+from tests.stress.killed import Attempt, Moment, Scene, compare, outcome
 
 
 def kill(scene: Scene, *, kills: int, seed: int, say=print) -> collections.Counter[str]:
@@ -38,7 +38,7 @@ def kill(scene: Scene, *, kills: int, seed: int, say=print) -> collections.Count
     scene.clear()
     whole = scene.attempt()
     expected = outcome(scene.runs)
-    assert not leftovers(scene.runs), leftovers(scene.runs)
+    compare(scene.runs, expected)
     say(f"nobody kills: {whole.seconds:.1f} s, {whole.changes} changes of files, {len(expected)} files compared")
     started = time.monotonic()
     while done < kills:
@@ -47,10 +47,7 @@ def kill(scene: Scene, *, kills: int, seed: int, say=print) -> collections.Count
         while not _killed(scene, random, whole, where).finished:
             attempts += 1
         done += attempts
-        found = outcome(scene.runs)
-        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        assert not differing, f"after {attempts} kills these differ: {', '.join(differing)}"
-        assert not leftovers(scene.runs), f"left behind: {', '.join(leftovers(scene.runs))}"
+        compare(scene.runs, expected)
         left = (time.monotonic() - started) / max(done, 1) * max(kills - done, 0)
         say(f"{done}/{kills} kills; both runs finished, equal to the byte; {left / 60:.0f} min left")
     return where

@@ -1,11 +1,10 @@
 """Small scenes, and processes that map them into an inventory and may be killed meanwhile.
 
-The first process imports everything once and forks the others before JAX starts: an attempt then costs its work alone.
+Each process is forked from one that has imported everything (tests/forks.py).
 """
 
 import contextlib
 import hashlib
-import multiprocessing
 import os
 import shutil
 import signal
@@ -19,7 +18,8 @@ import numpy as np
 import rasterio
 from scipy import ndimage
 
-PRELOADED = ("tests.stress.map_killed", "tsmu_jax.predict", "tsmu_jax.scenes.run", "pyogrio", "pyproj", "shapely")
+from tests import forks
+
 SCENES = ((0, 0), (20, 30), (400, 0))  # pixels right and down of the first one; the second one overlaps the first
 SHAPE = (60, 70)
 MEMORY_GIB = 0.0008  # makes several windows of a scene
@@ -43,8 +43,7 @@ class Scenes:
                 place = {"crs": "EPSG:32633", "transform": moved(*SCENES[scene])}
                 with rasterio.open(root / f"{scene}_{date}.tif", "w", driver="GTiff", **size, **place) as file:
                     file.write(_ground(*SCENES[scene], date))
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(PRELOADED))
+        self._context = forks.context()
 
     def flags(self, scene: int) -> list[str]:
         """Of the command that maps a scene."""
@@ -153,13 +152,9 @@ def _work(words: list[str], said: Path, programs: Path) -> None:
     with said.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    import jax
-
     from tsmu_jax import cli, predict
 
-    jax.config.update("jax_platforms", "cpu")
-    jax.config.update("jax_compilation_cache_dir", str(programs))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    forks.on_a_cpu(programs)
     sys.argv = ["tsmu_jax.predict", *words]
     cli.run(predict.main, "")
 

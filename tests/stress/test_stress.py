@@ -1,4 +1,4 @@
-"""The short forms of the programs in this folder: a few spoilt and damaged files, one kill, one full disk."""
+"""The short forms of the programs in this folder that need no process of their own: a few spoilt and damaged files."""
 
 from pathlib import Path
 

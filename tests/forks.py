@@ -1,0 +1,42 @@
+"""Processes that are forked from one that has imported everything: each of them costs its work alone."""
+
+import multiprocessing
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+# One process is forked for all: what one test has it import, another one finds.
+PRELOADED = (
+    "orbax.checkpoint.v1",
+    "pyogrio.raw",
+    "pyproj",
+    "rasterio.features",
+    "shapely",
+    "tests.inventory.writers",
+    "tests.stress.killed",
+    "tests.stress.map_killed",
+    "tsmu_jax.predict",
+    "tsmu_jax.reporting.summary",
+    "tsmu_jax.scenes.run",
+    "tsmu_jax.train",
+)
+
+
+def context() -> ForkServerContext:
+    """Returns what starts such processes."""
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(list(PRELOADED))
+    return made
+
+
+def on_a_cpu(programs: Path) -> None:
+    """Tells JAX, which has been imported and not started, to run on the CPU and to keep what it compiles.
+
+    Args:
+      programs: where, unless the environment says so.
+    """
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        jax.config.update("jax_compilation_cache_dir", str(programs))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
