@@ -18,8 +18,8 @@ from tsmu_jax.prediction.windows import Reach, reach
 EXACT, MEASURED = "exact", "measured"
 KINDS = (MEASURED, EXACT)
 # Of a probability where a window is cropped by its halo, on the images that are measured: a tenth of what may be met on
-# others. Measured with the demo's model: .001 is met up to 59 and 55 px from the cuts of 8 mosaics, .01 up to 57 and 56 px
-# from those of 24 others.
+# others. Measured with the demo's model: .001 is met up to 59 and 55 px from the cuts of 8 mosaics, .01 up to 57 and
+# 56 px from those of 24 others.
 MOST_CHANGE = 0.001
 MOSAICS = 8
 MOST_SIDE = 1024  # of a mosaic, in pixels
