@@ -227,6 +227,8 @@ def _without_times(value: Any) -> Any:
 def _plain(tree: Any) -> Any:
     if isinstance(tree, Mapping):
         return {key: _plain(each) for key, each in tree.items()}
+    if tree is None or isinstance(tree, list | tuple):
+        return tree and [_plain(each) for each in tree]
     array = np.asarray(tree)
     return [str(array.dtype), list(array.shape), array.tobytes().hex()]
 
