@@ -111,12 +111,13 @@ def test_an_unfinished_one_is_trained_again_and_one_of_other_settings_too(tiny_r
     assert copy.autoencoder("etf").params()["encode"]["bias"].shape == (3,)
 
 
-def test_one_that_a_run_beside_has_finished_is_taken_over(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, beside = RunDirectory(tiny_run[0]), RunDirectory(tiny_run[0].parent / "beside")
+def test_one_that_a_run_beside_has_finished_is_taken_over(tiny_run: Run, tmp_path: Path) -> None:
+    # A directory of its own: beside `tiny_run`, other tests' runs may have trained the same one in other seconds.
+    first, beside = RunDirectory(tmp_path / "first"), RunDirectory(tmp_path / "beside")
+    shutil.copytree(tiny_run[0], first.path)
     choice.arrive(prepare(configuration()), beside, ["etf"])
     assert beside.autoencoder("etf").record() == first.autoencoder("etf").record()  # its seconds, too
     assert bits(beside, "etf") == bits(first, "etf")
-    shutil.rmtree(beside.path)
 
 
 def test_autoencoders_touch_no_phase(tiny_run: Run) -> None:
