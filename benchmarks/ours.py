@@ -98,7 +98,7 @@ def save_model(path: Path, pair: PairInfo, *, side: int, dtype: str = "float32",
     made, model = _model(dtype, {"old": 1}, **network)
     contract = dataclasses.asdict(contract_of([pair], channels=made.channels, side=side))
     description = {
-        "network": {"variant": "table_ix", "dtype": dtype, **network},
+        "network": {"variant": "table_ix", "depth": len(made.decoder.widths), "dtype": dtype, **network},
         "side": side,
         "decoders": {"old0": {"ecoregions": [pair.ecoregion], "calibration": {"temperature": 1.0}}},
         "ecoregions": {pair.ecoregion: {"contract": contract}},

@@ -4,7 +4,8 @@ import multiprocessing
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-# One process is forked for all: what one test has it import, another one finds.
+# One process is forked for all: what one test has it import, another one finds. No entry point is among them, since the
+# flags of two do not go together, and each asks for its own.
 PRELOADED = (
     "orbax.checkpoint.v1",
     "pyogrio.raw",
@@ -14,7 +15,6 @@ PRELOADED = (
     "tests.inventory.writers",
     "tests.stress.killed",
     "tests.stress.map_killed",
-    "tsmu_jax.predict",
     "tsmu_jax.reporting.summary",
     "tsmu_jax.scenes.run",
     "tsmu_jax.train",
