@@ -110,7 +110,7 @@ def _draw(path: Path, probability: np.ndarray, differences: dict[str, np.ndarray
         axis.axis("off")
     whole = io.BytesIO()
     figure.savefig(whole)
-    Image.open(whole).convert("RGB").quantize(64).save(path, optimize=True)  # a third of the size
+    Image.open(whole, formats=["PNG"]).convert("RGB").quantize(64).save(path, optimize=True)  # a third of the size
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def _work(words: list[str], said: Path, programs: Path) -> None:
 
 
 def rows(inventory: Path) -> dict[str, list[Any]]:
-    """{table: its rows}, without the times of mapping."""
+    """{table: its rows}, without the times of mapping and the random name of the inventory."""
     from tsmu_jax.inventory import schema
 
     found = {}
@@ -170,4 +170,5 @@ def rows(inventory: Path) -> dict[str, list[Any]]:
         for table in schema.TABLES:
             whole = [dict(row) for row in database.execute(f'SELECT * FROM "{table.name}" ORDER BY OBJECTID')]
             found[table.name] = [{name: row[name] for name in row if name != "mapped_at"} for row in whole]
+    found[schema.ABOUT.name] = [row for row in found[schema.ABOUT.name] if row["name"] != "id"]
     return found
