@@ -93,7 +93,7 @@ def _tile(
     corner = scene.grid._replace(transform=scene.grid.placed(top, left), height=bottom - top, width=right - left)
     for number, (one, _) in enumerate(members, 1):
         rings = pixels.rings(pixels.in_pixels(one.outline, corner))
-        shapes += [_shape(label, points, number, one.row["uuid"]) for label, points in rings]
+        shapes += [shape_of(label, points, number, one.row["uuid"]) for label, points in rings]
         digest = outline_digest(one.blob)
         landslides[one.row["uuid"]] = {"seen": one.row["review_status"], "outline": digest, "rings": rings}
     content = {
@@ -109,7 +109,8 @@ def _tile(
     return {"top": top, "left": left, "landslides": landslides}
 
 
-def _shape(label: str, points: list[list[float]], group: int, landslide: str) -> dict[str, Any]:
+def shape_of(label: str, points: list[list[float]], group: int | None, landslide: str) -> dict[str, Any]:
+    """A polygon as LabelMe writes it. Args: landslide: its uuid, or "" for a new one."""
     return {
         "label": label,
         "points": points,
