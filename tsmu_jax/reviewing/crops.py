@@ -83,7 +83,7 @@ class Scene:
 
 def surroundings(outline: Any, grid: Grid) -> tuple[slice, slice]:
     """Rows and columns of a grid that a reviewer is shown around an outline in its pixels; none where it lies off."""
-    west, north, east, south = outline.bounds
+    west, north, east, south = np.round(outline.bounds, 3)  # degrees keep the edges of pixels less exactly
     around = max(_AROUND * max(east - west, south - north), _LEAST_PX)
     columns = slice(max(int(west - around), 0), min(int(np.ceil(east + around)), grid.width))
     return slice(max(int(north - around), 0), min(int(np.ceil(south + around)), grid.height)), columns

@@ -4,9 +4,9 @@ The tiles of a scene lie on a grid from the upper-left corner of its map, so tha
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -28,7 +28,7 @@ from tsmu_jax.words import counted
 
 _ALIKE = 1.05  # maps whose pixels differ by less have one resolution: they hold whole pixels of one scene each
 
-_DEFAULTS = ("--split=auto", "--test_pairs=5")  # of prepare
+_TESTS = 5  # pairs to test on, unless prepare is told otherwise
 
 Place = tuple[str, slice, slice]  # a scene's digest, rows and columns of its map
 
@@ -251,17 +251,17 @@ def _save(path: Path, where: np.ndarray) -> None:
 
 
 def _split(infos: Sequence[PairInfo]) -> tuple[str, ...] | None:
-    """The first flags of `prepare` with which the pairs can be split.
+    """The flags of `prepare` with which the pairs can be split, a quarter of few pairs to test on.
 
-    Tiles that touch are neighbours, which a blocked split leaves together, so that often too few blocks remain.
+    Tiles that touch are neighbours, which a blocked split leaves together. Where too few blocks remain, single tiles
+    are dealt out: none overlaps another one of its scene.
     """
     ordered = sorted(infos, key=lambda info: info.id)
-    for kind, tests in _ways(len(infos)):
+    tests = min(_TESTS, max(1, len(infos) // 4))
+    kinds: tuple[Literal["auto", "paper"], ...] = ("auto", "paper")
+    for kind in kinds:
         with contextlib.suppress(UserError):
             splits.split(ordered, ecoregions=[ordered[0].ecoregion], kind=kind, test_pairs=tests, seed=0)
-            return tuple(flag for flag in (f"--split={kind}", f"--test_pairs={tests}") if flag not in _DEFAULTS)
+            stated = {f"--split={kind}": kind != "auto", f"--test_pairs={tests}": tests != _TESTS}
+            return tuple(flag for flag, needed in stated.items() if needed)
     return None
-
-
-def _ways(pairs: int) -> Iterator[tuple[Any, int]]:
-    yield from (("auto", 5), ("paper", 5), ("paper", max(1, pairs // 4)))
