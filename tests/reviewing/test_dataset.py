@@ -1,6 +1,7 @@
 """Reviewed ground becomes pairs that `prepare` reads: what the network saw, what people said, unknown elsewhere."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from PIL import Image
 
 from tests.inventory.test_adding import DATES, TWO, table, write_map
 from tests.reviewing.conftest import BOXES, make, write_images
@@ -26,6 +26,18 @@ from tsmu_jax.reviewing.dataset import Asked, Written
 
 SIDE = 32
 ASKED = Asked("alps", SIDE)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def inventory(made: Path, tmp_path: Path) -> Path:
+    """A copy of its own for each test."""
+    shutil.copytree(made.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / made.name
 
 
 def decide(inventory: Path, *statuses: str) -> None:
@@ -254,12 +266,14 @@ def test_what_cannot_be_made_is_one_line_and_leaves_nothing(inventory: Path, tmp
     found = judged.read(inventory)
     with pytest.raises(UserError, match="images of no reviewed landslide were found"):
         dataset.write(found, {}, tmp_path / "out", ASKED)
+    later = scene_files.Images(None, tmp_path / "images" / "deep" / "after.tif")
+    with pytest.raises(UserError, match="images of no reviewed landslide were found"):
+        dataset.write(found, dict.fromkeys(found.scenes, later), tmp_path / "out", ASKED)
     far = write_polygons(tmp_path / "far.geojson", [shapely.box(0, 0, 10, 10)])
     with pytest.raises(UserError, match="covers none of the scenes"):
         write(inventory, tmp_path / "out", areas=[far])
     with pytest.raises(UserError, match="less than 1% of each tile of 4096 px is known"):
         write(inventory, tmp_path / "out", ASKED._replace(side=4096))
-    Image.new("L", (5, 5)).save(tmp_path / "images" / "deep" / "x.png")
     with pytest.raises(UserError, match=r"scenes were mapped at 2 to 4 m .*; state it: --gsd=2"):
         targets = {name: dataset.pixels.scene_grid(row) for name, row in found.scenes.items()}
         (grid,) = targets.values()

@@ -90,7 +90,7 @@ def write(
     """Writes `<output>/<ecoregion>/<id>_pre.tif`, `_post.tif`, `_mask.png`, `_unknown.png`: all, or nothing.
 
     Args:
-      images: of scenes, by their digests.
+      images: of scenes, by their digests; those that lack a date are left out.
       output: a new or empty directory.
       areas: vector files of ground that somebody has looked at wholly.
       whole: likewise, parts of scenes.
@@ -99,7 +99,9 @@ def write(
       UserError: the directory holds something, nobody has judged anything that has images, scenes do not fit
         together, or the directory cannot be written.
     """
-    grids = {scene: pixels.scene_grid(judgements.scenes[scene]) for scene in images}
+    scenes = judgements.scenes
+    whole_pairs = [scene for scene, found in images.items() if found.pre or not scenes[scene]["pre_sha256"]]
+    grids = {scene: pixels.scene_grid(scenes[scene]) for scene in whole_pairs}
     homes = known_ground.homes(judgements, grids)
     said = [(one.said, home) for one, home in zip(judgements.landslides, homes, strict=True)]
     grounds = _grounds(judgements, homes, grids, areas, whole)
