@@ -1,9 +1,10 @@
-"""Lets people review an inventory, in one page that works from a disk or in LabelMe, and brings back what they decided.
+"""Lets people review an inventory, in a page or in LabelMe, brings back what they decided, and makes data of it.
 
     python -m tsmu_jax.review gallery --inventory=landslides.gpkg --scenes=images --output=queue.html
     python -m tsmu_jax.review import --inventory=landslides.gpkg --decisions=decisions.json
     python -m tsmu_jax.review export --inventory=landslides.gpkg --scenes=images --output=tiles
     python -m tsmu_jax.review import --inventory=landslides.gpkg --labelme=tiles --reviewer="Ada Lovelace"
+    python -m tsmu_jax.review dataset --inventory=landslides.gpkg --scenes=images --model=M --output=reviewed
 
 gallery writes the page: for each candidate the images before and after with the outline, those first that most need a
         look. Images are found by their content, in --scenes or as --pre and --post, which may be repeated.
@@ -12,6 +13,10 @@ export  writes tiles with the polygons of all landslides that count for LabelMe:
         Flags: --output, --format, --scenes, --pre, --post, --bands, --tile
 import  writes the decisions that the page saved, or what somebody changed in LabelMe, into the inventory, each once, in
         one transaction. Flags: --decisions; --labelme, --reviewer; --skip_gone
+dataset writes a new directory that tsmu_jax.prepare reads: tiles of the ground that people have reviewed, as an
+        ecoregion. What nobody has looked at is unknown ground. Tiles with a rejected landslide are drawn more often.
+        Flags: --output, --ecoregion, --model, --scenes, --pre, --post, --bands, --tile, --gsd, --reviewed, --labelme,
+        --hard_negatives
 
 Needs pip install 'tsmu_jax[geo]'. docs/review.md says more; QGIS is another way to review.
 """
@@ -19,30 +24,36 @@ Needs pip install 'tsmu_jax[geo]'. docs/review.md says more; QGIS is another way
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from tsmu_jax import cli
+from tsmu_jax import cli, untrusted
 from tsmu_jax.errors import UserError
 from tsmu_jax.words import counted
 
 if TYPE_CHECKING:
-    from tsmu_jax.reviewing.candidates import Queue
     from tsmu_jax.reviewing.scene_files import Images
 
 _INVENTORY = flags.DEFINE_string("inventory", None, "The GeoPackage that tsmu_jax.predict --inventory made.")
-_OUTPUT = flags.DEFINE_string("output", None, "gallery: the page, a file that ends in .html. export: a new directory.")
-_SCENES = flags.DEFINE_string("scenes", None, "gallery, export: a directory with the scenes' images, anywhere in it.")
-_PRE = flags.DEFINE_multi_string("pre", [], "gallery, export: an image before the event; may be repeated.")
-_POST = flags.DEFINE_multi_string("post", [], "gallery, export: an image after the event; may be repeated.")
-_BANDS = flags.DEFINE_list("bands", None, "gallery, export: red, green and blue, as 3,2,1; if images do not say it.")
+_OUTPUT = flags.DEFINE_string("output", None, "gallery: the page, a file that ends in .html. Else a new directory.")
+_SCENES = flags.DEFINE_string("scenes", None, "All but import: a directory with the scenes' images, anywhere in it.")
+_PRE = flags.DEFINE_multi_string("pre", [], "All but import: an image before the event; may be repeated.")
+_POST = flags.DEFINE_multi_string("post", [], "All but import: an image after the event; may be repeated.")
+_BANDS = flags.DEFINE_list("bands", None, "Red, green and blue, as 3,2,1; if images do not say it.")
 _LIMIT = flags.DEFINE_integer("limit", 500, "gallery: candidates at most, 0 for all.", lower_bound=0)
 _SIZE = flags.DEFINE_integer("size", 256, "gallery: px, the longer side of a picture at most.", 32, 2048)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "gallery: replace a file that is there.")
 _FORMAT = flags.DEFINE_enum("format", "labelme", ["labelme"], "export: whose files are written.")
-_TILE = flags.DEFINE_integer("tile", 512, "export: px of the map, a side of a tile.", 64, 4096)
-_LABELME = flags.DEFINE_string("labelme", None, "import: a directory that export wrote, after somebody's work.")
+_TILE = flags.DEFINE_integer("tile", None, "export, dataset: px of the map, a side of a tile (512).", 16, 4096)
+_LABELME = flags.DEFINE_string(
+    "labelme", None, "import, dataset: a directory that export wrote, after somebody's work."
+)
+_MODEL = flags.DEFINE_string("model", None, "dataset: that will be updated; tiles are as large as its input.")
+_ECOREGION = flags.DEFINE_string("ecoregion", "reviewed", "dataset: name of the ecoregion that is made.")
+_GSD = flags.DEFINE_float("gsd", 0.0, "dataset: metres a pixel of the tiles; 0 for that of the maps.", 0.0)
+_AREAS = flags.DEFINE_multi_string("reviewed", [], "dataset: polygons of ground that was looked at wholly; repeatable.")
+_HARD = flags.DEFINE_integer("hard_negatives", 2, "dataset: draws of a tile with a rejected landslide.", 1, 100)
 _REVIEWER = flags.DEFINE_string("reviewer", None, "import: who worked on --labelme.")
 _SKIP_GONE = flags.DEFINE_bool("skip_gone", False, "import: leave out landslides that people have deleted since.")
 _DECISIONS = flags.DEFINE_string("decisions", None, "import: a file that the page saved.")
@@ -51,6 +62,20 @@ _FLAGS_OF = {
     "gallery": {"inventory", "output", "scenes", "pre", "post", "bands", "limit", "size", "overwrite"},
     "export": {"inventory", "output", "format", "scenes", "pre", "post", "bands", "tile"},
     "import": {"inventory", "decisions", "labelme", "reviewer", "skip_gone"},
+    "dataset": {
+        "inventory",
+        "output",
+        "ecoregion",
+        "model",
+        "scenes",
+        "pre",
+        "post",
+        "bands",
+        "tile",
+        "gsd",
+        "reviewed",
+    }
+    | {"labelme", "hard_negatives"},
 }
 
 
@@ -68,7 +93,7 @@ def main(argv: Sequence[str]) -> None:
         import shapely  # noqa: F401
     except ImportError as error:
         raise UserError(f"{command} needs {error.name}: pip install 'tsmu_jax[geo]'") from error
-    {"gallery": _gallery, "export": _export, "import": _import}[command](Path(_INVENTORY.value))
+    {"gallery": _gallery, "export": _export, "import": _import, "dataset": _dataset}[command](Path(_INVENTORY.value))
 
 
 def _gallery(inventory: Path) -> None:
@@ -82,7 +107,7 @@ def _gallery(inventory: Path) -> None:
 
     writing.refuse(output, overwrite=_OVERWRITE.value)
     queue = candidates.read(inventory, limit=_LIMIT.value)
-    images = _found(queue)
+    images = _found(queue.scenes, queue.files)
     shown = list(page.pictured(queue, images, size=_SIZE.value, bands=bands))
     missing = len(queue.candidates) - len(shown)
     if not shown:
@@ -91,8 +116,7 @@ def _gallery(inventory: Path) -> None:
         partial.write_text(page.page(queue, shown, inventory.name), encoding="utf-8")
     waiting = f" of {queue.waiting} that wait" if queue.waiting > len(shown) else ""
     print(f"{counted(len(shown), 'candidate')}{waiting}: {output} ({output.stat().st_size / 1e6:.1f} MB)")
-    if missing:
-        print(f"left out, without images: {counted(missing, 'candidate')}", file=sys.stderr)
+    _leave_out(missing, "candidate")
 
 
 def _export(inventory: Path) -> None:
@@ -104,10 +128,50 @@ def _export(inventory: Path) -> None:
 
     queue = candidates.read(inventory, all_current=True)
     output = Path(_OUTPUT.value)
-    done = labelme_export.write(queue, _found(queue), output, tile=_TILE.value, bands=bands)
+    done = labelme_export.write(queue, _found(queue.scenes, queue.files), output, tile=_TILE.value or 512, bands=bands)
     print(f"{counted(done.landslides, 'landslide')} in {counted(done.tiles, 'tile')}: {output}")
-    if done.missing:
-        print(f"left out, without images: {counted(done.missing, 'landslide')}", file=sys.stderr)
+    _leave_out(done.missing, "landslide")
+
+
+def _leave_out(missing: int, noun: str) -> None:
+    if missing:
+        print(f"left out, without images: {counted(missing, noun)}", file=sys.stderr)
+
+
+def _dataset(inventory: Path) -> None:
+    if not _OUTPUT.value:
+        raise UserError("--output is missing; name a new directory")
+    output, name = Path(_OUTPUT.value), _ECOREGION.value
+    if not untrusted.is_name(name) or "," in name or name != name.strip() or name.startswith("."):
+        raise UserError(f"--ecoregion={name}: is no name of a folder without commas; give another")
+    _name_images()
+    bands = _bands()
+    from tsmu_jax.inventory import writing
+    from tsmu_jax.reviewing import dataset, judged, labelme_import, learner
+
+    writing.refuse_directory(output)
+    learns = learner.read(_MODEL.value, name)
+    judgements = judged.read(inventory)
+    whole = labelme_import.reviewed(Path(_LABELME.value), judgements) if _LABELME.value else ()
+    side = _TILE.value or learns.side
+    asked = dataset.Asked(name, side, gsd_m=_GSD.value, bands=bands, hard=_HARD.value)
+    images = _found(judgements.scenes, judgements.files)
+    done = dataset.write(judgements, images, output, asked, areas=[Path(area) for area in _AREAS.value], whole=whole)
+    pairs = f"{counted(done.pairs, 'pair')} of {side} x {side} px of {done.gsd_m:.3g} m"
+    said = f"{counted(done.landslides, 'landslide')}, {done.rejected} rejected"
+    print(f"{pairs}, {said}, {done.unknown:.0%} of the ground unknown: {output}")
+    _leave_out(done.missing, "reviewed landslide")
+    if done.small:
+        print(f"left out, hardly any of it known: {counted(done.small, 'tile')}", file=sys.stderr)
+    if done.damaged:
+        print(f"unknown where files are damaged: {counted(done.damaged, 'tile')}", file=sys.stderr)
+    if done.split is None:
+        print(f"too few tiles to learn from and to test on ({done.pairs}); review more ground", file=sys.stderr)
+    else:
+        flags_ = [*learns.stated(done.dtype, done.bands), *done.split]
+        print(
+            f"next: {' '.join([f'python -m tsmu_jax.prepare --input={output} --data_dir={output}_prepared', *flags_])}"
+        )
 
 
 def _name_images() -> None:
@@ -115,13 +179,13 @@ def _name_images() -> None:
         raise UserError("--scenes is missing; name the directory of the images, or the images as --pre and --post")
 
 
-def _found(queue: "Queue") -> Mapping[str, "Images"]:
-    """The images of the scenes."""
+def _found(scenes: Mapping[str, Mapping[str, Any]], likely: set[str]) -> Mapping[str, "Images"]:
+    """The images of the scenes. Args: likely: names of their files."""
     from tsmu_jax.reviewing import scene_files
 
     named = [("--pre", Path(path)) for path in _PRE.value] + [("--post", Path(path)) for path in _POST.value]
     folder = Path(_SCENES.value) if _SCENES.value else None
-    return scene_files.find(queue.scenes, named=named, folder=folder, likely=queue.files)
+    return scene_files.find(scenes, named=named, folder=folder, likely=likely)
 
 
 def _bands() -> tuple[int, int, int] | None:

@@ -46,6 +46,13 @@ def test_an_epoch_draws_every_pair_equally_often() -> None:
         assert taken(make(), epoch) == dict.fromkeys(range(10), 4)
 
 
+def test_a_pair_that_stands_there_twice_is_drawn_twice_as_often() -> None:
+    draws = make(groups={"etf": (0, 1, 1, 2)})
+    assert draws.images_per_epoch == 16 and taken(draws, 0) == {0: 4, 1: 8, 2: 4}
+    few = make(groups={"etf": (0, 1, 1, 2)}, subsample=2)
+    assert {sum(taken(few, epoch).values()) for epoch in range(9)} == {8}  # an epoch is as long as any other
+
+
 def test_subsampling_balances_without_losing_pairs() -> None:
     draws = make(groups={"big": range(100, 140), "small": range(5)}, subsample=8)
     epochs = [taken(draws, epoch) for epoch in range(40)]

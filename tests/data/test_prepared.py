@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tsmu_jax.data import prepared
+from tsmu_jax.data import draws_file, prepared, prepared_index
 from tsmu_jax.data.folder import FolderSource
 from tsmu_jax.data.open import open_source
 from tsmu_jax.data.prepared import PreparedSource
@@ -97,6 +97,32 @@ def test_folder_round_trip_and_threads(tmp_path: Path, write_pair: Write) -> Non
         open_source(tmp_path / "out", require_pre=True, tile=8)
     with pytest.raises(UserError, match="holds masks, no labels; give --labels to tsmu_jax.prepare"):
         open_source(tmp_path / "out", require_pre=True, labels=["scarp"])
+
+
+def test_how_often_pairs_are_drawn_travels_and_leaves_others_as_they_were(tmp_path: Path, write_pair: Write) -> None:
+    for number in range(3):
+        write_pair(tmp_path / "in" / "etf", f"{number}", size=(16, 32))
+    plain = FolderSource(tmp_path / "in", require_pre=True, tile=16)
+    prepared.write(plain, tmp_path / "plain")
+    draws_file.write(tmp_path / "in" / "etf", {"1": 3, "gone": 2})
+    source = FolderSource(tmp_path / "in", require_pre=True, tile=16)
+    assert {info.id: info.draws for info in source.infos if info.draws > 1} == {"1_r0c0": 3, "1_r0c1": 3}
+    assert source.fingerprints != plain.fingerprints
+    prepared.write(source, tmp_path / "out")
+    assert_equal(PreparedSource(tmp_path / "out", require_pre=True), source)
+    indices = [prepared_index.index_path(tmp_path / name).read_text() for name in ("plain", "out")]
+    assert ['"draws"' in text for text in indices] == [False, True]
+    assert [json.loads(text)["schema"] for text in indices] == [6, 7]  # an older release reads the first one
+    draws_file.write(tmp_path / "in" / "etf", {"1": 1})
+    assert FolderSource(tmp_path / "in", require_pre=True, tile=16).fingerprints == plain.fingerprints
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"1": 0}', '{"1": true}', '{"1": 1e9}', '{"1": "2"}'])
+def test_draws_that_make_no_sense_are_refused(tmp_path: Path, write_pair: Write, text: str) -> None:
+    write_pair(tmp_path / "etf", "1")
+    (tmp_path / "etf" / "draws.json").write_text(text)
+    with pytest.raises(UserError, match=r"draws\.json: .*; mend or remove it"):
+        FolderSource(tmp_path, require_pre=True)
 
 
 def test_a_part_of_the_ecoregions(tmp_path: Path, source: Listed) -> None:

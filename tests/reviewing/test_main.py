@@ -40,6 +40,12 @@ def test_there_and_back(place: Path) -> None:
     assert review(*export, cwd=place) == (0, "3 landslides in 1 tile: tiles\n", "")
     back = ("import", "--inventory=x.gpkg", "--labelme=tiles", "--reviewer=ada")
     assert review(*back, cwd=place) == (0, "0 new decisions: x.gpkg\n", "")
+    dataset = ("dataset", "--inventory=x.gpkg", "--scenes=images", "--output=out", "--tile=16", "--ecoregion=alps")
+    said = "9 pairs of 16 x 16 px of 2 m, 1 landslide, 0 rejected, 15% of the ground unknown: out\n"
+    following = "next: python -m tsmu_jax.prepare --input=out --data_dir=out_prepared --split=paper --test_pairs=2\n"
+    assert review(*dataset, cwd=place) == (0, said + following, "")
+    code, _, err = review(*dataset, cwd=place)
+    assert code == 2 and "--output=out: is there already; name a new directory" in err
 
 
 def test_help_names_the_commands_and_loads_little() -> None:
@@ -58,7 +64,12 @@ def test_help_names_the_commands_and_loads_little() -> None:
         (("gallery", "--inventory=x.gpkg", "--output=q.html", "--scenes=map"), "none of the candidates' images"),
         (("import", "--inventory=x.gpkg", "--labelme=tiles"), "--labelme and --reviewer belong together"),
         (("import", "--inventory=x.gpkg", "--limit=3"), "--limit: is no flag of import"),
-        (("show",), "unknown command 'show'; give one of gallery, export, import"),
+        (
+            ("dataset", "--inventory=x.gpkg", "--scenes=images", "--output=o", "--ecoregion=a/b"),
+            "is no name of a folder",
+        ),
+        (("dataset", "--inventory=x.gpkg", "--scenes=images", "--output=o", "--labelme=map"), "tiles.json: cannot be"),
+        (("show",), "unknown command 'show'; give one of gallery, export, import, dataset"),
     ],
 )
 def test_errors_are_one_line(place: Path, words: tuple[str, ...], message: str) -> None:

@@ -1,5 +1,6 @@
 """The digest of a phase: it changes with what influences the model, and with nothing else."""
 
+import dataclasses
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,6 +63,23 @@ def test_joint_training_sees_as_many_old_pairs_as_new_ones(old_sample: str, samp
         assert set(epoch) == sample | train["nwfm"]
         assert {epoch.count(pair) for pair in set(epoch)} == {4}
     assert len(set(drawn)) == samples
+
+
+def test_hard_negatives_are_drawn_more_often_and_nothing_else_is_another_order() -> None:
+    experiment = prepare(demo().to_dict())
+    stage = experiment.stages[-1]
+    (new,) = stage.arrived
+    plain = experiment.data.draws(stage)
+    assert {name: tuple(group) for name, group in plain.groups.items() if name == new} == {
+        new: experiment.data.split.train[new]
+    }
+    hard = experiment.data.split.train[new][0]
+    infos = list(experiment.data.source.infos)
+    infos[hard] = dataclasses.replace(infos[hard], draws=3)
+    source = cast(Any, SimpleNamespace(infos=infos))
+    draws = dataclasses.replace(experiment.data, source=source).draws(stage)
+    counts = [np.bincount(each.epoch(0)[:, 0], minlength=len(infos)) for each in (plain, draws)]
+    assert counts[1][hard] == 3 * counts[0][hard] and (np.delete(counts[1] - counts[0], hard) == 0).all()
 
 
 def shared(**changes: Any) -> int:

@@ -18,7 +18,7 @@ class Draws:
     represented by that many of them, drawn anew each epoch (uniform sub-sampling, section V-A).
 
     Attributes:
-      groups: indices of the training pairs of each ecoregion.
+      groups: indices of the training pairs of each ecoregion. A pair that stands there twice counts as two.
       subsample: pairs an epoch takes from one ecoregion at most; 0 takes all.
       sizes: the same for groups that are not one ecoregion, and have a number of their own.
       batch_size: images of a batch, of which the last of an epoch may hold fewer.

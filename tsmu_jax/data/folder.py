@@ -14,7 +14,7 @@ from typing import Any
 from absl import logging
 
 from tsmu_jax import untrusted
-from tsmu_jax.data import labelme, links, masks, pair_files, places, tiles
+from tsmu_jax.data import draws_file, labelme, links, masks, pair_files, places, tiles
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.choose import chosen_ecoregions
 from tsmu_jax.data.index import PairFiles, collect, where
@@ -78,11 +78,12 @@ class FolderSource:
             logging.warning("%s: %d bad files are left out, the first: %s", directory, len(bad), bad[0][1])
         _check_not_empty(directory, chosen, checked, bad)
         masks.warn_of_blurred([where(pair.files.ecoregion, path) for pair in checked for path in pair.blurred])
-        pieces = sorted(_pieces(checked), key=lambda piece: (piece[0].ecoregion, piece[0].id))
+        draws = _draws(Path(directory), chosen, checked)
+        pieces = sorted(_pieces(checked, draws), key=lambda piece: (piece[0].ecoregion, piece[0].id))
         self._pieces = [(files, window) for _, files, window in pieces]
         self.infos: tuple[PairInfo, ...] = tuple(info for info, _, _ in pieces)
         self.skipped = tuple(Skipped(name, error.path, error.reason) for name, error in bad)
-        self.fingerprints = _fingerprints(checked, look)
+        self.fingerprints = _fingerprints(checked, look, draws)
         if len({(info.ecoregion, info.id) for info in self.infos}) < len(self.infos):
             raise UserError(f"{directory}: an image is named like a tile of another (..._r0c0); rename it")
         self._decoded = functools.lru_cache(_CACHED_PAIRS)(self._decode)
@@ -180,7 +181,20 @@ def _check_not_empty(
         raise UserError(f"{directory}: all pairs of ecoregion {empty!r} are bad, the first: {first}")
 
 
-def _pieces(checked: Sequence[Looked]) -> list[tuple[PairInfo, PairFiles, tiles.Window]]:
+def _draws(directory: Path, ecoregions: Sequence[str], checked: Sequence[Looked]) -> dict[tuple[str, str], int]:
+    """By ecoregion and id, the pairs that are drawn more often than others."""
+    found: dict[tuple[str, str], int] = {}
+    for name in ecoregions:
+        stated = draws_file.read(directory / name)
+        own = {pair.files.id for pair in checked if pair.files.ecoregion == name}
+        draws_file.warn_of_strangers(directory / name, stated, own)
+        found |= {(name, pair): times for pair, times in stated.items() if pair in own and times > 1}
+    return found
+
+
+def _pieces(
+    checked: Sequence[Looked], draws: Mapping[tuple[str, str], int]
+) -> list[tuple[PairInfo, PairFiles, tiles.Window]]:
     pieces = []
     for pair in checked:
         files = pair.files
@@ -197,12 +211,13 @@ def _pieces(checked: Sequence[Looked]) -> list[tuple[PairInfo, PairFiles, tiles.
                 gsd_m=pair.place.gsd_m,
                 intensities=pair.intensities,
                 sketches=pair.sketches,
+                draws=draws.get((files.ecoregion, files.id), 1),
             )
             pieces.append((info, files, window))
     return pieces
 
 
-def _fingerprints(checked: Sequence[Looked], look: Look) -> dict[str, str]:
+def _fingerprints(checked: Sequence[Looked], look: Look, draws: Mapping[tuple[str, str], int]) -> dict[str, str]:
     digests: dict[str, Any] = {}
     for pair in checked:
         name = pair.files.ecoregion
@@ -211,4 +226,6 @@ def _fingerprints(checked: Sequence[Looked], look: Look) -> dict[str, str]:
             options.append(dataclasses.astuple(pair.intensities))
         digest = digests.setdefault(name, hashlib.sha256(repr(options).encode()))
         digest.update(f"{pair.files.id}\0{pair.digest}\n".encode())
+        if times := draws.get((name, pair.files.id)):
+            digest.update(f"drawn {times} times\n".encode())
     return {name: digest.hexdigest() for name, digest in digests.items()}

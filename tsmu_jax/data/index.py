@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import logging
 
-from tsmu_jax.data import alike, names
+from tsmu_jax.data import alike, draws_file, names
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.source import Footprint
 
@@ -62,7 +62,7 @@ def collect(
     unknown = []
     for path in sorted((directory / ecoregion).iterdir()):
         relative = where(ecoregion, path)
-        if path.name.startswith(".") or (not path.is_file() and path.exists()):
+        if path.name.startswith(".") or path.name == draws_file.NAME or (not path.is_file() and path.exists()):
             continue
         try:
             name = names.parse(path.name)

@@ -185,6 +185,8 @@ class LandslidePairs(tfds.core.GeneratorBasedBuilder):
             info, pair = source.infos[index], source[index]
             entry = dataclasses.asdict(info) | {"has_pre": pair.pre is not None}
             del entry["ecoregion"]
+            if info.draws == 1:
+                del entry["draws"]
             return entry, _row_of(info, pair)
 
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from tsmu_jax import digests, untrusted
+from tsmu_jax.data import draws_file
 from tsmu_jax.data.copies import SIDE
 from tsmu_jax.data.layout import DATASET, index_path
 from tsmu_jax.data.source import Footprint, Intensities, PairInfo, PairSource, Sketch, Skipped
 from tsmu_jax.errors import UserError
 
-SCHEMA = 6
+SCHEMA = 7
 # 2 lacks the sizes of the images, 3 what a pixel covers and how its values were mapped, 4 what tells copies, 5 outlines
-READABLE = (2, 3, 4, 5, SCHEMA)
+# and 6 pairs that are drawn more often. What has none of these is still written as 6: the same bytes as before.
+READABLE = (2, 3, 4, 5, 6, SCHEMA)
+_ALIKE = 6
 _METRES = 4  # the first schema with metres a pixel
 Number = TypeVar("Number", int, float)
 
@@ -44,10 +47,11 @@ class Index(NamedTuple):
 def write(source: PairSource, entries: Mapping[str, Sequence[Mapping[str, Any]]], data_dir: Path) -> None:
     """Writes the index, whose presence says that a dataset is finished.
 
-    Args: entries: of each ecoregion's pairs, plain values.
+    Args: entries: of each ecoregion's pairs, plain values; "draws" where a pair is drawn more often than others.
     """
+    weighted = any("draws" in entry for listed in entries.values() for entry in listed)
     index = {
-        "schema": SCHEMA,
+        "schema": SCHEMA if weighted else _ALIKE,
         "fingerprints": dict(source.fingerprints),
         "ecoregions": dict(entries),
         "skipped": [skip._asdict() for skip in source.skipped],
@@ -78,6 +82,9 @@ def _entry(ecoregion: str, plain: Mapping[str, Any]) -> Entry:
     untrusted.names([plain["id"]], "a pair")  # it becomes a file of runs
     known = {name: plain.get(name) for name in ("footprint", "outline", "size", "gsd_m", "intensities", "sketches")}
     footprint, outline, size, gsd_m, intensities, sketches = known.values()
+    draws = plain.get("draws", 1)
+    if type(draws) is not int or not 1 <= draws <= draws_file.MOST:
+        raise ValueError(f"{draws!r:.20} is no number of draws")
     info = PairInfo(
         ecoregion=ecoregion,
         footprint=footprint and Footprint(*map(float, footprint)),

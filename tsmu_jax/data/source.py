@@ -64,6 +64,7 @@ class PairInfo:
     intensities: Intensities | None = None  # None for 8-bit RGB divided by 255
     sketches: tuple[Sketch, ...] | None = None  # of the scene's whole images; None where nobody looked
     outline: Outline | None = None  # within the footprint; None where the ground fills it, or nobody knows
+    draws: int = 1  # of an epoch, for one draw of the others: see `draws_file.py`
 
 
 class Pair(NamedTuple):

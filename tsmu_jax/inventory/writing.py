@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all, and never in place of somebody else's."""
+"""Files and directories that are written whole or not at all, and never in place of somebody else's."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,3 +39,31 @@ def whole(output: Path, *, overwrite: bool) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def refuse_directory(output: Path) -> None:
+    """Raises UserError where `whole_directory` would not write: before the work."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UserError(f"--output={output}: is there already; name a new directory")
+
+
+@contextlib.contextmanager
+def whole_directory(output: Path) -> Iterator[Path]:
+    """Gives the path of a directory to fill, which takes the name of `output` once all is written.
+
+    Raises:
+      UserError: the output holds something, or cannot be written.
+    """
+    refuse_directory(output)
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        if output.exists():
+            output.rmdir()
+        partial.rename(output)
+    except OSError as error:
+        raise UserError(f"--output={output}: cannot be written ({error.strerror}); name another") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

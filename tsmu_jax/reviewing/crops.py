@@ -15,6 +15,7 @@ from tsmu_jax.reviewing import pixels
 from tsmu_jax.reviewing.candidates import Candidate
 from tsmu_jax.reviewing.scene_files import Images
 from tsmu_jax.scenes import opening
+from tsmu_jax.scenes.grid import Grid
 from tsmu_jax.scenes.image import DRIVERS, SceneImage
 from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal
@@ -70,10 +71,7 @@ class Scene:
     def crop(self, candidate: Candidate, size: int) -> Crop | None:
         """Pictures of a candidate, None where it lies off the scene. Args: size: px, their longer side at most."""
         outline = pixels.in_pixels(candidate.outline, self.grid)
-        west, north, east, south = outline.bounds
-        around = max(_AROUND * max(east - west, south - north), _LEAST_PX)
-        columns = slice(max(int(west - around), 0), min(int(np.ceil(east + around)), self.grid.width))
-        rows = slice(max(int(north - around), 0), min(int(np.ceil(south + around)), self.grid.height))
+        rows, columns = surroundings(outline, self.grid)
         if columns.start >= columns.stop or rows.start >= rows.stop:
             return None
         width, height = columns.stop - columns.start, rows.stop - rows.start
@@ -81,6 +79,14 @@ class Scene:
         pre, post = None if before is None else _encoded(before, size), _encoded(after, size)
         path = _drawn(outline, columns.start, rows.start)
         return Crop(pre, post, width, height, path, width * self.grid.gsd_m[1])
+
+
+def surroundings(outline: Any, grid: Grid) -> tuple[slice, slice]:
+    """Rows and columns of a grid that a reviewer is shown around an outline in its pixels; none where it lies off."""
+    west, north, east, south = np.round(outline.bounds, 3)  # degrees keep the edges of pixels less exactly
+    around = max(_AROUND * max(east - west, south - north), _LEAST_PX)
+    columns = slice(max(int(west - around), 0), min(int(np.ceil(east + around)), grid.width))
+    return slice(max(int(north - around), 0), min(int(np.ceil(south + around)), grid.height)), columns
 
 
 def _image(path: Path, flag: str, stated: Stated) -> SceneImage:

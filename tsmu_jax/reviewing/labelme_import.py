@@ -16,6 +16,7 @@ from tsmu_jax.inventory import deciding, geopackage, schema
 from tsmu_jax.inventory.deciding import Decided, Decision
 from tsmu_jax.inventory.ground import on_ground
 from tsmu_jax.reviewing import pixels
+from tsmu_jax.reviewing.judged import Judgements
 from tsmu_jax.reviewing.labelme_export import FORMAT, MANIFEST, REVIEWED, SCHEMA, outline_digest
 from tsmu_jax.scenes.grid import Grid
 from tsmu_jax.scenes.raster_file import is_of_gdal
@@ -57,6 +58,36 @@ def bring_in(inventory: Path, folder: Path, reviewer: str, *, skip_gone: bool = 
         return done
 
 
+def reviewed(folder: Path, judgements: Judgements) -> list[tuple[str, slice, slice]]:
+    """Scenes, rows and columns of their maps that the tiles show whose flag says that somebody reviewed them.
+
+    Raises:
+      UserError: a file is damaged, another inventory's, or a link out of the folder.
+    """
+    untrusted.refuse_links(folder)
+    manifest, found = _manifest(folder), []
+    if manifest["inventory"] != judgements.inventory:
+        raise UserError(f"--labelme={folder}: is about another inventory; name its tiles")
+    for name, tile in manifest["tiles"].items():
+        if (path := folder / f"{name}_post.json").is_file():
+            content = untrusted.read_or_refuse(path, _REMEDY)
+            if _is_reviewed(content) and tile["scene"] in judgements.scenes:
+                sides = [content.get(f"image{side}") for side in ("Height", "Width")]
+                if not all(type(side) is int and side > 0 for side in sides):
+                    raise UserError(f"{path}: says no size of its image; save it again in LabelMe")
+                rows, columns = (
+                    slice(tile[at], tile[at] + side) for at, side in zip(("top", "left"), sides, strict=True)
+                )
+                found.append((tile["scene"], rows, columns))
+    return found
+
+
+def _is_reviewed(content: Any) -> bool:
+    """Whether the flag of a LabelMe file says so."""
+    flags = content.get("flags") if isinstance(content, dict) else None
+    return isinstance(flags, dict) and flags.get(REVIEWED) is True
+
+
 class _Tile:
     """A tile's polygons as somebody left them."""
 
@@ -80,8 +111,7 @@ class _Tile:
         names = [str(each.get("description") or "") for each in raw]
         rings = [[each["label"], each["points"]] for each in raw]
         self._shapes = list(zip(names, shapes, rings, strict=True))
-        flags = content.get("flags")
-        self._is_reviewed = isinstance(flags, dict) and flags.get(REVIEWED) is True
+        self._is_reviewed = _is_reviewed(content)
         when = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
         self._reviewer, self._decided_at = reviewer, deciding.moment(when)
 

@@ -74,7 +74,11 @@ class Dataset:
 
     def training_pairs(self, ecoregion: str) -> int:
         """Number of an ecoregion's pairs that an epoch draws from."""
-        return self._subsampled(len(self.split.train[ecoregion]))
+        return self._subsampled(len(self._drawn(ecoregion)))
+
+    def _drawn(self, ecoregion: str) -> tuple[int, ...]:
+        """An ecoregion's training pairs; those that are drawn more often than others, as hard negatives, repeatedly."""
+        return tuple(pair for pair in self.split.train[ecoregion] for _ in range(self.source.infos[pair].draws))
 
     def _subsampled(self, pairs: int) -> int:
         most = self.config.data.subsample
@@ -84,7 +88,7 @@ class Dataset:
         """The order in which a stage sees its training pairs."""
         settings = self.config.data
         seed = (self.config.seed, zlib.crc32(stage.purpose.encode()))
-        groups, sizes = {name: self.split.train[name] for name in stage.ecoregions}, {}
+        groups, sizes = {name: self._drawn(name) for name in stage.ecoregions}, {}
         if stage.phase.data == "new_and_sample":
             known = [pair for name in stage.ecoregions if name not in stage.arrived for pair in groups[name]]
             groups = {name: groups[name] for name in stage.arrived}

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -31,6 +31,18 @@ class Part(NamedTuple):
     """
 
     rgb: np.ndarray
+    observed: np.ndarray
+    damaged: bool
+
+
+class Stored(NamedTuple):
+    """As `Part`, of the values that a file stores.
+
+    Attributes:
+      values: [bands, h, w] in the file's type; 0 where there is no data.
+    """
+
+    values: np.ndarray
     observed: np.ndarray
     damaged: bool
 
@@ -83,23 +95,41 @@ class SceneImage:
         (rgb, observed), damaged = read_around_damage(functools.partial(self._read, target), _lost, rows, columns)
         return Part(rgb, observed, damaged)
 
+    def stored(self, target: Grid, rows: slice, columns: slice, bands: Sequence[int]) -> Stored:
+        """As `read`, without the step from stored values to intensities. Args: bands: counted from 1."""
+
+        def lost(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+            return np.zeros((*shape, len(bands)), self._dataset().dtypes[0]), np.zeros(shape, bool)
+
+        def read(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+            values, observed = self._values(target, rows, columns, bands)
+            return np.where(observed[..., None], np.moveaxis(values, 0, -1), values.dtype.type(0)), observed
+
+        (values, observed), damaged = read_around_damage(read, lost, rows, columns)
+        return Stored(np.moveaxis(values, -1, 0), observed, damaged)
+
     def _read(self, target: Grid, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+        values, observed = self._values(target, rows, columns, self._bands)
+        ranges = self._intensities.ranges
+        rgb = np.stack([rasters.levels(one, *limits) for one, limits in zip(values, ranges, strict=True)], axis=-1)
+        rgb[~observed] = 0
+        return rgb, observed
+
+    def _values(self, target: Grid, rows: slice, columns: slice, bands: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Stored values [bands, h, w], and where there are any."""
         from rasterio.windows import Window
 
         window = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
         source, alpha = self._on(target)
         if alpha is None:
-            values = source.read(self._bands, window=window)
+            values = source.read(list(bands), window=window)
             observed = source.dataset_mask(window=window) > 0
         else:
-            *values, mask = source.read([*self._bands, alpha], window=window)
-            observed = np.asarray(mask) > 0
+            read = source.read([*bands, alpha], window=window)
+            values, observed = read[:-1], read[-1] > 0
         if source.dtypes[0].startswith("float"):
             observed &= ~np.isnan(values).all(axis=0)
-        ranges = self._intensities.ranges
-        rgb = np.stack([rasters.levels(one, *limits) for one, limits in zip(values, ranges, strict=True)], axis=-1)
-        rgb[~observed] = 0
-        return rgb, observed
+        return values, observed
 
     def _on(self, target: Grid) -> tuple[Any, int | None]:
         """This thread's dataset on a grid, and its alpha band; None where the dataset itself says what it holds."""
