@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tsmu_jax.data import draws_file, prepared, prepared_index
+from tsmu_jax.data import describe, draws_file, prepared, prepared_index
 from tsmu_jax.data.folder import FolderSource
 from tsmu_jax.data.open import open_source
 from tsmu_jax.data.prepared import PreparedSource
 from tsmu_jax.data.source import Footprint, Pair, PairInfo, PairSource, Skipped
+from tsmu_jax.data.splits import Split, split
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.errors import UserError
 
@@ -99,6 +100,10 @@ def test_folder_round_trip_and_threads(tmp_path: Path, write_pair: Write) -> Non
         open_source(tmp_path / "out", require_pre=True, labels=["scarp"])
 
 
+def divided(source: PairSource) -> Split:
+    return split(source.infos, ecoregions=["etf"], test_pairs=1, seed=0)
+
+
 def test_how_often_pairs_are_drawn_travels_and_leaves_others_as_they_were(tmp_path: Path, write_pair: Write) -> None:
     for number in range(3):
         write_pair(tmp_path / "in" / "etf", f"{number}", size=(16, 32))
@@ -110,6 +115,8 @@ def test_how_often_pairs_are_drawn_travels_and_leaves_others_as_they_were(tmp_pa
     assert source.fingerprints != plain.fingerprints
     prepared.write(source, tmp_path / "out")
     assert_equal(PreparedSource(tmp_path / "out", require_pre=True), source)
+    described = [describe.as_markdown(describe.describe(each, divided(each), {})) for each in (plain, source)]
+    assert ["more often than others: etf: 2." in text for text in described] == [False, True]
     indices = [prepared_index.index_path(tmp_path / name).read_text() for name in ("plain", "out")]
     assert ['"draws"' in text for text in indices] == [False, True]
     assert [json.loads(text)["schema"] for text in indices] == [6, 7]  # an older release reads the first one

@@ -23,6 +23,8 @@ from tsmu_jax.inventory.adding import add
 from tsmu_jax.mask import BACKGROUND, LANDSLIDE, UNKNOWN
 from tsmu_jax.reviewing import dataset, judged, labelme_import, learner, scene_files
 from tsmu_jax.reviewing.dataset import Asked, Written
+from tsmu_jax.scenes.grid import resampled
+from tsmu_jax.scenes.image import SceneImage
 
 SIDE = 32
 ASKED = Asked("alps", SIDE)
@@ -257,6 +259,10 @@ def test_another_resolution_is_resampled_as_mapping_does(inventory: Path, tmp_pa
         expected[box(part)] = True
     centres = expected[1::2, 1::2]  # of pixels of 4 m: corners of those of 2 m
     assert ((only.mask == LANDSLIDE)[:30] == centres[:30, :SIDE]).mean() > 0.97
+    target = resampled(dataset.pixels.scene_grid(table(inventory, "scenes")[0]), (4.0, 4.0), path="")
+    with SceneImage(tmp_path / "images" / "deep" / "after.tif", learner.PLAIN, flag="") as image:
+        seen = image.read(target, slice(0, target.height), slice(0, SIDE))
+    assert (only.post[: target.height] == seen.rgb).all() and target.height == 30
 
 
 def test_what_cannot_be_made_is_one_line_and_leaves_nothing(inventory: Path, tmp_path: Path) -> None:
@@ -277,7 +283,7 @@ def test_what_cannot_be_made_is_one_line_and_leaves_nothing(inventory: Path, tmp
     with pytest.raises(UserError, match=r"scenes were mapped at 2 to 4 m .*; state it: --gsd=2"):
         targets = {name: dataset.pixels.scene_grid(row) for name, row in found.scenes.items()}
         (grid,) = targets.values()
-        dataset._check_metres(targets | {"x": dataset.resampled(grid, (4.0, 4.0), path="")})
+        dataset._check_metres(targets | {"x": resampled(grid, (4.0, 4.0), path="")})
     assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".*partial"))
 
 

@@ -38,6 +38,7 @@ class Description:
     leakage: LeakageReport | None  # None where no footprint is known
     copies: tuple[Copies, ...] | None  # None where they were not looked for
     skipped: tuple[Skipped, ...]
+    more_draws: Mapping[str, int]  # pairs that an epoch draws more often than others
 
 
 def describe(source: PairSource, split: Split, split_options: Mapping[str, Any]) -> Description:
@@ -65,6 +66,7 @@ def describe(source: PairSource, split: Split, split_options: Mapping[str, Any])
         leakage=leakage(source.infos, split, LEAKAGE_DISTANCE_M) if known else None,
         copies=groups(source.infos),
         skipped=tuple(source.skipped),
+        more_draws=collections.Counter(info.ecoregion for info in source.infos if info.draws > 1),
     )
 
 
@@ -145,7 +147,11 @@ def _contents(description: Description) -> str:
         "| ecoregion | pairs | images | with pre-event image | size (px) | metres a pixel | landslide pixels "
         "| unknown ground | empty masks |"
     )
-    return "\n".join((head, "|---" * 9 + "|", *rows))
+    drawn = (f"{escaped_markdown(name)}: {number}" for name, number in sorted(description.more_draws.items()))
+    told = (
+        [f"\nPairs that an epoch draws more often than others: {', '.join(drawn)}."] if description.more_draws else []
+    )
+    return "\n".join((head, "|---" * 9 + "|", *rows, *told))
 
 
 def _table_i(description: Description) -> str:

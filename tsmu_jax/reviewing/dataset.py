@@ -111,12 +111,12 @@ def write(
         raise UserError("the images of no reviewed landslide were found; name their directory as --scenes")
     targets = {scene: _target(grids[scene], asked.gsd_m) for scene in sorted(grounds)}
     _check_metres(targets)
-    with writing.whole_directory(output) as partial, contextlib.ExitStack() as files:
-        opened = {scene: files.enter_context(TileImages(images[scene], bands=asked.bands)) for scene in targets}
-        dtype, bands = _only_kind(opened, images)
+    with writing.whole_directory(output) as partial:
+        dtype, bands = _only_kind([images[scene] for scene in targets], asked.bands)
         tiles = _Tiles(partial / asked.ecoregion, asked)
-        for scene, own in opened.items():
-            tiles.add(scene, own, targets[scene], grounds[scene])
+        for scene, target in targets.items():
+            with TileImages(images[scene], bands=asked.bands) as own:
+                tiles.add(scene, own, target, grounds[scene])
         tiles.finish()
     verdicts = [verdict for verdict, home in said if home in grounds]
     return Written(
@@ -235,11 +235,12 @@ def _check_metres(targets: Mapping[str, Grid]) -> None:
         raise UserError(f"{held} resolution; state it: --gsd={found[0]:.3g}")
 
 
-def _only_kind(opened: Mapping[str, TileImages], images: Mapping[str, Images]) -> tuple[str, int]:
+def _only_kind(scenes: Sequence[Images], bands: tuple[int, int, int] | None) -> tuple[str, int]:
     """Type and number of the bands of all scenes. Raises UserError where they differ."""
     kinds: dict[tuple[str, int], str] = {}
-    for scene, own in opened.items():
-        kinds.setdefault((own.dtype, own.bands), str(images[scene].post))
+    for scene in scenes:
+        with TileImages(scene, bands=bands) as own:
+            kinds.setdefault((own.dtype, own.bands), str(scene.post))
     if len(kinds) > 1:
         held = ", ".join(
             f"{path} holds {counted(number, 'band')} of {dtype}" for (dtype, number), path in kinds.items()
