@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import logging
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -40,10 +41,16 @@ _DEVICES = "import jax; print(jax.default_backend(), jax.local_device_count())"
 class OneModel(WorkerPlugin):
     """Opens the model when a worker starts, and keeps it."""
 
-    def __init__(self, path: Path, digest: str) -> None:
-        """Args: path: of the model, where all workers see it; digest: of the model."""
+    def __init__(self, path: Path, digest: str, *, ours: bool) -> None:
+        """Describes the model.
+
+        Args:
+          path: of the model, where all workers see it.
+          digest: of the model.
+          ours: whether the workers are processes of this program.
+        """
         self.name = f"tsmu-{digest[:12]}"
-        self._path, self._digest, self._version = path, digest, __version__
+        self._path, self._digest, self._ours, self._version = path, digest, ours, __version__
         self.model: Any = None
 
     def setup(self, worker: Any) -> None:
@@ -51,12 +58,19 @@ class OneModel(WorkerPlugin):
         if worker.state.nthreads != 1:
             held = f"{FLAG}: the worker {worker.address} has {worker.state.nthreads} threads"
             raise UserError(f"{held}; start workers with --nthreads=1, as many as there are devices")
+        if self._ours:  # Ctrl-C reaches all processes of a terminal; the first one ends the others
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.model = work.opened(self._path, self._digest, self._version)
 
 
 def _map(name: str, task: Task) -> Done:
+    """Raises UserError without a cause: those of other libraries cannot travel."""
     plugin: Any = get_worker().plugins[name]
-    return work.map_one(plugin.model, task)
+    try:
+        return work.map_one(plugin.model, task)
+    except UserError as error:
+        said = str(error)
+    raise UserError(said)
 
 
 class Workers:

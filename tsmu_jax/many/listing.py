@@ -67,7 +67,7 @@ def read(path: Path, *, pre_date: str | None = None, post_date: str | None = Non
     pairs: dict[Any, str] = {}
     for where, values in reader.rows(path, said, COLUMNS):
         place = f"{said}: {where}"
-        one = _listed(values, path.parent, place, (pre_date, post_date))
+        one = _listed(values, path.parent, place, (pre_date, post_date))._replace(where=where)
         _once(names, _folded(one.name), where, said, f"the name {one.name!r:.100}", "give each scene a name of its own")
         images = tuple(os.path.realpath(file) for file in (one.pre, one.post) if file)
         _once(pairs, images, where, said, f"the images of {one.name!r:.100}", "list each pair once")

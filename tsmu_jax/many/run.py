@@ -171,13 +171,13 @@ def _mapped(
         from tsmu_jax.many import cluster
     except ImportError as error:
         raise UserError(f"{FLAG} needs {error.name}: pip install 'tsmu_jax[cluster]'") from error
-    plugin = cluster.OneModel(Path(os.path.abspath(model.path)), model.digest)
+    plugin = cluster.OneModel(Path(os.path.abspath(model.path)), model.digest, ours=not scheduler)
     with cluster.workers(scheduler, number, plugin, retries=retries) as found:
         print(words.workers(found.number, found.address), flush=True)
-        done = total - len(missing)
-        with PhaseProgress("scenes", total, start=done) as progress:
+        before = total - len(missing)
+        with PhaseProgress("scenes", total, start=before) as progress:
             ended = found.mapped([scene.task for scene in missing], retries=retries)
-            for done, (at, outcome) in enumerate(ended, start=done + 1):
+            for done, (at, outcome) in enumerate(ended, start=before + 1):
                 progress.update(done)
                 yield missing[at], outcome
 

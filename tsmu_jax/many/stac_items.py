@@ -26,7 +26,10 @@ def rows(path: Path, said: str, columns: Sequence[str]) -> Iterator[tuple[str, d
     Raises:
       UserError: the file cannot be read, or an item is none.
     """
-    whole = untrusted.read_or_refuse(path, "give an ItemCollection of STAC, or a list of items")
+    try:
+        whole = untrusted.read(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{said}: cannot be read ({error!s:.200}); give an ItemCollection of STAC") from error
     for number, item in enumerate(_items(whole, said), start=1):
         where = f"item {number}"
         try:
