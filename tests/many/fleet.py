@@ -8,6 +8,7 @@ from typing import Any
 from tests.stress.map_killed import SHAPE, rows, write_pair
 from tsmu_jax.inventory.rows import Dates
 from tsmu_jax.models.saved import SavedModel
+from tsmu_jax.scenes import layers
 from tsmu_jax.scenes.run import map_scene
 
 DAYS = {"pre_date": "2024-05-01", "post_date": "2024-06-01"}
@@ -35,6 +36,15 @@ def loop(model: SavedModel, path: Path, target: Path, inventory: Path, **options
             images = (path.parent / line[role] for role in ("pre", "post"))
             place = {"inventory": inventory, "dates": _DATES}
             assert map_scene(model, *images, target / line["name"], decoder="a", **place, **options)
+
+
+def mapping(target: Path) -> set[int]:
+    """The processes that map a scene of a list now, or were killed while they did."""
+    found = set()
+    for lock in target.glob("*/.lock"):
+        if not (lock.parent / layers.MASK).exists() and (words := lock.read_text().split()):
+            found.add(int(words[1]))
+    return found
 
 
 def outcome(target: Path, inventory: Path) -> dict[str, Any]:

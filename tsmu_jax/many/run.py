@@ -14,11 +14,11 @@ from typing import Any
 
 from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import adding
 from tsmu_jax.many import listing, words
 from tsmu_jax.many.listing import FLAG, LAYERS, Listed
 from tsmu_jax.many.output import DAMAGED, FAILED, MAPPED, Output, Row
 from tsmu_jax.many.work import Done, Task
+from tsmu_jax.many.writing import Scene, Writer
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.predictor import AUTO
 from tsmu_jax.runs.progress import PhaseProgress
@@ -28,21 +28,6 @@ from tsmu_jax.scenes.directory import MANIFEST as SCENE
 
 RETRIES = 2
 _OF_ALL = ("resolution_m", "uncertainty", "halo")  # options that every map depends on, and that no list changes
-
-
-@dataclasses.dataclass
-class _Scene:
-    """A scene of the list, and how it stands.
-
-    Attributes:
-      request: digest of what its map depends on.
-      row: of the table; None while it is not known.
-    """
-
-    listed: Listed
-    task: Task
-    request: str
-    row: Row | None = None
 
 
 def map_list(
@@ -93,14 +78,14 @@ def map_list(
             return True
         output.begin([scene.row for scene in scenes if scene.row])
         started = time.monotonic()
-        writer = _Writer(scenes, output, opened, inventory, dem)
-        writer.advance()
-        missing = [scene for scene in scenes if not scene.row]
-        if missing:
-            for scene, found in _mapped(missing, opened, scheduler, workers, retries, total=len(scenes)):
-                scene.row = _row(scene, found)
-                output.add(scene.row)
-                writer.advance()
+        with Writer(scenes, output, opened, inventory, dem) as writer:
+            writer.advance()
+            if missing := [scene for scene in scenes if not scene.row]:
+                for scene, found in _mapped(missing, opened, scheduler, workers, retries, total=len(scenes)):
+                    scene.row = _row(scene, found)
+                    output.add(scene.row)
+                    writer.advance()
+            writer.finish()
         output.finish([one.name for one in listed])
         rows = list(output.rows.values())
     print(words.closing(rows, target, inventory, time.monotonic() - started))
@@ -134,7 +119,7 @@ def _absolute(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _scene(one: Listed, target: Path, model: SavedModel, options: dict[str, Any]) -> _Scene:
+def _scene(one: Listed, target: Path, model: SavedModel, options: dict[str, Any]) -> Scene:
     """What a worker is to do, and its digest."""
     own = {name: getattr(one, name) for name in ("decoder", "aoi", "mask") if getattr(one, name)}
     if one.crs:
@@ -144,10 +129,10 @@ def _scene(one: Listed, target: Path, model: SavedModel, options: dict[str, Any]
     stats = [path.stat() for path in files if path.exists()]
     asked = {name: str(value) for name, value in task.options.items() if name != "memory_gib"}
     whole = [model.digest, asked, [[str(path) for path in files], [[s.st_size, s.st_mtime_ns] for s in stats]]]
-    return _Scene(one, task, hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest())
+    return Scene(one, task, hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest())
 
 
-def _kept(output: Output, scene: _Scene) -> Row | None:
+def _kept(output: Output, scene: Scene) -> Row | None:
     """The row of an earlier run, if its map is finished and the same would be asked for again."""
     directory = scene.task.target
     if directory.is_symlink():
@@ -164,8 +149,8 @@ def _kept(output: Output, scene: _Scene) -> Row | None:
 
 
 def _mapped(
-    missing: Sequence[_Scene], model: SavedModel, scheduler: str, number: int, retries: int, *, total: int
-) -> Iterator[tuple[_Scene, Done | str]]:
+    missing: Sequence[Scene], model: SavedModel, scheduler: str, number: int, retries: int, *, total: int
+) -> Iterator[tuple[Scene, Done | str]]:
     """Yields scenes as they end, with what came of them, and says how far they are."""
     try:
         from tsmu_jax.many import cluster
@@ -182,38 +167,8 @@ def _mapped(
                 yield missing[at], outcome
 
 
-def _row(scene: _Scene, found: Done | str) -> Row:
+def _row(scene: Scene, found: Done | str) -> Row:
     if isinstance(found, str):
         return Row(scene.listed.name, FAILED, error=found, request=scene.request)
     status = MAPPED if found.whole else DAMAGED
     return Row(scene.listed.name, status, found.seconds, found.landslides, request=scene.request)
-
-
-class _Writer:
-    """Adds finished maps to the inventory in the list's order: each as soon as all before it have ended."""
-
-    def __init__(
-        self, scenes: Sequence[_Scene], output: Output, model: SavedModel, inventory: Path | None, dem: Path | None
-    ) -> None:
-        self._scenes, self._output, self._model = scenes, output, model
-        self._inventory, self._dem = inventory, dem
-        self._next = 0
-
-    def advance(self) -> None:
-        """Adds what can be added now. Raises UserError where the inventory cannot be written."""
-        while self._next < len(self._scenes) and (row := self._scenes[self._next].row):
-            if self._inventory and row.is_finished and (error := self._add(self._inventory, self._scenes[self._next])):
-                self._output.add(dataclasses.replace(row, error=f"not in the inventory: {error}"))
-            self._next += 1
-
-    def _add(self, inventory: Path, scene: _Scene) -> str:
-        """Adds a map. Returns why it cannot be added; "" where it was."""
-        for last in (False, True):
-            try:
-                adding.add(inventory, scene.task.target, self._model, dates=scene.listed.dates, dem=self._dem)
-                return ""
-            except UserError as error:
-                adding.check(inventory)  # raises where the scene is not to blame
-                if last:
-                    return str(error)
-        return ""

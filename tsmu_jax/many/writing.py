@@ -1,0 +1,89 @@
+"""The one writer of an inventory: adds the maps of a list in its order, whatever order they end in."""
+
+import collections
+import concurrent.futures
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from tsmu_jax.errors import UserError
+from tsmu_jax.inventory import adding
+from tsmu_jax.many.listing import Listed
+from tsmu_jax.many.output import Output, Row
+from tsmu_jax.many.work import Task
+from tsmu_jax.models.saved import SavedModel
+from tsmu_jax.runs.progress import PhaseProgress
+
+
+@dataclasses.dataclass
+class Scene:
+    """A scene of the list, and how it stands.
+
+    Attributes:
+      request: digest of what its map depends on.
+      row: of the table; None while it is not known.
+    """
+
+    listed: Listed
+    task: Task
+    request: str
+    row: Row | None = None
+
+
+class Writer:
+    """Adds each map as soon as all before it in the list have ended, beside the mapping.
+
+    Use it as a context manager: an exception leaves the rest to the next run.
+    """
+
+    def __init__(
+        self, scenes: Sequence[Scene], output: Output, model: SavedModel, inventory: Path | None, dem: Path | None
+    ) -> None:
+        """Writes nothing. Args: scenes: of the list, in its order; inventory: None where there is none to write."""
+        self._scenes, self._output, self._model = scenes, output, model
+        self._inventory, self._dem = inventory, dem
+        self._next = 0
+        self._thread = concurrent.futures.ThreadPoolExecutor(1)
+        self._waiting: collections.deque[tuple[Row, concurrent.futures.Future[str]]] = collections.deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def advance(self) -> None:
+        """Hands over what can be added now. Raises UserError where the inventory cannot be written."""
+        while self._next < len(self._scenes) and (row := self._scenes[self._next].row):
+            if self._inventory and row.is_finished:
+                self._waiting.append((row, self._thread.submit(self._add, self._inventory, self._scenes[self._next])))
+            self._next += 1
+        while self._waiting and self._waiting[0][1].done():
+            self._end()
+
+    def finish(self) -> None:
+        """Waits for all, and says how far it is. Raises UserError as `advance` does."""
+        self.advance()
+        if total := len(self._waiting):
+            with PhaseProgress("inventory", total) as progress:
+                while self._waiting:
+                    self._end()
+                    progress.update(total - len(self._waiting))
+
+    def _end(self) -> None:
+        row, future = self._waiting.popleft()
+        if error := future.result():
+            self._output.add(dataclasses.replace(row, error=f"not in the inventory: {error}"))
+
+    def _add(self, inventory: Path, scene: Scene) -> str:
+        """Adds a map. Returns why it cannot be added; "" where it was. Raises where the scene is not to blame."""
+        for last in (False, True):
+            try:
+                adding.add(inventory, scene.task.target, self._model, dates=scene.listed.dates, dem=self._dem)
+                return ""
+            except UserError as error:
+                adding.check(inventory)
+                if last:
+                    return str(error)
+        return ""
