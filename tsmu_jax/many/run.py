@@ -66,10 +66,14 @@ def map_list(
     """
     listed = listing.read(path, pre_date=pre_date, post_date=post_date)
     options = {**options, **_absolute(options)}
+    dem = dem and Path(os.path.abspath(dem))
     run.check(inventory, dem, options.get("uncertainty", 0))
     opened = _opened(model, listed, path)
     target = Path(os.path.abspath(target))
     scenes = [_scene(one, target, opened, options) for one in listed]
+    if inventory:
+        for scene in scenes:
+            scene.task = scene.task._replace(measured=True, dates=scene.listed.dates, dem=dem)
     with Output(target, {"model": opened.digest, **{name: options.get(name) for name in _OF_ALL}}) as output:
         for scene in scenes:
             scene.row = _kept(output, scene)
@@ -83,6 +87,7 @@ def map_list(
             if missing := [scene for scene in scenes if not scene.row]:
                 for scene, found in _mapped(missing, opened, scheduler, workers, retries, total=len(scenes)):
                     scene.row = _row(scene, found)
+                    scene.measured = None if isinstance(found, str) else found.measured
                     output.add(scene.row)
                     writer.advance()
             writer.finish()

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 from tsmu_jax import __version__, locks, machine
 from tsmu_jax.compilation import keep_compiled
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import polygons
+from tsmu_jax.inventory import adding, polygons
+from tsmu_jax.inventory.adding import Measured
+from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import run
 
+MOST_SENT = 10_000  # landslides, about a kilobyte each: a map with more is measured by the writer
 PATIENCE_SECONDS = 600.0  # for another worker that maps the very scene
 _LOOK_SECONDS = 1.0
 
@@ -24,12 +27,16 @@ class Task(NamedTuple):
     Attributes:
       target: its directory.
       options: arguments of `map_scene`.
+      measured: whether the map is to be measured for an inventory, with these dates and this elevation model.
     """
 
     pre: Path | None
     post: Path
     target: Path
     options: Mapping[str, Any]
+    measured: bool = False
+    dates: Dates = UNDATED
+    dem: Path | None = None
 
 
 class Done(NamedTuple):
@@ -39,11 +46,13 @@ class Done(NamedTuple):
       seconds: that the scene took.
       landslides: of the map.
       whole: whether all of the images could be read.
+      measured: what the inventory needs; None where whoever writes it measures the map.
     """
 
     seconds: float
     landslides: int
     whole: bool
+    measured: Measured | None = None
 
 
 def opened(path: Path, digest: str, version: str) -> SavedModel:
@@ -78,7 +87,9 @@ def map_one(model: SavedModel, task: Task, *, patience_s: float = PATIENCE_SECON
         try:
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 whole = run.map_scene(model, task.pre, task.post, task.target, **task.options)
-            return Done(time.monotonic() - started, polygons.count(task.target), whole)
+            landslides = polygons.count(task.target)
+            found = _measured(model, task) if landslides <= MOST_SENT else None
+            return Done(time.monotonic() - started, landslides, whole, found)
         except locks.Held:
             if time.monotonic() - started > patience_s:
                 raise
@@ -88,3 +99,12 @@ def map_one(model: SavedModel, task: Task, *, patience_s: float = PATIENCE_SECON
         except Exception as error:  # whatever is wrong with one scene, others go on
             said = machine.explained(error, place=str(task.target), memory_gib=task.options.get("memory_gib", 0.0))
             raise UserError(said or f"{task.post}: {type(error).__name__}: {str(error):.300}") from error
+
+
+def _measured(model: SavedModel, task: Task) -> Measured | None:
+    if not task.measured:
+        return None
+    try:
+        return adding.measure(task.target, model, dates=task.dates, dem=task.dem)
+    except UserError:  # the writer says it
+        return None

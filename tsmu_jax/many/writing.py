@@ -9,6 +9,7 @@ from typing import Self
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import adding
+from tsmu_jax.inventory.adding import Measured
 from tsmu_jax.many.listing import Listed
 from tsmu_jax.many.output import Output, Row
 from tsmu_jax.many.work import Task
@@ -23,12 +24,14 @@ class Scene:
     Attributes:
       request: digest of what its map depends on.
       row: of the table; None while it is not known.
+      measured: what a worker has measured for the inventory, until that is written.
     """
 
     listed: Listed
     task: Task
     request: str
     row: Row | None = None
+    measured: Measured | None = None
 
 
 class Writer:
@@ -78,9 +81,11 @@ class Writer:
 
     def _add(self, inventory: Path, scene: Scene) -> str:
         """Adds a map. Returns why it cannot be added; "" where it was. Raises where the scene is not to blame."""
+        dates, dem = scene.listed.dates, self._dem
+        measured, scene.measured = scene.measured, None
         for last in (False, True):
             try:
-                adding.add(inventory, scene.task.target, self._model, dates=scene.listed.dates, dem=self._dem)
+                adding.add(inventory, scene.task.target, self._model, dates=dates, dem=dem, measured=measured)
                 return ""
             except UserError as error:
                 adding.check(inventory)
