@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,8 @@ class OneModel(WorkerPlugin):
         self.model = work.opened(self._path, self._digest, self._version)
 
 
-def _map(name: str, task: Task) -> Done:
-    """Raises UserError without a cause: those of other libraries cannot travel."""
+def map_there(name: str, task: Task) -> Done:
+    """Maps with a worker's model. Raises UserError without a cause: those of other libraries cannot travel."""
     plugin: Any = get_worker().plugins[name]
     try:
         return work.map_one(plugin.model, task)
@@ -93,10 +93,14 @@ class Workers:
         page = self._client.dashboard_link if importlib.util.find_spec("bokeh") else ""
         return str(page or self._client.scheduler.address)
 
-    def mapped(self, tasks: Sequence[Task], *, retries: int) -> Iterator[tuple[int, Done | str]]:
+    def mapped(
+        self, tasks: Sequence[Task], *, retries: int, function: Callable[[str, Task], Done] = map_there
+    ) -> Iterator[tuple[int, Done | str]]:
         """Yields the number of a task and what came of it, or why nothing did, as they end.
 
         A task whose worker is lost is handed to another one; one that fails is repeated up to `retries` times.
+
+        Args: function: what a worker does with the plugin's name and a task.
 
         Raises:
           UserError: the scheduler is gone.
@@ -105,7 +109,7 @@ class Workers:
         keys = [f"map-{run}-{number}" for number in range(len(tasks))]
         with _lost(self._scheduler):
             futures = self._client.map(
-                _map, [self._plugin] * len(tasks), tasks, key=keys, retries=retries, pure=False, batch_size=_BATCH
+                function, [self._plugin] * len(tasks), tasks, key=keys, retries=retries, pure=False, batch_size=_BATCH
             )
             numbers = {future.key: number for number, future in enumerate(futures)}
             ended = as_completed(futures)
