@@ -1,11 +1,11 @@
 """Mapping a list of scenes by workers, beside a plain loop in one process: what handing them out costs.
 
-python -m benchmarks.many_scenes --scenes=40 --side=480
-python -m benchmarks.many_scenes --model=runs/demo        a trained model, with the landslides that it finds
+python -m benchmarks.many_scenes --model=runs/demo --scenes=40 --side=480
 
-Each side maps the same pairs of GeoTIFF files into a new directory and a new inventory. The workers' side starts its
-processes and opens its model each time, the loop has done so before; programs are compiled before. Beside that: what a
-task costs that does nothing, a list of which all is finished, and what the one writer of the inventory does a landslide.
+The scenes are drawn like those of `tsmu_jax.example`, and lie beside each other; the model is the demo's. Each side
+maps them into a new directory and a new inventory. The workers' side starts its processes and opens its model each
+time, the loop has done so before; programs are compiled before. Beside that: what a task costs that does nothing, a
+list of which all is finished, and what the one writer of the inventory does for a landslide.
 """
 
 import csv
@@ -22,20 +22,29 @@ from benchmarks.rows import Row, beside
 from benchmarks.worker import Job
 
 TARGET = 1.2  # of the loop, with one worker
-_NAME = "scene {:04d}"
+ECOREGION = "mwcf"
+GSD_M = 10.0
 
 
 def rows(
-    *, scenes: int = 40, side: int = 480, workers: int = 2, tasks: int = 2000, model: str = "", repetitions: int = 2
+    *,
+    scenes: int = 40,
+    side: int = 480,
+    workers: int = 2,
+    tasks: int = 2000,
+    model: str = "runs/demo",
+    repetitions: int = 2,
 ) -> Sequence[Row]:
     """The comparison.
 
     Args:
-      workers: of the second row; tasks: that do nothing.
-      model: a run or a saved model; by default one of random values, of the demo's network.
+      side: of the scenes, in px.
+      workers: of the second row.
+      tasks: that do nothing.
+      model: the demo's run, which knows the scenes' ecoregions.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        place = {"root": scratch, "model": model or _write_model(Path(scratch))}
+        place = {"root": scratch, "model": model}
         _write_list(Path(scratch), scenes, side)
         made = "benchmarks.many_scenes:"
         several = [Candidate(_named(number), f"{made}fleet", {**place, "workers": number}) for number in (1, workers)]
@@ -68,8 +77,9 @@ def loop(root: str, model: str) -> Job:
 
     def run() -> None:
         target = Path(root) / f"loop{next(turns)}"
+        target.mkdir()
         for name, pre, post in _scenes(Path(root)):
-            map_scene(opened, pre, post, target / name, inventory=target / "x.gpkg")
+            map_scene(opened, pre, post, target / name, resolution_m=GSD_M, inventory=target / "x.gpkg")
 
     return Job(run)
 
@@ -136,9 +146,8 @@ def _map(root: Path, model: str, target: Path, workers: int) -> None:
     from tsmu_jax.many.run import map_list
     from tsmu_jax.scenes.opening import NOTHING
 
-    inventory = target.with_suffix(".gpkg")
-    asked = {"decoder": "auto", "stated": NOTHING, "memory_gib": 0.0, "halo": "measured"}
-    assert map_list(model, root / "list.csv", target, workers=workers, inventory=inventory, **asked)
+    asked: dict[str, Any] = {"decoder": "auto", "stated": NOTHING, "resolution_m": GSD_M, "halo": "measured"}
+    assert map_list(model, root / "list.csv", target, workers=workers, inventory=target.with_suffix(".gpkg"), **asked)
 
 
 def _named(workers: int) -> str:
@@ -151,27 +160,21 @@ def _scenes(root: Path) -> Sequence[tuple[str, Path, Path]]:
 
 
 def _write_list(root: Path, number: int, side: int) -> None:
-    """Pairs that lie beside each other, and their list."""
-    from benchmarks.scenes import GSD_M, write_image
+    """Scenes that lie beside each other, and their list."""
+    import rasterio
 
-    lines = [("name", "pre", "post")]
-    for at in range(number):
-        names = [f"{_NAME.format(at)}_{date}.tif" for date in ("pre", "post")]
-        for seed, name in enumerate(names):
-            write_image(root / name, side, 2 * at + seed, west=500_000.0 + at * side * GSD_M)
-        lines.append((_NAME.format(at), *names))
+    from tsmu_jax.scenes import example
+
+    names = [f"scene {at:04d}" for at in range(number)]
+    for at, name in enumerate(names):
+        example.draw(ECOREGION, side=side, seed=at, output=root / name)
+        for image in example.NAMES[:2]:
+            with rasterio.open(root / name / image, "r+") as file:
+                file.transform = file.transform @ rasterio.Affine.translation(at * side, 0)
     with (root / "list.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(lines)
-
-
-def _write_model(root: Path) -> str:
-    from benchmarks import ours
-    from benchmarks.scenes import GSD_M, NETWORK, SIDE
-    from tsmu_jax.data.source import PairInfo
-
-    pair = PairInfo("0", "a", "0", size=(SIDE, SIDE), gsd_m=(GSD_M, GSD_M))
-    ours.save_model(root / "model", pair, side=SIDE, **NETWORK)
-    return str(root / "model")
+        csv.writer(file).writerows(
+            [("name", "pre", "post"), *((name, *(f"{name}/{image}" for image in example.NAMES[:2])) for name in names)]
+        )
 
 
 if __name__ == "__main__":

@@ -126,11 +126,8 @@ class Mapped:
         return {role: str(self._scratch / name) for role, name in names.items()}
 
 
-def write_image(path: Path, side: int, seed: int, *, west: float = 500_000.0) -> None:
-    """Writes a square image by rows of tiles, so that memory does not grow with its area: one soft tile, repeated.
-
-    Args: west: of its left edge, in metres.
-    """
+def write_image(path: Path, side: int, seed: int) -> None:
+    """Writes a square image by rows of tiles, so that memory does not grow with its area: one soft tile, repeated."""
     import rasterio
     from PIL import Image
     from rasterio.windows import Window
@@ -139,7 +136,7 @@ def write_image(path: Path, side: int, seed: int, *, west: float = 500_000.0) ->
     tile = np.asarray(Image.fromarray(coarse).resize((_BLOCK, _BLOCK), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
     strip = np.tile(tile, -(-side // _BLOCK))[:, :, :side]
     profile: dict[str, Any] = {"height": side, "width": side, "count": 3, "dtype": "uint8", "crs": "EPSG:32633"}
-    profile["transform"] = rasterio.Affine(GSD_M, 0.0, west, 0.0, -GSD_M, 5_000_000.0)
+    profile["transform"] = rasterio.Affine(GSD_M, 0.0, 500_000.0, 0.0, -GSD_M, 5_000_000.0)
     tiles: dict[str, Any] = {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "compress": "deflate"}
     with rasterio.open(path, "w", driver="GTiff", photometric="rgb", **profile, **tiles) as file:
         for top in range(0, side, _BLOCK):
