@@ -1,13 +1,17 @@
 """`predict --scenes`: workers that die and scenes that fail leave the maps and the inventory of a plain loop."""
 
+import contextlib
 import csv
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from distributed import LocalCluster
@@ -15,7 +19,8 @@ from distributed import LocalCluster
 from tests.many import fleet
 from tsmu_jax import locks
 from tsmu_jax.errors import UserError
-from tsmu_jax.many import cluster, work
+from tsmu_jax.inventory import geopackage
+from tsmu_jax.many import cluster, words, work
 from tsmu_jax.many.run import map_list
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
@@ -73,6 +78,12 @@ def test_a_killed_worker_and_a_bad_scene(model: SavedModel, tmp_path: Path, caps
     # All is done: no worker is needed, and nothing changes. Another model's maps go elsewhere.
     assert map_list(model.path, path, out, scheduler="no file", inventory=inventory, **OPTIONS)
     assert fleet.outcome(out, inventory) == expected
+    (tmp_path / "linked").mkdir()
+    shutil.copytree(out, tmp_path / "linked", dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "linked" / "scene 002")
+    (tmp_path / "linked" / "scene 002").symlink_to(out / "scene 002")
+    with pytest.raises(UserError, match="scene 002: is a link; remove it"):
+        map_list(model.path, path, tmp_path / "linked", **OPTIONS)
     with pytest.raises(UserError, match=r"holds maps with another uncertainty \(None, now 4\); name a new directory"):
         map_list(model.path, path, out, uncertainty=4, **OPTIONS)
 
@@ -119,3 +130,45 @@ def test_a_scene_that_another_process_maps_is_waited_for(model: SavedModel, tmp_
         work.map_one(model, task, patience_s=0.0)
     threading.Timer(0.5, held.release).start()
     assert work.map_one(model, task, patience_s=60.0).whole
+
+
+def test_a_list_that_does_not_fit_the_model(model: SavedModel, tmp_path: Path) -> None:
+    fleet.write(tmp_path, 2)
+    for lines, said in (
+        ("post\nscene 000_post.tif\n", "line 2: pre: missing; this model compares images from before and after"),
+        (
+            "pre,post,decoder\nscene 000_pre.tif,scene 000_post.tif,c\n",
+            "line 2: the model has no ecoregion or decoder 'c'; known: a, auto, b",
+        ),
+    ):
+        (tmp_path / "list.csv").write_text(lines)
+        with pytest.raises(UserError, match=f"^--scenes={tmp_path}/list.csv: {said}"):
+            map_list(model.path, tmp_path / "list.csv", tmp_path / "out", **OPTIONS)
+        assert not (tmp_path / "out").exists()
+
+
+def test_maps_are_made_while_the_inventory_cannot_be_written(
+    model: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody begins to write it after the command, which adds the rows later."""
+    path, inventory, out = fleet.write(tmp_path, 1), tmp_path / "x.gpkg", tmp_path / "out"
+    geopackage.create(inventory)
+    monkeypatch.setattr(geopackage, "_WAIT_SECONDS", 0.1)
+    with (
+        LocalCluster(1, threads_per_worker=1, processes=False, dashboard_address=":0") as other,
+        contextlib.closing(sqlite3.connect(inventory, isolation_level=None)) as somebody,
+    ):
+        announced = words.workers
+
+        def begin(*said: Any) -> str:
+            somebody.execute("BEGIN IMMEDIATE")
+            return announced(*said)
+
+        monkeypatch.setattr(words, "workers", begin)
+        place = {"scheduler": other.scheduler_address, "inventory": inventory}
+        with pytest.raises(UserError, match="another program is writing it.*; the maps are there"):
+            map_list(model.path, path, out, **place, **OPTIONS)
+        somebody.execute("ROLLBACK")
+        assert map_list(model.path, path, out, **place, **OPTIONS)
+    fleet.loop(model, path, tmp_path / "loop", tmp_path / "loop.gpkg", memory_gib=MEMORY_GIB)
+    assert fleet.outcome(out, inventory) == fleet.outcome(tmp_path / "loop", tmp_path / "loop.gpkg")

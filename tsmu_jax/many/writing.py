@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -46,7 +47,7 @@ class Writer:
         """Writes nothing. Args: scenes: of the list, in its order; inventory: None where there is none to write."""
         self._scenes, self._output, self._model = scenes, output, model
         self._inventory, self._dem = inventory, dem
-        self._next = 0
+        self._next, self._refused = 0, ""
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
         self._waiting: collections.deque[tuple[Row, concurrent.futures.Future[str]]] = collections.deque()
 
@@ -57,7 +58,7 @@ class Writer:
         self._thread.shutdown(cancel_futures=True)
 
     def advance(self) -> None:
-        """Hands over what can be added now. Raises UserError where the inventory cannot be written."""
+        """Hands over what can be added now."""
         while self._next < len(self._scenes) and (row := self._scenes[self._next].row):
             if self._inventory and row.is_finished:
                 self._waiting.append((row, self._thread.submit(self._add, self._inventory, self._scenes[self._next])))
@@ -66,13 +67,15 @@ class Writer:
             self._end()
 
     def finish(self) -> None:
-        """Waits for all, and says how far it is. Raises UserError as `advance` does."""
+        """Waits for all, and says how far it is. Raises UserError where the inventory cannot be written."""
         self.advance()
         if total := len(self._waiting):
             with PhaseProgress("inventory", total) as progress:
                 while self._waiting:
                     self._end()
                     progress.update(total - len(self._waiting))
+        if self._refused:
+            raise UserError(f"{self._refused}; the maps are there")
 
     def _end(self) -> None:
         row, future = self._waiting.popleft()
@@ -80,15 +83,21 @@ class Writer:
             self._output.add(dataclasses.replace(row, error=f"not in the inventory: {error}"))
 
     def _add(self, inventory: Path, scene: Scene) -> str:
-        """Adds a map. Returns why it cannot be added; "" where it was. Raises where the scene is not to blame."""
-        dates, dem = scene.listed.dates, self._dem
+        """Adds a map, unless an earlier one was refused. Returns why this one cannot be added; "" otherwise."""
         measured, scene.measured = scene.measured, None
+        dates, dem = scene.listed.dates, self._dem
         for last in (False, True):
+            if self._refused:
+                return ""
             try:
                 adding.add(inventory, scene.task.target, self._model, dates=dates, dem=dem, measured=measured)
                 return ""
             except UserError as error:
-                adding.check(inventory)
                 if last:
                     return str(error)
+            try:
+                adding.check(inventory)
+            except UserError as error:  # no fault of the scene's; others are mapped all the same
+                self._refused = str(error)
+                print(f"warning: {error}; mapping goes on", file=sys.stderr, flush=True)
         return ""
