@@ -19,6 +19,10 @@ NAME = ".lock"
 _REFUSALS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
 
 
+class Held(UserError):
+    """Another process holds a lock."""
+
+
 def lock(directory: Path, flag: str) -> FileLock:
     """Locks an existing directory, and does not wait for it.
 
@@ -30,7 +34,7 @@ def lock(directory: Path, flag: str) -> FileLock:
       The lock. The directory is free again when it is released or goes out of use, or when the process ends.
 
     Raises:
-      UserError: another process holds the lock, or the file system has no locks.
+      UserError: another process holds the lock (`Held`), or the file system has no locks.
       OSError: the lock's file cannot be written.
     """
     # A soft lock, filelock's substitute, would outlive a process that was killed on another host.
@@ -39,7 +43,7 @@ def lock(directory: Path, flag: str) -> FileLock:
         found.acquire()
     except Timeout as error:
         reason = f"another process runs in it{_holder(directory)}; wait for it or name another one"
-        raise UserError(f"{flag}={directory}: {reason}") from error
+        raise Held(f"{flag}={directory}: {reason}") from error
     except OSError as error:
         if error.errno not in _REFUSALS:
             raise

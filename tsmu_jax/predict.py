@@ -2,10 +2,13 @@
 
     python -m tsmu_jax.predict --model=RUN_OR_MODEL --input=DIR --output=DIR
     python -m tsmu_jax.predict --model=RUN_OR_MODEL --pre=A.tif --post=B.tif --output=DIR
+    python -m tsmu_jax.predict --model=RUN_OR_MODEL --scenes=LIST.csv --output=DIR
 
 The first writes a mask and probabilities for each image, a table and a contact sheet, the second a map of the scene:
 probability.tif, mask.tif and observed.tif with its coordinates. --aoi and --mask say which ground is wanted,
 --inventory adds the landslides to a GeoPackage (--dem: with their slopes), --uncertainty=4 adds uncertainty.tif.
+
+The third maps many scenes, on all devices of this machine or on a cluster (--scheduler=ADDRESS).
 
 --input holds <id>_pre and <id>_post images (models of 3 channels: <id>_post alone), or folders of such; an <id>_mask
 is compared with the prediction. The same command goes on where it stopped. Exit code 1: an image could not be read.
@@ -14,6 +17,7 @@ is compared with the prediction. The same command goes on where it stopped. Exit
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -26,6 +30,12 @@ _MODEL = flags.DEFINE_string(
 _INPUT = flags.DEFINE_string("input", None, "Folder of images.")
 _PRE = flags.DEFINE_string("pre", None, "Scene before the event, a raster with coordinates.")
 _POST = flags.DEFINE_string("post", None, "Scene after the event, likewise; the map has its coordinates.")
+_SCENES = flags.DEFINE_string("scenes", None, "A list of scenes, as CSV or as STAC items in JSON; all are mapped.")
+_SCHEDULER = flags.DEFINE_string(
+    "scheduler", "", "With --scenes: address or file of a scheduler of dask.distributed; by default processes here."
+)
+_WORKERS = flags.DEFINE_integer("workers", 0, "With --scenes: processes here; 0 for one a device.", 0)
+_RETRIES = flags.DEFINE_integer("retries", 2, "With --scenes: how often a scene that fails is tried again.", 0)
 _OUTPUT = flags.DEFINE_string("output", None, "Where masks, probabilities and the table are written.", required=True)
 _DECODER = flags.DEFINE_string(
     "decoder", "auto", "auto: chosen for every image. Or an ecoregion, or a decoder. Scenes: or a layer of ecoregions."
@@ -66,6 +76,8 @@ def main(argv: Sequence[str]) -> None:
     from tsmu_jax.compilation import keep_compiled  # JAX: not for `--help`
 
     _check_flags()
+    if _SCENES.value:
+        sys.exit(0 if _list() else 1)
     machine.find_devices()
     keep_compiled()
     if not (_folder() if _INPUT.value else _scene()):
@@ -74,10 +86,20 @@ def main(argv: Sequence[str]) -> None:
 
 def _check_flags() -> None:
     """Raises UserError where flags are missing, or do not go together."""
-    if bool(_INPUT.value) == bool(_POST.value):
-        raise UserError("give --input=DIR, a folder of images, or --post=FILE (and --pre=FILE), a scene")
-    if _INPUT.value and _PRE.value:
-        raise UserError("--pre belongs to --post, and --input holds pairs; give one or the other")
+    if sum(map(bool, (_INPUT.value, _POST.value, _SCENES.value))) != 1:
+        wanted = (
+            "--input=DIR, a folder of images, or --post=FILE (and --pre=FILE), a scene, or --scenes=LIST, many scenes"
+        )
+        raise UserError(f"give one of {wanted}")
+    if _PRE.value and not _POST.value:
+        raise UserError(
+            f"--pre belongs to --post, and {'--input' if _INPUT.value else '--scenes'} holds pairs; give one"
+        )
+    many = [one.name for one in (_SCHEDULER, _WORKERS, _RETRIES) if one.present]
+    if many and not _SCENES.value:
+        raise UserError(f"--{many[0]} belongs to a list of scenes; give --scenes=LIST, or leave it out")
+    if _SCHEDULER.value and _WORKERS.value:
+        raise UserError("--workers are processes of this machine, and --scheduler has its own; give one or the other")
     given = [one.name for one in (_AOI, _MASK, _DEM, _UNCERTAINTY) if one.value]
     if _INPUT.value and given:
         raise UserError(f"--{given[0]} belongs to a scene with coordinates; give --post=FILE in place of --input")
@@ -99,30 +121,49 @@ def _folder() -> bool:
 
 
 def _scene() -> bool:
-    from tsmu_jax.data import stated
     from tsmu_jax.inventory import dates
-    from tsmu_jax.scenes.opening import Stated
     from tsmu_jax.scenes.run import map_scene
 
-    bands = stated.read([_BANDS.value] if _BANDS.value else [], [], []).of("").bands
-    return map_scene(
+    taken = dates.read(_PRE_DATE.value, _POST_DATE.value, pre=_PRE.value, post=_POST.value)
+    images = _path(_PRE), Path(_POST.value or "")
+    return map_scene(_MODEL.value, *images, Path(_OUTPUT.value), dates=taken, **_asked())
+
+
+def _list() -> bool:
+    from tsmu_jax.many.run import map_list
+
+    return map_list(
         _MODEL.value,
-        _path(_PRE),
-        Path(_POST.value or ""),
+        Path(_SCENES.value or ""),
         Path(_OUTPUT.value),
-        decoder=_DECODER.value,
-        resolution_m=_RESOLUTION.value,
-        stated=Stated(bands, _CRS.value),
-        memory_gib=_MEMORY.value,
-        dry_run=_DRY_RUN.value,
-        inventory=_path(_INVENTORY),
-        dates=dates.read(_PRE_DATE.value, _POST_DATE.value, pre=_PRE.value, post=_POST.value),
-        aoi=_path(_AOI),
-        mask=_path(_MASK),
-        dem=_path(_DEM),
-        uncertainty=_UNCERTAINTY.value,
-        halo=_HALO.value,
+        scheduler=_SCHEDULER.value,
+        workers=_WORKERS.value,
+        retries=_RETRIES.value,
+        pre_date=_PRE_DATE.value,
+        post_date=_POST_DATE.value,
+        **_asked(),
     )
+
+
+def _asked() -> dict[str, Any]:
+    """What is asked of a scene, or of every scene of a list."""
+    from tsmu_jax.data import stated
+    from tsmu_jax.scenes.opening import Stated
+
+    bands = stated.read([_BANDS.value] if _BANDS.value else [], [], []).of("").bands
+    return {
+        "decoder": _DECODER.value,
+        "resolution_m": _RESOLUTION.value,
+        "stated": Stated(bands, _CRS.value),
+        "memory_gib": _MEMORY.value,
+        "dry_run": _DRY_RUN.value,
+        "inventory": _path(_INVENTORY),
+        "aoi": _path(_AOI),
+        "mask": _path(_MASK),
+        "dem": _path(_DEM),
+        "uncertainty": _UNCERTAINTY.value,
+        "halo": _HALO.value,
+    }
 
 
 def _path(flag: flags.FlagHolder[str | None]) -> Path | None:

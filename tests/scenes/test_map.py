@@ -266,8 +266,10 @@ def test_wrong_input_ends_in_one_line_before_anything_is_written(
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--post=b.tif", "--input=a"), "give --input=DIR, a folder of images, or --post=FILE"),
-        ((), "give --input=DIR, a folder of images, or --post=FILE"),
+        (("--post=b.tif", "--input=a"), "give one of --input=DIR, a folder of images, or --post=FILE"),
+        ((), "scene, or --scenes=LIST, many scenes"),
+        (("--post=b.tif", "--workers=2"), "--workers belongs to a list of scenes; give --scenes=LIST"),
+        (("--scenes=a.csv", "--scheduler=a", "--workers=2"), "--workers are processes of this machine"),
         (("--input=a", "--pre=b.tif"), "--pre belongs to --post"),
         (("--post=none.tif", "--pre=none.tif"), "--pre=none.tif: no such file"),
     ],

@@ -4,6 +4,7 @@ Each process is forked from one that has imported everything (tests/forks.py).
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -11,6 +12,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +36,11 @@ class Scenes:
         """Writes them. Args: number: of scenes."""
         self.root, self.number = root, number
         self.maps, self.inventory = root / "out" / "maps", root / "out" / "landslides.gpkg"
-        from tests.scenes.conftest import model_at, moved
+        from tests.scenes.conftest import model_at
 
         model_at(root / "model", 2.0)
         for scene in range(number):
-            for date in range(2):
-                size = {"height": SHAPE[0], "width": SHAPE[1], "count": 3, "dtype": "uint8"}
-                place = {"crs": "EPSG:32633", "transform": moved(*SCENES[scene])}
-                with rasterio.open(root / f"{scene}_{date}.tif", "w", driver="GTiff", **size, **place) as file:
-                    file.write(_ground(*SCENES[scene], date))
+            write_pair([root / f"{scene}_{date}.tif" for date in range(2)], *SCENES[scene])
         self._context = forks.context()
 
     def flags(self, scene: int) -> list[str]:
@@ -139,12 +137,28 @@ def _state(path: Path | None) -> tuple[int, int, int] | None:
     return None
 
 
+def write_pair(paths: Sequence[Path], right: int, down: int) -> None:
+    """Writes both dates of a scene that lies so many pixels off the first one."""
+    from tests.scenes.conftest import moved
+
+    for date, path in enumerate(paths):
+        size = {"height": SHAPE[0], "width": SHAPE[1], "count": 3, "dtype": "uint8"}
+        place = {"crs": "EPSG:32633", "transform": moved(right, down)}
+        with rasterio.open(path, "w", driver="GTiff", **size, **place) as file:
+            file.write(_ground(right, down, date))
+
+
 def _ground(right: int, down: int, date: int) -> np.ndarray:
     """u8[3, h, w], from the one ground that all scenes show."""
-    noise = np.random.default_rng(date).normal(size=(3, 500, 600))
-    smooth = ndimage.gaussian_filter(noise, (0, 6, 6))
+    smooth = _smooth(date)
     part = smooth[:, down : down + SHAPE[0], right : right + SHAPE[1]]
     return np.clip(128 + 60 * part / smooth.std(), 0, 255).astype(np.uint8)
+
+
+@functools.cache
+def _smooth(date: int) -> np.ndarray:
+    noise = np.random.default_rng(date).normal(size=(3, 500, 600))
+    return ndimage.gaussian_filter(noise, (0, 6, 6))
 
 
 def _work(words: list[str], said: Path, programs: Path) -> None:

@@ -40,8 +40,34 @@ class Added(NamedTuple):
     filled: int = 0
 
 
+class Measured(NamedTuple):
+    """What a map says to an inventory, so that another process can add it.
+
+    Attributes:
+      found: the landslides, on the ground and as rows.
+      looked: the ground that was looked at.
+    """
+
+    found: list[tuple[Ground, dict[str, Any]]]
+    looked: Ground
+
+
+def measure(directory: Path, model: SavedModel, *, dates: Dates = UNDATED, dem: Path | None = None) -> Measured:
+    """Measures a finished map: most of the work of `add`, whose arguments and errors these are."""
+    record = _record(directory, model)
+    with terrain.opened(dem) if dem else contextlib.nullcontext() as elevation:
+        found = list(_found(directory, record, _digest(record["images"]), model, dates, elevation))
+    return Measured(found, _observed(directory, record))
+
+
 def add(
-    inventory: Path, directory: Path, model: SavedModel, *, dates: Dates = UNDATED, dem: Path | None = None
+    inventory: Path,
+    directory: Path,
+    model: SavedModel,
+    *,
+    dates: Dates = UNDATED,
+    dem: Path | None = None,
+    measured: Measured | None = None,
 ) -> Added:
     """Adds what a map found, where it looked, and which model looked.
 
@@ -55,6 +81,7 @@ def add(
       model: that made it.
       dates: of the scene's images.
       dem: elevation model, for slopes.
+      measured: of `measure`, with the same arguments; by default the map is measured now.
 
     Raises:
       UserError: the map is unfinished or another model's, or the inventory cannot be changed; then it is as before.
@@ -66,15 +93,15 @@ def add(
     with contextlib.ExitStack() as files:
         elevation = files.enter_context(terrain.opened(dem)) if dem else None
         database = files.enter_context(geopackage.transaction(inventory))
-        measured = measures.complete(database)
-        found = _found(directory, record, scene, model, dates, elevation)
+        edited = measures.complete(database)
+        found = iter(measured.found) if measured else _found(directory, record, scene, model, dates, elevation)
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         if next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None):
             filled = _fill(database, found, model) if dem or (directory / layers.UNCERTAINTY).exists() else 0
-            return Added(0, 0, 0, same=True, measured=measured, filled=filled)
+            return Added(0, 0, 0, same=True, measured=edited, filled=filled)
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         geopackage.upsert(database, schema.SCENES, rows.scene_row(record, scene, dates))
-        looked = _observed(directory, record)
+        looked = measured.looked if measured else _observed(directory, record)
         mapped_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         observed = {**place, "area_m2": looked.area_m2, "mapped_at": mapped_at}
         observed[geopackage.GEOMETRY] = geopackage.encoded(looked.geometry)
@@ -95,7 +122,7 @@ def add(
                 filled += known.fill(database, same, row)
             seen = {name: row[name] for name in ("uuid", "model_id", "prob_mean", "area_m2")} | {"scene": scene}
             geopackage.upsert(database, schema.OBSERVATIONS, seen)
-        return Added(new, again, superseded, False, without_terrain, measured, filled)
+        return Added(new, again, superseded, False, without_terrain, edited, filled)
 
 
 def check(inventory: Path) -> None:

@@ -112,7 +112,10 @@ def _most_alike(
     best, most = None, SAME
     for row in rows:
         other = geopackage.decoded_valid(row[column])
-        shared, together = other.intersection(geometry).area, other.union(geometry).area
+        shared = other.intersection(geometry).area
+        if shared <= most * max(other.area, geometry.area):  # the union, which takes most of the time, is no smaller
+            continue
+        together = other.union(geometry).area
         if shared > most * together:
             best, most = row, shared / together
     return best

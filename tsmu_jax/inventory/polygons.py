@@ -60,6 +60,15 @@ def detections(directory: Path, *, smallest_px: int = 1) -> Iterator[Detection]:
                     yield found
 
 
+def count(directory: Path) -> int:
+    """The number of landslides of a finished map."""
+    import rasterio
+    from rasterio.features import shapes
+
+    with rasterio.open(directory / layers.MASK) as mask:
+        return sum(value == 1 for _, value in shapes(rasterio.band(mask, 1), connectivity=CONNECTIVITY))
+
+
 def _detection(polygon: Any, mask: Any, probability: Any, spread: Any | None) -> Detection:
     """Measures a polygon on the pixels of its surroundings."""
     from rasterio.features import rasterize

@@ -37,7 +37,7 @@ _ROWS = 512  # of the map, looked at together
 
 
 def map_scene(
-    model: str | os.PathLike[str],
+    model: str | os.PathLike[str] | SavedModel,
     pre: Path | None,
     post: Path,
     target: Path,
@@ -58,7 +58,7 @@ def map_scene(
     """Maps a georeferenced pair, or goes on with an interrupted map, and prints what came out.
 
     Args:
-      model: directory of a saved model, of a run, or of an export with StableHLO.
+      model: directory of a saved model, of a run, or of an export with StableHLO; or such a model, opened.
       pre, post: rasters with coordinates; models of three channels take `post` alone.
       target: a directory for the map, new or that of this very map.
       decoder: "auto", the name of an ecoregion or of a decoder, or a vector file of ecoregions (and ":" and a column).
@@ -80,8 +80,9 @@ def map_scene(
     Raises:
       UserError: the model, the decoder, an image, another file or the output is wrong; nothing is written then.
     """
-    opened = _open(model, has_pre=pre is not None)
-    _check(inventory, dem, uncertainty)
+    opened = model if isinstance(model, SavedModel) else open_named(model)
+    check_dates(opened, has_pre=pre is not None)
+    check(inventory, dem, uncertainty)
     with contextlib.ExitStack() as stack:
         stack.enter_context(limited_cache())
         near = _place(pre, post, stated, dem)
@@ -107,7 +108,7 @@ def map_scene(
     return whole
 
 
-def _check(inventory: Path | None, dem: Path | None, uncertainty: int) -> None:
+def check(inventory: Path | None, dem: Path | None, uncertainty: int) -> None:
     """Raises UserError where options do not go together, or the inventory cannot be written."""
     if dem and not inventory:
         raise UserError(f"--dem={dem}: heights and slopes go into an inventory; name one: --inventory=landslides.gpkg")
@@ -134,17 +135,20 @@ def _place(pre: Path | None, post: Path, stated: Stated, dem: Path | None) -> Gr
     return near
 
 
-def _open(path: str | os.PathLike[str], *, has_pre: bool) -> SavedModel:
-    """Opens the model. Raises UserError where that fails, or it looks at another number of dates."""
+def open_named(path: str | os.PathLike[str]) -> SavedModel:
+    """Opens the model that --model names. Raises UserError where that fails."""
     try:
-        model = open_model(path)
+        return open_model(path)
     except UserError as error:
         raise UserError(f"--model: {error}") from error
+
+
+def check_dates(model: SavedModel, *, has_pre: bool) -> None:
+    """Raises UserError where a model looks at another number of dates than there are."""
     if model.network.channels == 6 and not has_pre:
         raise UserError("--pre: missing; this model compares images from before and after the event")
     if model.network.channels == 3 and has_pre:
         raise UserError("--pre: this model looks at the post-event image alone; leave it out")
-    return model
 
 
 def _map(
