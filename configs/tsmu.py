@@ -27,7 +27,11 @@ def get_config(variant: str = "default") -> config_dict.ConfigDict:
 
 
 def _default() -> config_dict.ConfigDict:
-    return config_dict.ConfigDict(dataclasses.asdict(Config()))
+    config = config_dict.ConfigDict(dataclasses.asdict(Config()))
+    # A flag looks for an attribute first, and a ConfigDict has a method of this name: --config.update.max_forgetting
+    # would not be found.
+    object.__setattr__(config, "update", config["update"])
+    return config
 
 
 def _paper(config: config_dict.ConfigDict) -> None:

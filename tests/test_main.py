@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from absl import app, logging
 from ml_collections import config_dict
+from ml_collections.config_flags import config_path
 from PIL import Image
 
 from tsmu_jax import cli, main
@@ -469,3 +470,12 @@ def test_summarize_prints_the_numbers_of_table_ix_beside_those_of_the_paper() ->
     assert rows["2 decoders"] == ["9789858", "9796930", "9796930"]
     assert rows["4 decoders"] == ["19271748", "19284900", "19278820"]
     assert run("--config=configs/tsmu.py", "--summarize", "--config.data.size=100")[0] == 2
+
+
+def test_every_setting_can_be_set_by_a_flag() -> None:
+    """Also those in a section that is named like a method of the configuration object."""
+    config = get_config("demo")
+    names = [f"{section}.{name}" for section, held in config.items() if hasattr(held, "items") for name in held]
+    assert "update.max_forgetting" in names
+    for name in names:
+        assert config_path.get_type(name, config) is type(config[name.split(".")[0]][name.split(".")[1]]), name

@@ -54,11 +54,11 @@ def test_the_printed_lines_are_of_the_kind_that_it_shows(session: Session) -> No
     shown = re.findall(r"^```bash\n([^`]*)^```\n\n```\n([^`]*)^```$", TEXT, re.MULTILINE)
     assert len(shown) > 5
     for block, lines in shown:
-        printed = _kinds(said[block])
-        assert [line for line in _kinds(lines) if line not in printed] == [], block
+        printed = kinds(said[block])
+        assert [line for line in kinds(lines) if line not in printed] == [], block
 
 
-def _kinds(text: str) -> list[str]:
+def kinds(text: str) -> list[str]:
     """Lines without their numbers, their rulers and what the model decides."""
     whole = [re.sub(r"[-+]?\d[\d.,]*|\s+", "", line) for line in text.splitlines()]
     return [line for line in whole if line.strip("─") and not line.startswith(("decoder:", "halo:", "Pairsthat"))]
