@@ -97,7 +97,7 @@ def again(root: str, model: str) -> Job:
 
 
 def writer(root: str, model: str) -> Job:
-    """What the writer does with maps that workers have measured. Seconds of all of them."""
+    """Adds measured maps to a new inventory, as the writer does. Returns the seconds for all of them."""
     from tsmu_jax.inventory import adding
     from tsmu_jax.models.exported import open_model
 

@@ -1,4 +1,7 @@
-"""What is asked of dask-jobqueue, of which a stand-in starts nothing, and what `predict` is told."""
+"""The SLURM example asks dask-jobqueue for the right jobs, and gives `predict` the scheduler's file.
+
+A stand-in for dask-jobqueue starts no job.
+"""
 
 import json
 import os

@@ -23,7 +23,10 @@ def write(folder: Path, draws: Mapping[str, int]) -> None:
 
 
 def read(folder: Path) -> dict[str, int]:
-    """What the file of a folder says; {} where there is none. Raises UserError where it is damaged."""
+    """Returns the number of draws of each pair that a folder's file names, {} without a file.
+
+    Raises UserError where the file is damaged.
+    """
     path = folder / NAME
     if not path.exists():
         return {}

@@ -41,7 +41,7 @@ class Added(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a map says to an inventory, so that another process can add it.
+    """The rows and the ground of a map, measured, so that another process can add them to an inventory.
 
     Attributes:
       found: the landslides, on the ground and as rows.

@@ -125,7 +125,7 @@ def _absolute(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scene(one: Listed, target: Path, model: SavedModel, options: dict[str, Any]) -> Scene:
-    """What a worker is to do, and its digest."""
+    """Describes the scene's task for a worker, and takes the digest of that description."""
     own = {name: getattr(one, name) for name in ("decoder", "aoi", "mask") if getattr(one, name)}
     if one.crs:
         own["stated"] = options["stated"]._replace(crs=one.crs)

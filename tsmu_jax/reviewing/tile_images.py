@@ -10,11 +10,9 @@ import numpy as np
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
 from tsmu_jax.reviewing.scene_files import Images
-from tsmu_jax.scenes import opening
 from tsmu_jax.scenes.grid import Grid
-from tsmu_jax.scenes.image import DRIVERS, SceneImage
+from tsmu_jax.scenes.image import SceneImage, look
 from tsmu_jax.scenes.opening import Stated
-from tsmu_jax.scenes.raster_file import RasterFile, is_of_gdal
 
 
 class Tile(NamedTuple):
@@ -89,15 +87,7 @@ def write(path: Path, values: np.ndarray, grid: Grid, top: int, left: int) -> No
 
 def _opened(path: Path, flag: str, bands: tuple[int, int, int] | None) -> tuple[SceneImage, tuple[int, ...], str]:
     """An image, the numbers of the bands that are kept, and the type of their values."""
-    said = f"{flag}={path}"
-    opening.check_sources(path, said)
-    with contextlib.closing(RasterFile(path, DRIVERS)) as file:
-        try:
-            dataset = file.dataset()
-        except Exception as error:
-            if not is_of_gdal(error):
-                raise
-            raise UserError(f"{said}: cannot be opened as a raster; give a GeoTIFF file") from error
+    with look(path, flag) as dataset:
         dtype, kept = str(dataset.dtypes[0]), bands or _coloured(dataset)
     three: tuple[int, int, int] = (kept[0], kept[len(kept) > 1], kept[-1])
     return SceneImage(path, Intensities(dtype, three, ()), flag=flag, stated=Stated(bands=three)), kept, dtype

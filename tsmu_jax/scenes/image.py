@@ -153,6 +153,27 @@ class SceneImage:
         )
 
 
+@contextlib.contextmanager
+def look(path: Path, flag: str) -> Iterator[Any]:
+    """Opens a raster of GDAL's to ask what it holds.
+
+    Args: flag: that named the file, for errors.
+
+    Raises:
+      UserError: it cannot be opened.
+    """
+    said = f"{flag}={path}"
+    opening.check_sources(path, said)
+    with contextlib.closing(RasterFile(path, DRIVERS)) as file:
+        try:
+            dataset = file.dataset()
+        except Exception as error:
+            if not is_of_gdal(error):
+                raise
+            raise UserError(f"{said}: cannot be opened as a raster; give a GeoTIFF file") from error
+        yield dataset
+
+
 def native_grid(path: Path, *, flag: str, stated: Stated = NOTHING) -> Grid:
     """The grid of an image's own pixels.
 
@@ -164,14 +185,7 @@ def native_grid(path: Path, *, flag: str, stated: Stated = NOTHING) -> Grid:
       UserError: it cannot be opened, or has no place on the ground.
     """
     said = f"{flag}={path}"
-    opening.check_sources(path, said)
-    with contextlib.closing(RasterFile(path, DRIVERS)) as file:
-        try:
-            dataset = file.dataset()
-        except Exception as error:
-            if not is_of_gdal(error):
-                raise
-            raise UserError(f"{said}: cannot be opened as a raster; give a GeoTIFF file") from error
+    with look(path, flag) as dataset:
         crs, transform = opening.place(dataset, path, stated, said)
         return grid(crs, transform, dataset.height, dataset.width, path=said)
 
