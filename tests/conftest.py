@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 _COUNT = "--xla_force_host_platform_device_count"
-_QUICK = "--xla_backend_optimization_level=1"  # as the steps are compiled; here everything is
+# Most tests run a program for less time than it takes to compile: these flags halve that.
+_QUICK = ("--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false")
 _others = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(_COUNT)]
-os.environ["XLA_FLAGS"] = " ".join([_QUICK, *_others, f"{_COUNT}=2"])
+os.environ["XLA_FLAGS"] = " ".join([*_QUICK, *_others, f"{_COUNT}=2"])
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="tsmu-tests-"))
