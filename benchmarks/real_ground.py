@@ -17,14 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from PIL import Image
 
+from tsmu_jax.data.folder import FolderSource
+from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.intervals import Sample, paired_interval
 from tsmu_jax.evaluation.metrics import count, scores
 from tsmu_jax.mask import UNKNOWN
 from tsmu_jax.scenes.example import CRS, NORTH, WEST
 
-TILE = re.compile(r"(?P<area>.+)_(?P<row>\d+)_(?P<column>\d+)_post\.png")
+TILE = re.compile(r"(?P<area>.+)_(?P<row>\d+)_(?P<column>\d+)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,37 +39,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--maps", help="directories that tsmu_jax.predict wrote")
     parser.add_argument("--block", type=int, default=256, help="px that a square of the interval is wide")
     asked = parser.parse_args(argv)
-    if asked.truth:
-        print(compared(asked.truth, [Path(name) for name in asked.maps.split(",")], asked.block))
-        return 0
-    after, truth = join(asked.tiles, asked.area)
-    asked.output.mkdir(parents=True)
-    _write(asked.output / "after.tif", after, asked.gsd, observed=truth != UNKNOWN)
-    _write(asked.output / "truth.tif", truth[..., None], asked.gsd)
-    known = truth[truth != UNKNOWN]
-    print(f"{asked.area}: {truth.shape[1]} x {truth.shape[0]} px, {known.mean():.1%} of the known ground is landslide")
+    try:
+        if asked.truth:
+            print(compared(asked.truth, [Path(name) for name in asked.maps.split(",")], asked.block))
+        else:
+            print(_joined(asked.tiles, asked.area, asked.gsd, asked.output))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
+def _joined(tiles: Path, area: str, gsd: float, output: Path) -> str:
+    """Writes the scene and its truth. Returns what it is."""
+    after, truth = join(tiles, area)
+    output.mkdir(parents=True)
+    _write(output / "after.tif", after, gsd, observed=truth != UNKNOWN)
+    _write(output / "truth.tif", truth[..., None], gsd)
+    share = truth[truth != UNKNOWN].mean()
+    return f"{area}: {truth.shape[1]} x {truth.shape[0]} px, {share:.1%} of the known ground is landslide"
+
+
 def join(tiles: Path, area: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns u8[h, w, 3], and u8[h, w] of 1 landslide, 0 none, UNKNOWN. Raises SystemExit where there are no tiles."""
-    places = {}
-    for path in sorted(tiles.glob("*_post.png")):
-        found = TILE.fullmatch(path.name)
-        if found and found["area"] == area:
-            places[path] = int(found["row"]), int(found["column"])
-    if not places:
-        raise SystemExit(f"--tiles={tiles}: holds no {area}_<row>_<column>_post.png")
-    side = len(np.asarray(Image.open(next(iter(places)))))
-    top, left = (min(each) for each in zip(*places.values(), strict=True))
-    bottom, right = (max(each) + side for each in zip(*places.values(), strict=True))
+    """Returns u8[h, w, 3], and u8[h, w] of 1 landslide, 0 none, UNKNOWN. Raises UserError where there are no tiles."""
+    source = FolderSource(tiles.parent, ecoregions=[tiles.name], require_pre=False)
+    names = [TILE.fullmatch(Path(info.id).name) for info in source.infos]
+    own = {
+        at: (int(name["row"]), int(name["column"])) for at, name in enumerate(names) if name and name["area"] == area
+    }
+    if not own:
+        raise UserError(f"--tiles={tiles}: holds no {area}_<row>_<column>_post.png")
+    side = len(source[next(iter(own))].post)
+    top, left = (min(each) for each in zip(*own.values(), strict=True))
+    bottom, right = (max(each) + side for each in zip(*own.values(), strict=True))
     after = np.zeros((bottom - top, right - left, 3), np.uint8)
     truth = np.full(after.shape[:2], UNKNOWN, np.uint8)
-    for path, (row, column) in places.items():
+    for at, (row, column) in own.items():
         window = slice(row - top, row - top + side), slice(column - left, column - left + side)
-        after[window] = np.asarray(Image.open(path).convert("RGB"))
-        mask = path.with_name(path.name.replace("_post", "_mask"))
-        truth[window] = np.asarray(Image.open(mask).convert("L")) > 127
+        after[window], truth[window] = source[at].post, source[at].mask
     return after, truth
 
 
@@ -98,7 +106,7 @@ def _iou(mask: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _read(path: Path) -> np.ndarray:
-    with rasterio.open(path) as file:
+    with rasterio.open(path, driver="GTiff") as file:
         values: np.ndarray = file.read(1)
     return values
 

@@ -14,13 +14,15 @@ SIDE = 4
 @pytest.fixture
 def tiles(tmp_path: Path) -> Path:
     """Two tiles of one area, whose lower right corner has a landslide, and one of another."""
+    folder = tmp_path / "tiles"
+    folder.mkdir()
     rng = np.random.default_rng(0)
     for name in ("area_A_8_4", "area_A_12_8", "area_B_0_0"):
-        Image.fromarray(rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8)).save(tmp_path / f"{name}_post.png")
+        Image.fromarray(rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8)).save(folder / f"{name}_post.png")
         mask = np.zeros((SIDE, SIDE), np.uint8)
         mask[-1, -1] = 255
-        Image.fromarray(mask).save(tmp_path / f"{name}_mask.png")
-    return tmp_path
+        Image.fromarray(mask).save(folder / f"{name}_mask.png")
+    return folder
 
 
 def test_tiles_lie_where_their_names_say(tiles: Path) -> None:
@@ -56,6 +58,6 @@ def test_maps_are_compared_over_known_ground(tiles: Path, tmp_path: Path) -> Non
     assert "IoU 1.000, mean of 8 squares 1.000, +0.250 [+0.0" in lines[1]
 
 
-def test_another_area_is_refused(tiles: Path) -> None:
-    with pytest.raises(SystemExit, match="holds no area_C_<row>_<column>_post.png"):
-        join(tiles, "area_C")
+def test_another_area_is_refused(tiles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"--tiles={tiles}", "--area=area_C", f"--output={tiles / 'scene'}"]) == 2
+    assert "holds no area_C_<row>_<column>_post.png" in capsys.readouterr().err
