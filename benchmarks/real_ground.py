@@ -4,9 +4,9 @@ r"""Joins tiles of real ground to a scene with invented coordinates, and compare
     python -m benchmarks.real_ground --truth=runs/real/a/truth.tif --maps=runs/real/a_first,runs/real/a_second
 
 Tiles are named <area>_<row>_<column>_post.png, beside a _mask.png each, with the row and column of their upper left
-pixel. The first form writes after.tif, and truth.tif (1 landslide, 0 none, 2 no tile). Their pixels are of --gsd
-metres; the grid lies in the open sea, since nobody knows where the ground is. The second form prints the IoU of each
-map, and the interval of the difference to the first one over squares of --block px.
+pixel. The first form writes after.tif, and truth.tif (1 landslide, 0 none, 2 no tile) on the grid of a map whose pixels
+are --coarser times as wide. The grid lies in the open sea, since nobody knows where the ground is. The second form
+prints the IoU of each map, and the interval of the difference to the first one over squares of --block px.
 """
 
 import argparse
@@ -34,30 +34,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tiles", type=Path, help="a folder of images")
     parser.add_argument("--area", help="the tiles whose names begin so")
     parser.add_argument("--gsd", type=float, default=1.0, help="metres of ground of a pixel")
+    parser.add_argument("--coarser", type=int, default=1, help="pixels of the scene that a pixel of its map is wide")
     parser.add_argument("--output", type=Path, help="a new directory")
     parser.add_argument("--truth", type=Path, help="a truth.tif")
     parser.add_argument("--maps", help="directories that tsmu_jax.predict wrote")
-    parser.add_argument("--block", type=int, default=256, help="px that a square of the interval is wide")
+    parser.add_argument("--block", type=int, default=128, help="px that a square of the interval is wide")
     asked = parser.parse_args(argv)
     try:
         if asked.truth:
             print(compared(asked.truth, [Path(name) for name in asked.maps.split(",")], asked.block))
         else:
-            print(_joined(asked.tiles, asked.area, asked.gsd, asked.output))
+            print(_joined(asked.tiles, asked.area, asked.gsd, asked.coarser, asked.output))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _joined(tiles: Path, area: str, gsd: float, output: Path) -> str:
+def _joined(tiles: Path, area: str, gsd: float, coarser: int, output: Path) -> str:
     """Writes the scene and its truth. Returns what it is."""
     after, truth = join(tiles, area)
     output.mkdir(parents=True)
     _write(output / "after.tif", after, gsd, observed=truth != UNKNOWN)
-    _write(output / "truth.tif", truth[..., None], gsd)
+    middle = slice(coarser // 2, None, coarser)
+    _write(output / "truth.tif", truth[middle, middle, None], gsd * coarser)
     share = truth[truth != UNKNOWN].mean()
-    return f"{area}: {truth.shape[1]} x {truth.shape[0]} px, {share:.1%} of the known ground is landslide"
+    return f"{area}: {truth.shape[1]} x {truth.shape[0]} px of {gsd:g} m, {share:.1%} of the known ground is landslide"
 
 
 def join(tiles: Path, area: str) -> tuple[np.ndarray, np.ndarray]:

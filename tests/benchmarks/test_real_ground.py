@@ -41,8 +41,15 @@ def test_a_scene_says_where_no_tile_lies(tiles: Path, tmp_path: Path) -> None:
         assert (file.dataset_mask()[:4, :4] > 0).all() and (file.dataset_mask()[:4, 4:] == 0).all()
 
 
+def test_the_truth_lies_on_the_grid_of_the_map(tiles: Path, tmp_path: Path) -> None:
+    main([f"--tiles={tiles}", "--area=area_A", "--gsd=1.5", "--coarser=2", f"--output={tmp_path / 'scene'}"])
+    with rasterio.open(tmp_path / "scene" / "truth.tif") as file:
+        assert file.res == (3.0, 3.0)
+        assert np.argwhere(file.read(1) == 1).tolist() == [[1, 1], [3, 3]]
+
+
 def test_maps_are_compared_over_known_ground(tiles: Path, tmp_path: Path) -> None:
-    main([f"--tiles={tiles}", "--area=area_A", f"--output={tmp_path / 'scene'}"])
+    main([f"--tiles={tiles}", "--area=area_A", "--coarser=1", f"--output={tmp_path / 'scene'}"])
     truth = tmp_path / "scene" / "truth.tif"
     with rasterio.open(truth) as file:
         right, profile = file.read(1), file.profile
