@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+_release_one = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_DecRef", ctypes.pythonapi))
+
 
 @functools.cache  # one replacement is enough
 def free_json() -> None:
@@ -44,8 +46,8 @@ def _release(tree: Any) -> None:
     if isinstance(tree, dict):
         for key, value in tree.items():
             _release(value)
-            ctypes.pythonapi.Py_DecRef(ctypes.py_object(key))
-            ctypes.pythonapi.Py_DecRef(ctypes.py_object(value))
+            _release_one(key)
+            _release_one(value)
     elif isinstance(tree, list):
         for value in tree:
             _release(value)
