@@ -211,6 +211,8 @@ def _import(inventory: Path) -> None:
         done = labelme_import.bring_in(inventory, Path(_LABELME.value), reviewer, skip_gone=_SKIP_GONE.value)
     else:
         done = decision_file.bring_in(inventory, Path(_DECISIONS.value or ""), skip_gone=_SKIP_GONE.value)
+    for note in done.notes:
+        print(note, file=sys.stderr)
     for landslide in done.gone:
         print(f"left out: landslide {landslide} is no longer in the inventory", file=sys.stderr)
     words = [counted(sum(done.new.values()), "new decision")]

@@ -59,12 +59,14 @@ class Decided(NamedTuple):
       known: how many the inventory had already.
       gone: landslides that the inventory no longer has; their decisions are left out.
       disputed: landslides among them that reviewers now disagree about.
+      notes: a line for each other thing that was left out.
     """
 
     new: Mapping[str, int]
     known: int
     gone: tuple[str, ...]
     disputed: int
+    notes: tuple[str, ...] = ()
 
 
 def moment(when: datetime.datetime) -> str:

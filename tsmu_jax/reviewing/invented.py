@@ -14,7 +14,7 @@ import numpy as np
 from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
 from tsmu_jax.reviewing import pixels
-from tsmu_jax.reviewing.labelme_export import MANIFEST, REVIEWED, shape_of
+from tsmu_jax.reviewing.labelme_export import MANIFEST, REVIEWED, context_name, shape_of
 
 KEPT_IOU = 0.5  # an outline that agrees this well with the truth is left as it is
 REJECTED_SHARE = 0.5  # an outline with less landslide than this is rejected
@@ -57,7 +57,9 @@ def review(tiles: Path, truth: Path) -> Reviewed:
         if rows.stop > work.left.shape[0] or columns.stop > work.left.shape[1]:
             raise UserError(f"--truth={truth}: ends before tile {name}; map the scene with the pixels that it has")
     for name, tile in held.items():
-        files[name]["shapes"] = work.corrected(tile, windows[name])
+        names = {context_name(landslide, one["tile"]) for landslide, one in tile.get("context", {}).items()}
+        context = [shape for shape in files[name]["shapes"] if shape["description"] in names]
+        files[name]["shapes"] = context + work.corrected(tile, windows[name])
     for name, window in windows.items():  # what nobody outlined shows once all tiles have been corrected
         files[name]["shapes"] += work.missed(window)
         files[name]["flags"][REVIEWED] = True
