@@ -229,6 +229,38 @@ def test_a_reviewed_tile_accepts_what_it_leaves(inventory: Path, tmp_path: Path)
     assert {row["review_status"] for row in table(inventory)} == {"accepted"}
 
 
+def test_the_ground_of_a_reviewed_tile_is_written_down_once(across: Path, tmp_path: Path) -> None:
+    folder = export(across, tmp_path / "tiles")
+    first, second = sorted(folder.glob("*_post.json"))
+    assert labelme_import.bring_in(across, folder, "ada").ground == 0 and table(across, "reviewed") == []
+    second.write_text(json.dumps(json.loads(second.read_text()) | {"flags": {"reviewed": True}}))
+    os.utime(second, (1e9, 1e9))
+    assert labelme_import.bring_in(across, folder, "ada").ground == 1
+    (row,) = table(across, "reviewed")
+    (scene,) = table(across, "scenes")
+    grid = pixels.scene_grid(scene)
+    content = json.loads(second.read_text())
+    tile = json.loads((folder / "tiles.json").read_text())["tiles"][second.name.removesuffix("_post.json")]
+    expected = [tile["left"], tile["top"], tile["left"] + content["imageWidth"], tile["top"] + content["imageHeight"]]
+    bounds = pixels.in_pixels(geopackage.decoded(row["geometry"]), grid).bounds
+    assert np.round(bounds, 3).tolist() == expected and row["scene"] == scene["scene"]
+    assert (row["reviewer"], row["source"], row["reviewed_at"]) == ("ada", "labelme", "2001-09-09T01:46:40.000Z")
+    before = across.read_bytes()
+    os.utime(second, (2e9, 2e9))  # the same again says nothing
+    again = export(across, tmp_path / "again")  # whose flags are not set
+    for each in (folder, again):
+        assert labelme_import.bring_in(across, each, "ada").ground == 0
+    assert across.read_bytes() == before
+    assert labelme_import.bring_in(across, folder, "bob").ground == 1  # who looked, too
+    second.write_text(json.dumps({**content, "imageHeight": 10**9, "imageWidth": None}))
+    with pytest.raises(UserError, match="_post.json: says no size of its image; save it again"):
+        labelme_import.bring_in(across, folder, "cleo")
+    second.write_text(json.dumps({**content, "imageHeight": 10**9}))
+    assert labelme_import.bring_in(across, folder, "cleo").ground == 1
+    rows = [geopackage.decoded(row["geometry"]) for row in table(across, "reviewed")]
+    assert len(rows) == 3 and rows[0] == rows[1] == rows[2]  # a map ends where it ends
+
+
 def test_a_new_hole_edits_the_landslide_under_it(inventory: Path, tmp_path: Path) -> None:
     folder = export(inventory, tmp_path / "tiles")
     first = table(inventory)[0]

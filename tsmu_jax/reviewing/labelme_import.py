@@ -7,12 +7,11 @@ from typing import Any
 
 from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import deciding, geopackage
+from tsmu_jax.inventory import deciding, geopackage, reviewed_ground
 from tsmu_jax.inventory.deciding import Decided, Decision
 from tsmu_jax.reviewing import pixels
-from tsmu_jax.reviewing.judged import Judgements
 from tsmu_jax.reviewing.labelme_export import FORMAT, MANIFEST, SCHEMA
-from tsmu_jax.reviewing.labelme_tile import TileFile, is_reviewed
+from tsmu_jax.reviewing.labelme_tile import TileFile
 from tsmu_jax.scenes.grid import Grid
 
 _REMEDY = "name a directory that tsmu_jax.review export wrote"
@@ -23,8 +22,8 @@ def bring_in(inventory: Path, folder: Path, reviewer: str, *, skip_gone: bool = 
 
     A polygon that was changed is `edited`, one that was removed or called background `rejected`, one called unknown
     `unsure`, a new one `drawn`. Polygons left as they were are `accepted` where the tile's flag says that it was
-    reviewed; elsewhere they say nothing. What the same reviewer said before is not said again. Polygons of other tiles
-    say nothing; where somebody has changed one, a note says so.
+    reviewed; elsewhere they say nothing. The ground of such tiles is reviewed ground. What the same reviewer said
+    before is not said again. Polygons of other tiles say nothing; where somebody has changed one, a note says so.
 
     Args: skip_gone: leave out decisions about landslides that people have deleted since.
 
@@ -39,41 +38,19 @@ def bring_in(inventory: Path, folder: Path, reviewer: str, *, skip_gone: bool = 
         if manifest["inventory"] != own:
             raise UserError(f"--labelme={folder}: is about another inventory than {inventory}; name that one")
         found: list[Decision] = []
+        ground = 0
         notes: list[str] = []
         for name, tile in manifest["tiles"].items():
             path = folder / f"{name}_post.json"
             if path.is_file():
                 file = TileFile(database, path, tile, _place(database, folder, tile), own, reviewer)
                 found += file.decisions()
+                ground += sum(reviewed_ground.record(database, one) for one in file.ground())
                 notes += file.disregarded()
         done = deciding.write(database, [one for one in found if not _is_known(database, one)])
         if not skip_gone:
             deciding.refuse_gone(done, f"--labelme={folder}")
-        return done._replace(notes=tuple(notes))
-
-
-def reviewed(folder: Path, judgements: Judgements) -> list[tuple[str, slice, slice]]:
-    """Scenes, rows and columns of their maps that the tiles show whose flag says that somebody reviewed them.
-
-    Raises:
-      UserError: a file is damaged, another inventory's, or a link out of the folder.
-    """
-    untrusted.refuse_links(folder)
-    manifest, found = _manifest(folder), []
-    if manifest["inventory"] != judgements.inventory:
-        raise UserError(f"--labelme={folder}: is about another inventory; name its tiles")
-    for name, tile in manifest["tiles"].items():
-        if (path := folder / f"{name}_post.json").is_file():
-            content = untrusted.read_or_refuse(path, _REMEDY)
-            if is_reviewed(content) and tile["scene"] in judgements.scenes:
-                sides = [content.get(f"image{side}") for side in ("Height", "Width")]
-                if not all(type(side) is int and side > 0 for side in sides):
-                    raise UserError(f"{path}: says no size of its image; save it again in LabelMe")
-                rows, columns = (
-                    slice(tile[at], tile[at] + side) for at, side in zip(("top", "left"), sides, strict=True)
-                )
-                found.append((tile["scene"], rows, columns))
-    return found
+        return done._replace(ground=ground, notes=tuple(notes))
 
 
 def _is_known(database: sqlite3.Connection, one: Decision) -> bool:
@@ -86,7 +63,7 @@ def _is_known(database: sqlite3.Connection, one: Decision) -> bool:
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
-    """The list of the tiles, checked as far as it is used. Raises UserError where it is none."""
+    """The list of the tiles, checked as far as it is used. Raises UserError where none is."""
     content = untrusted.read_or_refuse(folder / MANIFEST, _REMEDY)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{folder / MANIFEST}: lists no tiles; {_REMEDY}")
@@ -109,10 +86,11 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
 
 
 def _place(database: sqlite3.Connection, folder: Path, tile: Mapping[str, Any]) -> Grid:
-    """Where a tile lies, by the inventory's own grid of its scene. Raises UserError where it is nowhere."""
+    """The ground from a tile's corner on, by the inventory's own grid of its scene. Raises UserError where none is."""
     names = ("scene", "crs", "transform", "height", "width")
     row = database.execute(f"SELECT {', '.join(names)} FROM scenes WHERE scene = ?", (tile["scene"],)).fetchone()
     whole = pixels.scene_grid(dict(zip(names, row, strict=True))) if row else None
     if whole is None or not (0 <= tile["top"] < whole.height and 0 <= tile["left"] < whole.width):
         raise UserError(f"{folder / MANIFEST}: is damaged (a tile lies in no scene of the inventory); {_REMEDY}")
-    return whole._replace(transform=whole.placed(tile["top"], tile["left"]))
+    height, width = whole.height - tile["top"], whole.width - tile["left"]
+    return whole._replace(transform=whole.placed(tile["top"], tile["left"]), height=height, width=width)

@@ -15,6 +15,7 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import deciding, geopackage, schema
 from tsmu_jax.inventory.deciding import Decision
 from tsmu_jax.inventory.ground import on_ground
+from tsmu_jax.inventory.reviewed_ground import Reviewed
 from tsmu_jax.reviewing import pixels
 from tsmu_jax.reviewing.labelme_export import CONTEXT, REVIEWED, context_name, outline_digest
 from tsmu_jax.scenes.grid import Grid
@@ -40,14 +41,15 @@ class TileFile:
         self._database, self._path, self._tile, self._place, self._inventory = database, path, tile, place, inventory
         try:
             data = path.read_bytes()
-            shapes = labelme.read(data, path=str(path), labels=[pixels.LANDSLIDE, CONTEXT]).shapes
+            annotation = labelme.read(data, path=str(path), labels=[pixels.LANDSLIDE, CONTEXT])
             content = untrusted.parse(data)
         except (OSError, ValueError, BadFile) as error:
             raise UserError(f"--labelme: {error}" if isinstance(error, BadFile) else f"{path}: {error}") from error
         raw = content["shapes"]
         names = [str(each.get("description") or "") for each in raw]
         rings = [[each["label"], each["points"]] for each in raw]
-        self._shapes = list(zip(names, shapes, rings, strict=True))
+        self._shapes = list(zip(names, annotation.shapes, rings, strict=True))
+        self._size = annotation.height, annotation.width
         self._context = {context_name(each, held["tile"]): held["rings"] for each, held in _context(tile).items()}
         self._refuse_others_context([each["label"] for each in raw])
         self.is_reviewed = is_reviewed(content)
@@ -73,6 +75,20 @@ class TileFile:
             as_left = self._painted(own).equals(self._painted(own, cut=False))
             if [self._shapes[at][2] for at in own] != rings or not as_left:
                 yield f"{self._path}: left out is what was done to context: landslide {name}; change it there"
+
+    def ground(self) -> Iterator[Reviewed]:
+        """The tile's ground, where its flag says that somebody reviewed it."""
+        if not self.is_reviewed:
+            return
+        import shapely
+
+        (height, width), top, left = self._size, self._tile["top"], self._tile["left"]
+        if not (height and width and min(height, width) > 0):
+            raise UserError(f"{self._path}: says no size of its image; save it again in LabelMe")
+        height, width = min(height, self._place.height), min(width, self._place.width)
+        rows, columns = (slice(start, start + side) for start, side in ((top, height), (left, width)))
+        said = (self._reviewer, self._decided_at, SOURCE)
+        yield Reviewed(self._tile["scene"], rows, columns, self._on_ground(shapely.box(0, 0, width, height)), *said)
 
     def _refuse_others_context(self, labels: Sequence[str]) -> None:
         for number, ((name, *_), label) in enumerate(zip(self._shapes, labels, strict=True), 1):
