@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from tsmu_jax.data.labelme import BACKGROUND
+from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
 from tsmu_jax.reviewing import pixels, tiling
 from tsmu_jax.reviewing.candidates import Queue
@@ -58,7 +59,8 @@ def write(
         tiles = tiling.plan(queue.candidates, {digest: scene.grid for digest, scene in scenes.items()}, tile)
         if not tiles:
             raise UserError("none of the landslides' images was found; name their directory as --scenes")
-        held = {one.name: _write(scenes[one.scene], one, output / one.name) for one in tiles}
+        written = reported(tiles, total=len(tiles), what="tiles")
+        held = {one.name: _write(scenes[one.scene], one, output / one.name) for one in written}
     content = {"format": FORMAT, "schema": SCHEMA, "inventory": queue.inventory, "tiles": held}
     (output / MANIFEST).write_text(json.dumps(content))
     shown = sum(len(one.members) for one in tiles)

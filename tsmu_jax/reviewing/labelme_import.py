@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tsmu_jax import untrusted
+from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import deciding, geopackage, reviewed_ground
 from tsmu_jax.inventory.deciding import Decided, Decision
@@ -40,7 +41,8 @@ def bring_in(inventory: Path, folder: Path, reviewer: str, *, skip_gone: bool = 
         found: list[Decision] = []
         ground = 0
         notes: list[str] = []
-        for name, tile in manifest["tiles"].items():
+        tiles = manifest["tiles"]
+        for name, tile in reported(tiles.items(), total=len(tiles), what="tiles"):
             path = folder / f"{name}_post.json"
             if path.is_file():
                 file = TileFile(database, path, tile, _place(database, folder, tile), own, reviewer)

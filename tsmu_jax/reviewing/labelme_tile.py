@@ -1,5 +1,6 @@
 """A LabelMe file of an inventory's tile as somebody left it: what it says of landslides, as decisions."""
 
+import collections
 import datetime
 import math
 import sqlite3
@@ -52,6 +53,12 @@ class TileFile:
         self._size = annotation.height, annotation.width
         self._context = {context_name(each, held["tile"]): held["rings"] for each, held in _context(tile).items()}
         self._refuse_others_context([each["label"] for each in raw])
+        self._positions: dict[str, list[int]] = collections.defaultdict(list)
+        for at, name in enumerate(names):
+            self._positions[name].append(at)
+        new = [at for at, name in enumerate(names) if self._is_new(name)]
+        self._drawn_at = [at for at in new if self._shapes[at][1].value == mask.LANDSLIDE]
+        self._cuts = sorted({*new} - {*self._drawn_at})
         self.is_reviewed = is_reviewed(content)
         when = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
         self._reviewer, self._decided_at = reviewer, deciding.moment(when)
@@ -62,18 +69,15 @@ class TileFile:
             found = self._changed(landslide, held)
             if found:
                 yield found
-        for position, (name, shape, _) in enumerate(self._shapes):
-            if self._is_new(name) and shape.value == mask.LANDSLIDE:
-                outline = self._painted([position])
-                if not outline.is_empty:
-                    yield self._drawn(outline)
+        for position in self._drawn_at:
+            outline = self._painted([position])
+            if not outline.is_empty:
+                yield self._drawn(outline)
 
     def disregarded(self) -> Iterator[str]:
         """A line for each polygon of another tile that somebody has changed here."""
         for name, rings in self._context.items():
-            own = self._positions(name)
-            as_left = self._painted(own).equals(self._painted(own, cut=False))
-            if [self._shapes[at][2] for at in own] != rings or not as_left:
+            if not self._is_as_it_was(self._positions[name], rings):
                 yield f"{self._path}: left out is what was done to context: landslide {name}; change it there"
 
     def ground(self) -> Iterator[Reviewed]:
@@ -100,22 +104,22 @@ class TileFile:
         """Whether a shape's description names neither a landslide of the tile nor one of another tile."""
         return name not in self._tile["landslides"] and name not in self._context
 
-    def _positions(self, name: str) -> list[int]:
-        return [at for at, (each, *_) in enumerate(self._shapes) if each == name]
+    def _is_as_it_was(self, positions: Sequence[int], rings: Any) -> bool:
+        """Whether shapes have the rings of the list, and no new hole cuts them."""
+        if [self._shapes[at][2] for at in positions] != rings:
+            return False
+        return not self._cuts or bool(self._painted(positions).equals(self._painted(positions, cut=False)))
 
     def _changed(self, landslide: str, held: Mapping[str, Any]) -> Decision | None:
         """The decision about a landslide of the list; None where there is none."""
-        own = self._positions(landslide)
+        own = self._positions[landslide]
+        if self._is_as_it_was(own, held["rings"]):
+            return self._said(landslide, "accepted")._replace(seen=held["seen"]) if self.is_reviewed else None
         outline = self._painted(own)
-        is_same = [self._shapes[at][2] for at in own] == held["rings"]
-        if is_same and outline.equals(self._painted(own, cut=False)):
-            verdict = "accepted" if self.is_reviewed else ""
-        elif any(self._shapes[at][1].value == mask.UNKNOWN for at in own):
+        if any(self._shapes[at][1].value == mask.UNKNOWN for at in own):
             verdict = "unsure"
         else:
             verdict = "rejected" if outline.is_empty else "edited"
-        if not verdict:
-            return None
         decision = self._said(landslide, verdict)._replace(seen=held["seen"])
         if verdict != "edited":
             return decision
@@ -129,11 +133,11 @@ class TileFile:
         import shapely
 
         found = shapely.Polygon()
-        for position, (name, shape, _) in enumerate(self._shapes):
-            is_own = position in positions
-            if is_own and shape.value == mask.LANDSLIDE:
+        for position in sorted({*positions, *(self._cuts if cut else ())}):
+            _, shape, _ = self._shapes[position]
+            if shape.value == mask.LANDSLIDE:
                 found = found.union(self._geometry(shape, position))
-            elif is_own or (cut and self._is_new(name) and shape.value != mask.LANDSLIDE):
+            else:
                 found = found.difference(self._geometry(shape, position))
         parts = [part for part in shapely.get_parts(found) if part.geom_type == "Polygon" and part.area > _SLIVER_PX2]
         return shapely.MultiPolygon(parts)
