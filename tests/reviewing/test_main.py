@@ -68,7 +68,7 @@ def test_help_names_the_commands_and_loads_little() -> None:
             ("dataset", "--inventory=x.gpkg", "--scenes=images", "--output=o", "--ecoregion=a/b"),
             "is no name of a folder",
         ),
-        (("dataset", "--inventory=x.gpkg", "--scenes=images", "--output=o", "--labelme=map"), "tiles.json: cannot be"),
+        (("import", "--inventory=x.gpkg", "--labelme=map", "--reviewer=ada"), "tiles.json: cannot be"),
         (("show",), "unknown command 'show'; give one of gallery, export, import, dataset"),
     ],
 )

@@ -38,6 +38,8 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
             done = database.execute(f"UPDATE landslides SET {change} WHERE abs(area_m2 - ?) < 1", (area_m2,))
             assert done.rowcount == 1
         database.execute("UPDATE landslides SET superseded_by = 'x' WHERE OBJECTID = 1")
+        for reviewer in ("ada", "bob"):  # the same ground twice
+            database.execute("INSERT INTO reviewed (geometry, reviewer) SELECT geometry, ? FROM observed", (reviewer,))
     second = write_map(folder / "second", [(5, 9, 10, 14)], at=(20, 0), seed=1)
     add(path, second, ONE, dates=LATER)
     return path
@@ -59,6 +61,7 @@ def test_numbers(inventory: Path) -> None:
     one = numbers.completeness(found)
     assert one.observed_km2 == pytest.approx(80 * 80 * 4e-6, rel=2e-3)  # 60 + 60 - 40 lines of 80 pixels
     assert one.landslide_km2 == pytest.approx((480 + 320 + 96 + 64) * 1e-6, rel=2e-3)
+    assert one.reviewed_km2 == pytest.approx(60 * 80 * 4e-6, rel=2e-3)
     assert one.landslides == 4 and one.a_km2 == pytest.approx(4 / 0.0256, rel=2e-3)
     assert one.share == pytest.approx(960 / 25600, rel=5e-3)
     assert numbers.by_status(found) == status(unreviewed=3, accepted=1, rejected=1, superseded=1)
