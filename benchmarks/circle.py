@@ -60,7 +60,7 @@ WAYS = {
 class Sizes:
     """Of scenes and tiles, px. Attributes: fresh: pairs to test on, of `example.PATCH` px."""
 
-    side: int = 480
+    side: int = 576
     tile: int = 96
     fresh: int = 64
 

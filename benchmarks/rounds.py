@@ -35,6 +35,9 @@ UPDATES: Mapping[str, Any] = {
     "data.subsample": 64,  # an epoch is as long however much ground there is
     "data.draws": 2,
     "selection.epochs": 40,
+    "epochs.freeze": 20,
+    "epochs.joint_fine_tuning": 10,
+    "rates.joint_fine_tuning": 2e-4,  # so narrow an encoder forgets more than the demo's
 }
 QUICK: Mapping[str, Any] = {
     **UPDATES,
