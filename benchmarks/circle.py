@@ -118,8 +118,7 @@ class Circle:
         inventory = self._inventory(number, folder)
         shown = self._map(model, number, folder, inventory, learnt)
         reviewed = self._review(number, folder, inventory)
-        last = max((at for at, one in enumerate(earlier) if one.get("accepted")), default=0)
-        numbers = range(1 if self._way.restarts else last + 1, number + 1)
+        numbers = to_learn(self._way, earlier)
         name = ECOREGION if self._way.restarts else f"{ECOREGION}_{number:02d}"
         pairs = self._dataset(numbers, folder, inventory, name, model)
         update = self._update(folder, name, self._model if self._way.restarts else model)
@@ -218,6 +217,12 @@ class Circle:
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(record, indent=1))
         partial.replace(path)
+
+
+def to_learn(way: Way, earlier: Sequence[Mapping[str, Any]]) -> range:
+    """Numbers of the rounds whose ground the next update learns. Args: earlier: as `Circle.rounds` returns them."""
+    last = max((number for number, one in enumerate(earlier) if one.get("accepted")), default=0)
+    return range(1 if way.restarts else last + 1, len(earlier) + 1)
 
 
 _DATES = tuple(zip(("pre", "post"), example.NAMES, strict=False))
