@@ -46,8 +46,8 @@ _SIZE = flags.DEFINE_integer("size", 256, "gallery: px, the longer side of a pic
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "gallery: replace a file that is there.")
 _FORMAT = flags.DEFINE_enum("format", "labelme", ["labelme"], "export: whose files are written.")
 _TILE = flags.DEFINE_integer("tile", None, "export, dataset: px of the map, a side of a tile (512).", 16, 4096)
-_LABELME = flags.DEFINE_string(
-    "labelme", None, "import, dataset: a directory that export wrote, after somebody's work."
+_LABELME = flags.DEFINE_multi_string(
+    "labelme", [], "import, dataset: a directory that export wrote, after somebody's work; dataset: repeatable."
 )
 _MODEL = flags.DEFINE_string("model", None, "dataset: that will be updated; tiles are as large as its input.")
 _ECOREGION = flags.DEFINE_string("ecoregion", "reviewed", "dataset: name of the ecoregion that is made.")
@@ -152,7 +152,7 @@ def _dataset(inventory: Path) -> None:
     writing.refuse_directory(output)
     learns = learner.read(_MODEL.value, name)
     judgements = judged.read(inventory)
-    whole = labelme_import.reviewed(Path(_LABELME.value), judgements) if _LABELME.value else ()
+    whole = [part for folder in _LABELME.value for part in labelme_import.reviewed(Path(folder), judgements)]
     side = _TILE.value or learns.side
     asked = dataset.Asked(name, side, gsd_m=_GSD.value, bands=bands, hard=_HARD.value)
     images = _found(judgements.scenes, judgements.files)
@@ -198,6 +198,8 @@ def _bands() -> tuple[int, int, int] | None:
 
 
 def _import(inventory: Path) -> None:
+    if len(_LABELME.value) > 1:
+        raise UserError(f"--labelme={_LABELME.value[1]}: is a second directory; import each by a command of its own")
     if bool(_DECISIONS.value) == bool(_LABELME.value):
         raise UserError("--decisions is missing; name a file that the page saved, or else a directory as --labelme")
     reviewer = " ".join((_REVIEWER.value or "").split())
@@ -208,7 +210,7 @@ def _import(inventory: Path) -> None:
     from tsmu_jax.reviewing import decision_file, labelme_import
 
     if _LABELME.value:
-        done = labelme_import.bring_in(inventory, Path(_LABELME.value), reviewer, skip_gone=_SKIP_GONE.value)
+        done = labelme_import.bring_in(inventory, Path(_LABELME.value[0]), reviewer, skip_gone=_SKIP_GONE.value)
     else:
         done = decision_file.bring_in(inventory, Path(_DECISIONS.value or ""), skip_gone=_SKIP_GONE.value)
     for landslide in done.gone:
