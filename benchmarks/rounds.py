@@ -121,7 +121,7 @@ def _table(rounds: Rounds) -> str:
     for number, one in enumerate(rounds):
         scores = []
         for names in (old_ecoregions(one), [FRESH]):
-            scores += [f"{mean(one, names):.3f}", _signed(change(one, rounds[0], names)) if number else ""]
+            scores += [f"{mean(one, names):.3f}", _signed(change([one], rounds[:1], names)) if number else ""]
         if number == 0:
             lines.append(f"| before | {' | ' * 7} | {' | '.join(scores)} | | |")
             continue
@@ -143,11 +143,21 @@ def mean(one: Mapping[str, Any], names: Sequence[str]) -> float:
     return float(np.mean([iou for name in names for iou in one["ious"][name]]))
 
 
-def change(one: Mapping[str, Any], reference: Mapping[str, Any], names: Sequence[str]) -> Interval:
-    """The paired difference to an earlier model on the same pairs, with its 95 % interval over them."""
+def change(
+    ones: Sequence[Mapping[str, Any]], references: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> Interval:
+    """The paired difference to earlier models on the same pairs, with its 95 % interval over them and the seeds.
+
+    Args: ones, references: of each seed.
+    """
     both = [
-        {Sample(0, name, str(at)): iou for name in names for at, iou in enumerate(each["ious"][name])}
-        for each in (one, reference)
+        {
+            Sample(seed, name, f"{seed}/{pair}", seed): iou
+            for seed, one in enumerate(each)
+            for name in names
+            for pair, iou in enumerate(one["ious"][name])
+        }
+        for each in (ones, references)
     ]
     found = paired_interval(both[0], both[1], np.random.default_rng(0))
     assert found is not None  # the same pairs

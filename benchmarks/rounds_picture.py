@@ -1,29 +1,21 @@
 """Draws what rounds of mapping, review and update do: columns are ways; rows are new ground, old ground and work."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.circle import FRESH, WAYS
-from benchmarks.rounds import Results, Rounds, mean, old_ecoregions
+from benchmarks.rounds import Results, Rounds, change, mean, old_ecoregions
 
 Axes = Any  # of Matplotlib, which has no types
-_NEW = {
-    "map of the next scene": ("tab:blue", "o", lambda one: one["map"]["auto"]),
-    "by the last round's decoder": ("tab:cyan", "x", lambda one: one["map"]["latest"]),
-}
-_WORK = {
-    "kept": ("tab:green", "kept"),
-    "reshaped": ("tab:blue", "reshaped"),
-    "drawn": ("tab:purple", "drawn"),
-    "removed": ("tab:orange", "removed"),
-}
+_WORK = {"kept": "tab:green", "reshaped": "tab:blue", "drawn": "tab:purple", "removed": "tab:orange"}
+_AROUND = 0.1  # of the first score of old ground is shown
 
 
 def draw(results: Results, path: Path) -> None:
-    """Means over the seeds; where there are several, each as a thin line, too."""
+    """Draws means over the seeds; where there are several, each one's new ground as a thin line, too."""
     from matplotlib.figure import Figure
 
     ways = list(dict.fromkeys(way for way, _ in results))
@@ -37,50 +29,51 @@ def draw(results: Results, path: Path) -> None:
         _work(column[2], runs)
         column[2].set_xlabel("rounds before")
         column[2].set_xticks(range(len(runs[0])))
-    for axes, label in zip(grid[:, 0], ("new ground, IoU", "old ground, mean IoU", "polygons of a scene"), strict=True):
+    labels = "IoU of new ground", "mean IoU of old ground", "polygons of the next scene"
+    for axes, label, place in zip(grid[:, 0], labels, ("lower right", "lower left", "upper right"), strict=True):
         axes.set_ylabel(label)
-    for axes in grid[:, 0]:
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(frameon=False, fontsize="small", loc=place)
     figure.savefig(path)
 
 
 def _new(axes: Axes, runs: Sequence[Rounds]) -> None:
-    """Of each number of rounds: how well the next scene is mapped, and pairs that no round has seen."""
-    for label, (colour, marker, value) in _NEW.items():
-        _lines(axes, [_series(rounds[1:], value) for rounds in runs], colour, marker, label)
-    fresh = [_series(rounds, lambda one: mean(one, [FRESH])) for rounds in runs]
-    _lines(axes, fresh, "tab:red", "s", f"{len(runs[0][0]['ious'][FRESH])} pairs that no round sees")
+    """How well the next scene is mapped, and pairs that no round sees."""
+    maps = {how: [[_number(one["map"][how]) for one in rounds[1:]] for rounds in runs] for how in ("auto", "latest")}
+    fresh = [[mean(one, [FRESH]) for one in rounds] for rounds in runs]
+    _lines(axes, maps["auto"], "tab:blue", "o-", "map of the next scene")
+    _lines(axes, maps["latest"], "tab:cyan", "x--", "the same by the last round's decoder")
+    _lines(axes, fresh, "tab:red", "s-", f"{len(runs[0][0]['ious'][FRESH])} pairs that no round sees")
     axes.set_ylim(0, 1)
 
 
 def _old(axes: Axes, runs: Sequence[Rounds]) -> None:
-    """The first model's ecoregions, and where they were before any update."""
+    """The first model's ecoregions, with 95 % intervals of the change since then."""
     names = old_ecoregions(runs[0][0])
-    exams = [_series(rounds, lambda one: mean(one, names)) for rounds in runs]
-    axes.axhline(float(np.mean(exams, axis=0)[0]), color="0.4", linestyle=":", label="the first model")
-    _lines(axes, exams, "black", "o", f"exams of {', '.join(names)}")
-    for name in names:
-        each = np.mean([[mean(one, [name]) for one in rounds] for rounds in runs], axis=0)
-        axes.plot(each, color="0.6", linewidth=0.8)
-        axes.annotate(name, (len(each) - 1, each[-1]), fontsize="small", color="0.4", va="bottom", ha="right")
-    axes.set_ylim(0, 1)
+    first = float(np.mean([mean(rounds[0], names) for rounds in runs]))
+    starts = [rounds[0] for rounds in runs]
+    changes = np.array([change([rounds[at] for rounds in runs], starts, names) for at in range(1, len(runs[0]))])
+    reach = np.abs(changes[:, 1:] - changes[:, :1]).T
+    axes.axhline(first, color="0.4", linestyle=":", label="the first model")
+    label = f"exams of {', '.join(names)}"
+    numbers = range(1, len(runs[0]))
+    axes.errorbar(numbers, first + changes[:, 0], yerr=reach, color="black", marker="o", capsize=3, label=label)
+    axes.set_ylim(first - _AROUND, first + _AROUND)
 
 
 def _work(axes: Axes, runs: Sequence[Rounds]) -> None:
     """What the reviewer did with the polygons of each round's scene."""
     below = np.zeros(len(runs[0]) - 1)
-    for name, (colour, label) in _WORK.items():
+    for name, colour in _WORK.items():
         heights = np.mean([[one["review"][name] for one in rounds[1:]] for rounds in runs], axis=0)
-        axes.bar(range(len(below)), heights, bottom=below, color=colour, label=label, width=0.7)
+        axes.bar(range(len(below)), heights, bottom=below, color=colour, label=name, width=0.7)
         below = below + heights
 
 
-def _series(rounds: Rounds, value: Callable[[Mapping[str, Any]], float | None]) -> np.ndarray:
-    """f[rounds], NaN where there is no value."""
-    return np.array([np.nan if (found := value(one)) is None else found for one in rounds])
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
-def _lines(axes: Axes, each: Sequence[np.ndarray], colour: str, marker: str, label: str) -> None:
+def _lines(axes: Axes, each: Sequence[Sequence[float]], colour: str, form: str, label: str) -> None:
     for one in each if len(each) > 1 else ():
         axes.plot(one, color=colour, linewidth=0.6, alpha=0.6)
-    axes.plot(np.mean(each, axis=0), color=colour, marker=marker, markersize=5, label=label)
+    axes.plot(np.mean(each, axis=0), form, color=colour, markersize=5, label=label)

@@ -97,6 +97,16 @@ def test_ground_of_a_rejected_update_is_learnt_in_the_next_one() -> None:
     assert list(to_learn(anew, [start, accepted, rejected, accepted])) == [1, 2, 3, 4]
 
 
+def test_changes_are_paired_over_the_pairs_of_each_seed() -> None:
+    rng = np.random.default_rng(0)
+    starts = [{"ious": {"etf": rng.random(20), "nad": rng.random(20), FRESH: rng.random(20)}} for _ in range(2)]
+    moved = [{"ious": {name: ious + 0.1 * (name == "etf") for name, ious in one["ious"].items()}} for one in starts]
+    assert rounds.old_ecoregions(starts[0]) == ["etf", "nad"]
+    assert rounds.change(moved, starts, ["etf"])[:] == pytest.approx([0.1] * 3)
+    assert rounds.change(moved, starts, ["etf", "nad"]).difference == pytest.approx(0.05)
+    assert rounds.change(moved, starts, [FRESH])[:] == pytest.approx([0.0] * 3)
+
+
 def test_wrong_flags_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rounds.main([f"--workdir={tmp_path}", "--ways=back"]) == 2
     assert capsys.readouterr().err == "error: --ways=back: is no way; choose from chain, anew\n"
