@@ -1,7 +1,7 @@
 """Draws a georeferenced scene of a synthetic ecoregion, to try maps and inventories on.
 
     python -m tsmu_jax.example --output=DIR
-    python -m tsmu_jax.example --output=DIR --ecoregion=mwcf --side=1000 --seed=1
+    python -m tsmu_jax.example --output=DIR --ecoregion=mwcf --side=1000 --seed=1 --place=1
     python -m tsmu_jax.example --review=tiles --truth=DIR/truth.tif
 
 Writes before.tif, after.tif and truth.tif (1 landslide, 0 none), and says their dates. Ground and place are invented: a
@@ -24,6 +24,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "A new directory for the scene.")
 _ECOREGION = flags.DEFINE_string("ecoregion", "mwcf", "etf, mwcf, nad or nwfm.")
 _SIDE = flags.DEFINE_integer("side", 1000, "Height and width in px, 64 or more.")
 _SEED = flags.DEFINE_integer("seed", 0, "Another seed is another scene.")
+_PLACE = flags.DEFINE_integer("place", 0, "Another number lies elsewhere: scenes of one inventory need several.")
 _REVIEW = flags.DEFINE_string("review", None, "A directory that tsmu_jax.review export made; nothing is drawn then.")
 _TRUTH = flags.DEFINE_string("truth", None, "--review: the truth.tif of the scene.")
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     from tsmu_jax.scenes import example  # SciPy and rasterio: not for `--help`
 
     output = Path(_OUTPUT.value or "")
-    scene = example.draw(_ECOREGION.value, side=_SIDE.value, seed=_SEED.value, output=output)
+    scene = example.draw(_ECOREGION.value, side=_SIDE.value, seed=_SEED.value, output=output, place=_PLACE.value)
     print(example.described(scene, output))
 
 

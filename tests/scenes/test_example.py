@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.warp
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes import example
@@ -82,6 +83,25 @@ def test_a_directory_that_holds_something_is_left_alone(tmp_path: Path) -> None:
         example.draw("mwcf", side=64, seed=0, output=tmp_path / "file")
     (tmp_path / "empty").mkdir()
     example.draw("mwcf", side=64, seed=0, output=tmp_path / "empty")
+
+
+def test_scenes_of_other_places_have_no_ground_in_common(tmp_path: Path) -> None:
+    code, _, _ = run("--output=second", "--side=64", "--seed=1", "--place=1", cwd=tmp_path)
+    assert code == 0
+    example.draw("mwcf", side=64, seed=1, output=tmp_path / "first")
+    with (
+        rasterio.open(tmp_path / "first" / "after.tif") as one,
+        rasterio.open(tmp_path / "second" / "after.tif") as two,
+    ):
+        np.testing.assert_array_equal(one.read(), two.read())  # the same picture
+        assert two.bounds.top == one.bounds.top - example.LARGEST * example.GSD_M
+    last = tmp_path / "last"
+    example.draw("mwcf", side=64, seed=1, output=last, place=example.PLACES - 1)
+    with rasterio.open(last / "after.tif") as file:
+        (_, latitude) = rasterio.warp.transform(file.crs, "EPSG:4326", [file.bounds.left], [file.bounds.top])
+    assert -30 < latitude[0] < 0  # west of Namibia's coast, in the open sea
+    with pytest.raises(UserError, match="--place=30: must be 0 to 29"):
+        example.draw("mwcf", side=64, seed=1, output=tmp_path / "none", place=example.PLACES)
 
 
 def test_help_says_how_to_use_it(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ SMALLEST, LARGEST = 64, 10_000  # px; the arrays of the largest scene take 0.7 G
 GSD_M = 10.0
 CRS = "EPSG:32631"
 WEST, NORTH = 500_000.0, 200_000.0  # in the Gulf of Guinea: nobody takes the scene for a real place
+PLACES = 30  # one south of the other, each as large as the largest scene: all of them are open sea
 NAMES = ("before.tif", "after.tif", "truth.tif")
 
 
@@ -38,12 +39,14 @@ class Example(NamedTuple):
     post_date: datetime.date
 
 
-def draw(ecoregion: str, *, side: int, seed: int, output: Path) -> Example:
+def draw(ecoregion: str, *, side: int, seed: int, output: Path, place: int = 0) -> Example:
     """Draws a scene and writes `NAMES` into a new directory.
 
+    Args: place: where the scene lies; scenes of different places have no ground in common.
+
     Raises:
-      UserError: there is no such ecoregion; the side or the seed is out of range; the directory holds something, or
-        cannot be written.
+      UserError: there is no such ecoregion; the side, the seed or the place is out of range; the directory holds
+        something, or cannot be written.
     """
     if ecoregion not in RECIPES:
         raise UserError(f"--ecoregion={ecoregion}: not a synthetic one; choose from {', '.join(sorted(RECIPES))}")
@@ -51,10 +54,12 @@ def draw(ecoregion: str, *, side: int, seed: int, output: Path) -> Example:
         raise UserError(f"--side={side}: must be {SMALLEST} to {LARGEST} px")
     if seed < 0:
         raise UserError(f"--seed={seed}: must be 0 or more")
+    if not 0 <= place < PLACES:
+        raise UserError(f"--place={place}: must be 0 to {PLACES - 1}")
     _make(output)
     scene = _drawn(ecoregion, side, seed)
     for name, values in zip(NAMES, (scene.pre, scene.post, scene.mask[..., None]), strict=True):
-        _write(output / name, values)
+        _write(output / name, values, NORTH - place * LARGEST * GSD_M)
     return scene
 
 
@@ -103,12 +108,12 @@ def _drawn(ecoregion: str, side: int, seed: int) -> Example:
     return Example(pre, post, mask, *dates)
 
 
-def _write(path: Path, values: np.ndarray) -> None:
-    """Writes u8[h, w, bands] as a GeoTIFF in tiles."""
+def _write(path: Path, values: np.ndarray, north: float) -> None:
+    """Writes u8[h, w, bands] as a GeoTIFF in tiles. Args: north: of its upper edge, m."""
     import rasterio
 
     height, width, bands = values.shape
-    place = {"crs": CRS, "transform": rasterio.Affine(GSD_M, 0, WEST, 0, -GSD_M, NORTH)}
+    place = {"crs": CRS, "transform": rasterio.Affine(GSD_M, 0, WEST, 0, -GSD_M, north)}
     options = {"tiled": True, "compress": "deflate"} | ({"photometric": "rgb"} if bands == 3 else {})
     shape = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
     with rasterio.open(path, "w", driver="GTiff", **shape, **place, **options) as file:
