@@ -3,7 +3,6 @@
 import functools
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
