@@ -4,6 +4,7 @@ The tiles of a scene lie on a grid from the upper-left corner of its map, so tha
 """
 
 import contextlib
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -13,6 +14,7 @@ from PIL import Image
 
 from tsmu_jax.data import draws_file, geography, rasters, splits
 from tsmu_jax.data.look import LEAST_KNOWN
+from tsmu_jax.data.progress import reported
 from tsmu_jax.data.source import PairInfo
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import writing
@@ -149,12 +151,12 @@ class _Tiles:
     def add(self, scene: str, images: TileImages, grid: Grid, known: KnownGround) -> None:
         """Writes the tiles of a scene of which enough is known."""
         side = self._asked.side
-        for top in range(0, grid.height, side):
-            for left in range(0, grid.width, side):
-                rows, columns = slice(top, min(top + side, grid.height)), slice(left, min(left + side, grid.width))
-                if known.meets(grid, rows, columns):
-                    name = f"{scene[:8]}_{top // side:04d}_{left // side:04d}"
-                    self._add(name, images, grid, known, (rows, columns))
+        corners = list(itertools.product(range(0, grid.height, side), range(0, grid.width, side)))
+        for top, left in reported(corners, total=len(corners), what="tiles"):
+            rows, columns = slice(top, min(top + side, grid.height)), slice(left, min(left + side, grid.width))
+            if known.meets(grid, rows, columns):
+                name = f"{scene[:8]}_{top // side:04d}_{left // side:04d}"
+                self._add(name, images, grid, known, (rows, columns))
 
     def _add(self, name: str, images: TileImages, grid: Grid, known: KnownGround, part: tuple[slice, slice]) -> None:
         side, (rows, columns) = self._asked.side, part
