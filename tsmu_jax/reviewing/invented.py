@@ -42,9 +42,10 @@ def review(tiles: Path, truth: Path) -> Reviewed:
       truth: a raster on the grid of the map, 1 landslide, 0 none.
 
     Raises:
-      UserError: one of them is not there, or the truth is smaller than the map.
+      UserError: one of them is not there, or the truth is not on the grid of the map.
     """
-    held = untrusted.read_or_refuse(tiles / MANIFEST, "name a directory that tsmu_jax.review export wrote")["tiles"]
+    manifest = untrusted.read_or_refuse(tiles / MANIFEST, "name a directory that tsmu_jax.review export wrote")
+    held = manifest["tiles"]
     files = {name: untrusted.parse((tiles / f"{name}_post.json").read_bytes()) for name in held}
     windows = {
         name: (
@@ -54,9 +55,11 @@ def review(tiles: Path, truth: Path) -> Reviewed:
         for name, tile in held.items()
     }
     work = _Reviewer(_raster(truth))
-    for name, (rows, columns) in windows.items():
-        if rows.stop > work.left.shape[0] or columns.stop > work.left.shape[1]:
-            raise UserError(f"--truth={truth}: ends before tile {name}; map the scene with the pixels that it has")
+    height, width = work.left.shape
+    for rows, columns in manifest["scenes"].values():
+        if (rows, columns) != (height, width):
+            sizes = f"is of {width} x {height} px, the map of {columns} x {rows}"
+            raise UserError(f"--truth={truth}: {sizes}; map the scene with the pixels that the truth has")
     for name, tile in reported(held.items(), total=len(held), what="tiles"):
         names = {context_name(landslide, one["tile"]) for landslide, one in tile.get("context", {}).items()}
         context = [shape for shape in files[name]["shapes"] if shape["description"] in names]
