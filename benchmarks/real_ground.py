@@ -4,9 +4,9 @@ r"""Joins tiles of real ground to a scene with invented coordinates, and compare
     python -m benchmarks.real_ground --truth=runs/real/a/truth.tif --maps=runs/real/a_first,runs/real/a_second
 
 Tiles are named <area>_<row>_<column>_post.png, beside a _mask.png each, with the row and column of their upper left
-pixel. The first form writes after.tif, and truth.tif (1 landslide, 0 none, 2 no tile) on the grid of a map whose pixels
-are --coarser times as wide. The grid lies in the open sea, since nobody knows where the ground is. The second form
-prints the IoU of each map, and the interval of the difference to the first one over squares of --block px.
+pixel. The first form writes after.tif, and truth.tif (1 landslide, 0 none, 2 no tile). Their pixels are of --gsd
+metres; the grid lies in the open sea, since nobody knows where the ground is. The second form prints the IoU of each
+map, and the interval of the difference to the first one over squares of --block px.
 """
 
 import argparse
@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
 
 from tsmu_jax.data.folder import FolderSource
 from tsmu_jax.errors import UserError
@@ -34,7 +36,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tiles", type=Path, help="a folder of images")
     parser.add_argument("--area", help="the tiles whose names begin so")
     parser.add_argument("--gsd", type=float, default=1.0, help="metres of ground of a pixel")
-    parser.add_argument("--coarser", type=int, default=1, help="pixels of the scene that a pixel of its map is wide")
     parser.add_argument("--output", type=Path, help="a new directory")
     parser.add_argument("--truth", type=Path, help="a truth.tif")
     parser.add_argument("--maps", help="directories that tsmu_jax.predict wrote")
@@ -44,20 +45,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         if asked.truth:
             print(compared(asked.truth, [Path(name) for name in asked.maps.split(",")], asked.block))
         else:
-            print(_joined(asked.tiles, asked.area, asked.gsd, asked.coarser, asked.output))
+            print(_joined(asked.tiles, asked.area, asked.gsd, asked.output))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _joined(tiles: Path, area: str, gsd: float, coarser: int, output: Path) -> str:
+def _joined(tiles: Path, area: str, gsd: float, output: Path) -> str:
     """Writes the scene and its truth. Returns what it is."""
     after, truth = join(tiles, area)
     output.mkdir(parents=True)
     _write(output / "after.tif", after, gsd, observed=truth != UNKNOWN)
-    middle = slice(coarser // 2, None, coarser)
-    _write(output / "truth.tif", truth[middle, middle, None], gsd * coarser)
+    _write(output / "truth.tif", truth[..., None], gsd)
     share = truth[truth != UNKNOWN].mean()
     return f"{area}: {truth.shape[1]} x {truth.shape[0]} px of {gsd:g} m, {share:.1%} of the known ground is landslide"
 
@@ -84,8 +84,8 @@ def join(tiles: Path, area: str) -> tuple[np.ndarray, np.ndarray]:
 
 def compared(truth: Path, maps: Sequence[Path], block: int) -> str:
     """A line for each map: its IoU over all known ground, and over squares the difference to the first map's."""
-    known = _read(truth)
     masks = {path: _read(path / "mask.tif") for path in maps}
+    known = _read(truth, like=maps[0] / "mask.tif")
     squares = [
         (slice(row, row + block), slice(column, column + block))
         for row in range(0, known.shape[0], block)
@@ -107,10 +107,15 @@ def _iou(mask: np.ndarray, truth: np.ndarray) -> float:
     return float(scores(count(mask[None] == 1, truth[None])).iou[0])
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Path, like: Path | None = None) -> np.ndarray:
+    """u8[h, w]. Args: like: a raster whose grid it is brought to."""
     with rasterio.open(path, driver="GTiff") as file:
-        values: np.ndarray = file.read(1)
-    return values
+        if like is None:
+            return np.asarray(file.read(1))
+        with rasterio.open(like, driver="GTiff") as other:
+            grid = {"crs": other.crs, "transform": other.transform, "height": other.height, "width": other.width}
+        with WarpedVRT(file, **grid, resampling=Resampling.nearest, nodata=UNKNOWN) as warped:
+            return np.asarray(warped.read(1))
 
 
 def _write(path: Path, values: np.ndarray, gsd: float, observed: np.ndarray | None = None) -> None:

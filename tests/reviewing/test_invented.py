@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio import Affine
 from rasterio.features import rasterize
 
 from tests.reviewing.conftest import make
@@ -20,11 +21,18 @@ from tsmu_jax.reviewing import candidates, invented, labelme_import, pixels
 TRUTH = ((10, 20, 10, 22), (40, 50, 50, 74), (2, 9, 60, 70))
 
 
-def write_truth(path: Path, boxes: Any, shape: tuple[int, int] = (60, 80)) -> Path:
+def write_truth(path: Path, boxes: Any, shape: tuple[int, int] = (60, 80), *, per_pixel: int = 1) -> Path:
+    """Args: per_pixel: pixels across a pixel of the map."""
     truth = np.zeros(shape, np.uint8)
     for top, bottom, left, right in boxes:
         truth[top:bottom, left:right] = 1
-    place = {"crs": "EPSG:32633", "transform": moved(0, 0), "dtype": "uint8", "count": 1, "driver": "GTiff"}
+    place = {
+        "crs": "EPSG:32633",
+        "transform": moved(0, 0) @ Affine.scale(1 / per_pixel),
+        "dtype": "uint8",
+        "count": 1,
+        "driver": "GTiff",
+    }
     with rasterio.open(path, "w", height=shape[0], width=shape[1], **place) as file:
         file.write(truth, 1)
     return path
@@ -66,12 +74,18 @@ def test_landslides_that_tiles_cut_are_drawn_in_parts(tmp_path: Path) -> None:
         np.testing.assert_array_equal(mask_of(inventory), file.read(1))
 
 
+def test_a_truth_may_have_smaller_pixels_than_the_map(inventory: Path, tmp_path: Path) -> None:
+    tiles = export(inventory, tmp_path / "tiles")
+    halved = tuple(tuple(2 * edge for edge in box) for box in TRUTH)
+    truth = write_truth(tmp_path / "truth.tif", halved, (120, 160), per_pixel=2)
+    assert invented.review(tiles, truth)[1:] == (1, 1, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("boxes", "shape", "message"),
     [
-        (TRUTH, (20, 20), "is of 20 x 20 px, the map of 80 x 60"),
-        (TRUTH, (128, 128), "is of 128 x 128 px, the map of 80 x 60"),
-        (None, None, "cannot be read; name the truth.tif"),
+        (TRUTH, (20, 20), "says nothing of 92% of the map; give the truth of its scene"),
+        (None, None, "--truth=.*truth.tif"),
     ],
 )
 def test_bad_truths(inventory: Path, tmp_path: Path, boxes: Any, shape: Any, message: str) -> None:

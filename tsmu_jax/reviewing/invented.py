@@ -16,10 +16,15 @@ from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
 from tsmu_jax.reviewing import pixels
 from tsmu_jax.reviewing.labelme_export import MANIFEST, REVIEWED, context_name, shape_of
+from tsmu_jax.scenes.grid import from_plain
+from tsmu_jax.scenes.image import look
+from tsmu_jax.scenes.raster_file import on_grid
 
 KEPT_IOU = 0.5  # an outline that agrees this well with the truth is left as it is
 REJECTED_SHARE = 0.5  # an outline with less landslide than this is rejected
 SMALLEST_PX = 4  # landslides smaller than this are overlooked
+_OUTSIDE = 255  # where a truth has no pixels
+_OUTSIDE_SHARE = 0.01  # a map may reach beyond the truth by a rounded row or column
 
 Window = tuple[slice, slice]  # rows and columns of the map
 
@@ -39,10 +44,10 @@ def review(tiles: Path, truth: Path) -> Reviewed:
 
     Args:
       tiles: a directory that `tsmu_jax.review export` wrote.
-      truth: a raster on the grid of the map, 1 landslide, 0 none.
+      truth: a raster of the map's ground, with pixels of any size; 1 landslide, 0 none.
 
     Raises:
-      UserError: one of them is not there, or the truth is not on the grid of the map.
+      UserError: one of them is not there, the tiles are of several scenes, or the truth is of other ground.
     """
     manifest = untrusted.read_or_refuse(tiles / MANIFEST, "name a directory that tsmu_jax.review export wrote")
     held = manifest["tiles"]
@@ -54,12 +59,7 @@ def review(tiles: Path, truth: Path) -> Reviewed:
         )
         for name, tile in held.items()
     }
-    work = _Reviewer(_raster(truth))
-    height, width = work.left.shape
-    for rows, columns in manifest["scenes"].values():
-        if (rows, columns) != (height, width):
-            sizes = f"is of {width} x {height} px, the map of {columns} x {rows}"
-            raise UserError(f"--truth={truth}: {sizes}; map the scene with the pixels that the truth has")
+    work = _Reviewer(_on_map(truth, manifest["scenes"]))
     for name, tile in reported(held.items(), total=len(held), what="tiles"):
         names = {context_name(landslide, one["tile"]) for landslide, one in tile.get("context", {}).items()}
         context = [shape for shape in files[name]["shapes"] if shape["description"] in names]
@@ -119,15 +119,20 @@ class _Reviewer:
         return shapes
 
 
-def _raster(path: Path) -> np.ndarray:
-    """bool[h, w]: where a truth says landslide."""
-    import rasterio
+def _on_map(truth: Path, scenes: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+    """bool[h, w]: the pixels of the map that a truth calls landslide. Args: scenes: {digest: `Grid.plain`}."""
+    from rasterio.enums import Resampling
 
-    try:
-        with rasterio.open(path, driver="GTiff") as file:
-            return file.read(1) == 1
-    except (OSError, rasterio.RasterioIOError) as error:
-        raise UserError(f"--truth={path}: cannot be read; name the truth.tif that tsmu_jax.example wrote") from error
+    if len(scenes) != 1:
+        raise UserError(f"--review: its tiles are of {len(scenes)} scenes; export those of one")
+    (plain,) = scenes.values()
+    target = from_plain(plain, path=f"--truth={truth}")
+    with look(truth, "--truth") as dataset:
+        place = dataset.crs, dataset.transform
+        values = on_grid(dataset, place, target, resampling=Resampling.nearest, nodata=_OUTSIDE).read(1)
+    if (share := np.mean(values == _OUTSIDE)) > _OUTSIDE_SHARE:
+        raise UserError(f"--truth={truth}: says nothing of {share:.0%} of the map; give the truth of its scene")
+    return np.asarray(values == 1)
 
 
 def _painted(rings: list[pixels.Ring], shape: tuple[int, ...]) -> np.ndarray:

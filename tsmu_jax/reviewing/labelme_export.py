@@ -61,8 +61,8 @@ def write(
             raise UserError("none of the landslides' images was found; name their directory as --scenes")
         written = reported(tiles, total=len(tiles), what="tiles")
         held = {one.name: _write(scenes[one.scene], one, output / one.name) for one in written}
-    sizes = {one.scene: [scenes[one.scene].grid.height, scenes[one.scene].grid.width] for one in tiles}
-    content = {"format": FORMAT, "schema": SCHEMA, "inventory": queue.inventory, "scenes": sizes, "tiles": held}
+    grids = {one.scene: scenes[one.scene].grid.plain for one in tiles}
+    content = {"format": FORMAT, "schema": SCHEMA, "inventory": queue.inventory, "scenes": grids, "tiles": held}
     (output / MANIFEST).write_text(json.dumps(content))
     shown = sum(len(one.members) for one in tiles)
     return Exported(len(tiles), shown, len(queue.candidates) - shown)

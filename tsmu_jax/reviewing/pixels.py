@@ -14,7 +14,7 @@ import numpy as np
 from tsmu_jax import untrusted
 from tsmu_jax.data.labelme import BACKGROUND
 from tsmu_jax.errors import UserError
-from tsmu_jax.scenes.grid import Grid, grid
+from tsmu_jax.scenes.grid import Grid, from_plain
 
 LANDSLIDE = "landslide"
 _INSET_PX = 0.49  # with half a pixel nothing would be left of lines one pixel wide
@@ -26,12 +26,8 @@ Ring = tuple[str, list[list[float]]]  # label, and points in pixels from the upp
 
 def scene_grid(row: Mapping[str, Any]) -> Grid:
     """The grid of a scene's map. Args: row: of the table `scenes`. Raises UserError where it is of no use."""
-    from rasterio import Affine
-    from rasterio.crs import CRS
-
     try:
-        transform = Affine(*untrusted.parse(row["transform"])[:6])
-        return grid(CRS.from_wkt(row["crs"]), transform, row["height"], row["width"], path="--inventory")
+        return from_plain({**row, "transform": untrusted.parse(row["transform"])}, path="--inventory")
     except (ValueError, TypeError) as error:  # of rasterio, too
         raise UserError(f"--inventory: scene {row['scene']:.8} has no grid ({error}); map it again") from error
 

@@ -1,6 +1,7 @@
 """The grid that a scene is mapped on: the ground of its post-event image at the resolution of the training."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,6 +92,15 @@ def grid(crs: Any, transform: Any, height: int, width: int, *, path: str) -> Gri
     if not min(gsd_m) > 0:
         raise UserError(f"{path}: its pixels cover no ground by its coordinates; mend its georeference")
     return Grid(crs, transform, height, width, gsd_m)
+
+
+def from_plain(plain: Mapping[str, Any], *, path: str) -> Grid:
+    """The grid that `Grid.plain` described. Raises ValueError or TypeError where that is none, UserError as `grid`."""
+    from rasterio import Affine
+    from rasterio.crs import CRS
+
+    transform = Affine(*plain["transform"][:6])
+    return grid(CRS.from_wkt(plain["crs"]), transform, plain["height"], plain["width"], path=path)
 
 
 def resampled(native: Grid, gsd_m: tuple[float, float], *, path: str) -> Grid:
