@@ -176,13 +176,8 @@ class Circle:
         """Makes an ecoregion of the ground that was reviewed in some rounds. Returns the number of pairs."""
         judgements = judged.read(inventory)
         images = self._images(judgements.scenes, numbers)
-        whole = [
-            place
-            for number in numbers
-            for place in labelme_import.reviewed(self._workdir / f"{number:02d}" / "tiles", judgements)
-        ]
         asked = dataset.Asked(name, model.side)
-        return dataset.write(judgements, images, folder / "reviewed", asked, whole=whole).pairs
+        return dataset.write(judgements, images, folder / "reviewed", asked).pairs
 
     def _images(
         self, scenes: Mapping[str, Mapping[str, Any]], numbers: Sequence[int]

@@ -11,11 +11,11 @@ gallery writes the page: for each candidate the images before and after with the
         Flags: --output, --scenes, --pre, --post, --bands, --limit, --size, --overwrite
 export  writes tiles with the polygons of all landslides that count for LabelMe: a new directory.
         Flags: --output, --format, --scenes, --pre, --post, --bands, --tile
-import  writes the decisions that the page saved, or what somebody changed in LabelMe, into the inventory, each once, in
-        one transaction. Flags: --decisions; --labelme, --reviewer; --skip_gone
+import  writes the decisions that the page saved, or what somebody changed in LabelMe and which tiles were reviewed,
+        into the inventory, each once, in one transaction. Flags: --decisions; --labelme, --reviewer; --skip_gone
 dataset writes a new directory that tsmu_jax.prepare reads: tiles of the ground that people have reviewed, as an
         ecoregion. What nobody has looked at is unknown ground. Tiles with a rejected landslide are drawn more often.
-        Flags: --output, --ecoregion, --model, --scenes, --pre, --post, --bands, --tile, --gsd, --reviewed, --labelme,
+        Flags: --output, --ecoregion, --model, --scenes, --pre, --post, --bands, --tile, --gsd, --reviewed,
         --hard_negatives
 
 Needs pip install 'tsmu_jax[geo]'. docs/review.md says more; QGIS is another way to review.
@@ -46,9 +46,7 @@ _SIZE = flags.DEFINE_integer("size", 256, "gallery: px, the longer side of a pic
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "gallery: replace a file that is there.")
 _FORMAT = flags.DEFINE_enum("format", "labelme", ["labelme"], "export: whose files are written.")
 _TILE = flags.DEFINE_integer("tile", None, "export, dataset: px of the map, a side of a tile (512).", 16, 4096)
-_LABELME = flags.DEFINE_multi_string(
-    "labelme", [], "import, dataset: a directory that export wrote, after somebody's work; dataset: repeatable."
-)
+_LABELME = flags.DEFINE_string("labelme", None, "import: a directory that export wrote, after somebody's work.")
 _MODEL = flags.DEFINE_string("model", None, "dataset: that will be updated; tiles are as large as its input.")
 _ECOREGION = flags.DEFINE_string("ecoregion", "reviewed", "dataset: name of the ecoregion that is made.")
 _GSD = flags.DEFINE_float("gsd", 0.0, "dataset: metres a pixel of the tiles; 0 for that of the maps.", 0.0)
@@ -74,8 +72,8 @@ _FLAGS_OF = {
         "tile",
         "gsd",
         "reviewed",
-    }
-    | {"labelme", "hard_negatives"},
+        "hard_negatives",
+    },
 }
 
 
@@ -147,16 +145,15 @@ def _dataset(inventory: Path) -> None:
     _name_images()
     bands = _bands()
     from tsmu_jax.inventory import writing
-    from tsmu_jax.reviewing import dataset, judged, labelme_import, learner
+    from tsmu_jax.reviewing import dataset, judged, learner
 
     writing.refuse_directory(output)
     learns = learner.read(_MODEL.value, name)
     judgements = judged.read(inventory)
-    whole = [part for folder in _LABELME.value for part in labelme_import.reviewed(Path(folder), judgements)]
     side = _TILE.value or learns.side
     asked = dataset.Asked(name, side, gsd_m=_GSD.value, bands=bands, hard=_HARD.value)
     images = _found(judgements.scenes, judgements.files)
-    done = dataset.write(judgements, images, output, asked, areas=[Path(area) for area in _AREAS.value], whole=whole)
+    done = dataset.write(judgements, images, output, asked, areas=[Path(area) for area in _AREAS.value])
     pairs = f"{counted(done.pairs, 'pair')} of {side} x {side} px of {done.gsd_m:.3g} m"
     said = f"{counted(done.landslides, 'landslide')}, {done.rejected} rejected"
     print(f"{pairs}, {said}, {done.unknown:.0%} of the ground unknown: {output}")
@@ -198,8 +195,6 @@ def _bands() -> tuple[int, int, int] | None:
 
 
 def _import(inventory: Path) -> None:
-    if len(_LABELME.value) > 1:
-        raise UserError(f"--labelme={_LABELME.value[1]}: is a second directory; import each by a command of its own")
     if bool(_DECISIONS.value) == bool(_LABELME.value):
         raise UserError("--decisions is missing; name a file that the page saved, or else a directory as --labelme")
     reviewer = " ".join((_REVIEWER.value or "").split())
@@ -210,14 +205,17 @@ def _import(inventory: Path) -> None:
     from tsmu_jax.reviewing import decision_file, labelme_import
 
     if _LABELME.value:
-        done = labelme_import.bring_in(inventory, Path(_LABELME.value[0]), reviewer, skip_gone=_SKIP_GONE.value)
+        done = labelme_import.bring_in(inventory, Path(_LABELME.value), reviewer, skip_gone=_SKIP_GONE.value)
     else:
         done = decision_file.bring_in(inventory, Path(_DECISIONS.value or ""), skip_gone=_SKIP_GONE.value)
+    for note in done.notes:
+        print(note, file=sys.stderr)
     for landslide in done.gone:
         print(f"left out: landslide {landslide} is no longer in the inventory", file=sys.stderr)
     words = [counted(sum(done.new.values()), "new decision")]
     words += [f"{number} {verdict}" for verdict, number in sorted(done.new.items())]
     words += [f"{done.known} known already"] if done.known else []
+    words += [f"{counted(done.ground, 'tile')} of reviewed ground"] if done.ground else []
     words += [f"{counted(done.disputed, 'landslide')} disputed by two reviewers"] if done.disputed else []
     print(f"{', '.join(words)}: {inventory}")
 

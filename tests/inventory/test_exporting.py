@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import datetime
 import json
 import sqlite3
 from pathlib import Path
@@ -17,7 +18,7 @@ import shapely
 from tests.inventory.test_adding import BOXES, DATES, ONE, table, write_map
 from tsmu_jax import cells
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import degrees, exporting, forms, geopackage, schema, writing
+from tsmu_jax.inventory import degrees, exporting, forms, geopackage, others, schema, writing
 from tsmu_jax.inventory.adding import add
 from tsmu_jax.inventory.reading import Which
 
@@ -98,6 +99,25 @@ def test_coolr_columns(inventory: Path, tmp_path: Path) -> None:
     assert first["event_date"] == "" and third["event_date"] == "05/12/2024"  # a bracket is no date
     assert first["event_description"].startswith("Mapped on images of 2024-05-01 and 2024-06-01; area 96 m2")
     assert first["fatality_count"] == "" and first["event_import_id"] == table(inventory)[0]["uuid"]
+
+
+def test_columns_of_coolrs_event_polygons(inventory: Path, tmp_path: Path) -> None:
+    """Which `match` reads again: its own identifiers and days."""
+    exporting.export(inventory, tmp_path / "x.geojson", form="coolr_events", which=Which.CURRENT)
+    found = json.loads((tmp_path / "x.geojson").read_text())["features"]
+    first, _, third = (each["properties"] for each in found)
+    row = table(inventory)[0]
+    assert list(first)[:4] == ["src_name", "src_link", "ev_id", "ev_date"]
+    assert {each["geometry"]["type"] for each in found} == {"MultiPolygon"}
+    assert (first["ev_date"], third["ev_date"]) == (None, "2024-05-12")
+    assert (first["sat_date_b"], first["sat_date_a"]) == ("2024-05-01", "2024-06-01")
+    assert (first["shape_Area"], first["shape_Leng"]) == (row["area_m2"], row["perimeter_m"])
+    assert (first["ev_imp_id"], first["method"], first["fatalities"]) == (row["uuid"], "tsmu_jax, found by model", None)
+    for number, each in enumerate(found):
+        each["properties"]["ev_id"] = 100 + number  # as the repository gives them
+    (tmp_path / "x.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": found}))
+    read = others.read(tmp_path / "x.geojson", others.Columns())
+    assert read.ids == ("100", "101", "102") and read.dates[2].first == read.dates[2].last == datetime.date(2024, 5, 12)
 
 
 @pytest.mark.parametrize(("which", "count"), [(Which.CURRENT, 3), (Which.REVIEWED, 2), (Which.ALL, 5)])

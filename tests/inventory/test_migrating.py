@@ -66,7 +66,7 @@ def test_a_change_brings_it_up_to_date(older: Path, tmp_path: Path) -> None:
         assert new | {"superseded_by": None} == old | dict.fromkeys(NEWER) | {"found_by": "model"}
     for name in ("scenes", "observed", "observations", "models"):
         assert plain(older, name)[: len(before[name])] == before[name]
-    assert {style["f_table_name"] for style in styles(older)} == {"landslides", "observed", "review_queue"}
+    assert {style["f_table_name"] for style in styles(older)} == {"landslides", "observed", "review_queue", "reviewed"}
     with geopackage.transaction(older) as database:
         database.execute("UPDATE landslides SET review_status = 'accepted' WHERE OBJECTID = 1")  # a trigger dates it
     assert plain(older, "landslides")[0]["reviewed_at"]
@@ -130,6 +130,30 @@ def test_gdal_reads_the_result_as_one_made_today(older: Path, tmp_path: Path) ->
     with geopackage.transaction(older) as database:
         database.execute("DELETE FROM column_maps")
     assert pyogrio.read_info(older, layer="column_maps")["features"] == 0
+
+
+def test_a_new_layer_is_as_gdal_makes_it(older: Path, tmp_path: Path) -> None:
+    """Its tables, indexes and triggers are those of an inventory made today, and its index finds what is in it."""
+    with geopackage.transaction(older) as database:
+        for number in range(3):
+            row = {"uuid": str(number), "geometry": geopackage.encoded(shapely.box(number, 0, number + 0.5, 1))}
+            geopackage.upsert(database, schema.REVIEWED, row)
+    held = []
+    for name in ("older.gpkg", "now.gpkg"):
+        with contextlib.closing(sqlite3.connect(tmp_path / name)) as database:
+            found = database.execute(
+                "SELECT type, name, sql FROM sqlite_master WHERE name LIKE '%reviewed%'"
+            ).fetchall()
+            ours = [
+                database.execute(f"SELECT * FROM {table} WHERE table_name = 'reviewed'").fetchone()
+                for table in ("gpkg_geometry_columns", "gpkg_extensions")
+            ]
+            held.append((sorted((kind, each, "".join(sql.split())) for kind, each, sql in found), ours))
+    assert held[0] == held[1] and len(held[0][0]) > 10
+    info = pyogrio.read_info(older, layer="reviewed")
+    assert (info["features"], info["geometry_type"]) == (3, "MultiPolygon")
+    found = pyogrio.raw.read(older, layer="reviewed", bbox=(1.1, 0.1, 1.2, 0.2), columns=["uuid"])
+    assert list(found[3][0]) == ["1"]
 
 
 def test_what_fails_leaves_it_as_it_was(older: Path) -> None:

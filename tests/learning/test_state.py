@@ -4,6 +4,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests.growth import kept
 from tsmu_jax.learning.state import Model, add_decoder, copy_decoder, init_model, promote, start
 from tsmu_jax.models.decoder import Decoder
 from tsmu_jax.models.encoder import TableIXEncoder
@@ -68,6 +69,11 @@ def test_start_takes_a_fresh_optimizer(model) -> None:
     assert state.step == 0 and state.step.dtype == jnp.int32
     assert state.params is model.params and state.batch_stats is model.batch_stats
     assert all((leaf == 0).all() for leaf in jax.tree.leaves(state.opt_state))
+
+
+def test_starting_again_with_an_optimizer_keeps_nothing(model) -> None:
+    tx = optax.adam(1e-3)
+    assert kept(lambda: jax.eval_shape(lambda each: start(each, tx), model), calls=50) < 10
 
 
 def test_the_model_of_a_state_has_the_parameters_of_its_last_step(model) -> None:

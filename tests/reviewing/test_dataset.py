@@ -206,20 +206,45 @@ def test_another_scenes_landslide_is_unknown_here(inventory: Path, tmp_path: Pat
     assert (later[8:12, 50:64] == BACKGROUND).all()  # rejected elsewhere, and seen here
 
 
-def test_tiles_that_labelme_calls_reviewed_are_known_wholly(inventory: Path, tmp_path: Path) -> None:
-    folder = export(inventory, tmp_path / "tiles")  # 64 px: all but a strip
-    found = judged.read(inventory)
-    assert labelme_import.reviewed(folder, found) == []
-    for path in folder.glob("*_000_000_post.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"flags": {"reviewed": True}}))
-    labelme_import.bring_in(inventory, folder, "ada")
-    parts = labelme_import.reviewed(folder, judged.read(inventory))
-    write(inventory, tmp_path / "out", whole=parts)
+def test_reviewed_tiles_are_known_wholly_when_they_are_gone(inventory: Path, tmp_path: Path) -> None:
+    folder = export(inventory, tmp_path / "tiles")
+    (path,) = folder.glob("*_000_000_post.json")  # grown to the whole scene
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"flags": {"reviewed": True}}))
+    assert labelme_import.bring_in(inventory, folder, "ada").ground == 1
+    shutil.rmtree(folder)
+    write(inventory, tmp_path / "out")
     mask, _ = whole(tmp_path / "out")
-    ((_, rows, columns),) = parts
-    assert (mask[rows, columns] != UNKNOWN).all() and rows.stop == 60
-    with pytest.raises(UserError, match="is about another inventory"):
-        labelme_import.reviewed(folder, found._replace(inventory="x"))
+    assert (mask != UNKNOWN).all() and (mask == LANDSLIDE).sum() == 120 + 80 + 60
+    with geopackage.transaction(inventory) as database:
+        database.execute("DELETE FROM reviewed")
+    write(inventory, tmp_path / "less")
+    assert (whole(tmp_path / "less")[0] == UNKNOWN).any()
+
+
+def test_reviewed_ground_without_a_landslide_is_enough(inventory: Path, tmp_path: Path) -> None:
+    with geopackage.transaction(inventory) as database:
+        database.execute("UPDATE landslides SET superseded_by = 'x'")
+        database.execute("INSERT INTO reviewed (geometry, scene) SELECT geometry, scene FROM observed")
+    write(inventory, tmp_path / "out")
+    assert (whole(tmp_path / "out")[0] == BACKGROUND).all()
+
+
+@pytest.mark.parametrize(("scene", "known"), [(None, True), ("", True), ("another", False)])
+def test_ground_that_somebody_draws_in_qgis_counts_in_its_scene(
+    inventory: Path, tmp_path: Path, scene: str | None, known: bool
+) -> None:
+    """Without a scene in every scene that it meets."""
+    decide(inventory, "accepted", "accepted", "accepted")
+    (looked,) = table(inventory, "observed")
+    far = geopackage.encoded(shapely.box(-170, -40, -169, -39))
+    with geopackage.transaction(inventory) as database:
+        for outline in (looked["geometry"], far):
+            database.execute("INSERT INTO reviewed (geometry, scene, reviewer) VALUES (?, ?, 'ada')", (outline, scene))
+    write(inventory, tmp_path / "out")
+    mask, _ = whole(tmp_path / "out")
+    assert (mask != UNKNOWN).all() == known
+    for row in table(inventory, "reviewed"):
+        assert len(row["uuid"]) == 36 and row["reviewed_at"].endswith("Z") and row["source"] == "qgis"
 
 
 def test_stored_values_of_all_bands_travel_and_the_model_says_how_to_read_them(tmp_path: Path) -> None:

@@ -68,7 +68,11 @@ def test_landslides_that_tiles_cut_are_drawn_in_parts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("boxes", "shape", "message"),
-    [(TRUTH, (20, 20), "ends before tile"), (None, None, "cannot be read; name the truth.tif")],
+    [
+        (TRUTH, (20, 20), "is of 20 x 20 px, the map of 80 x 60"),
+        (TRUTH, (128, 128), "is of 128 x 128 px, the map of 80 x 60"),
+        (None, None, "cannot be read; name the truth.tif"),
+    ],
 )
 def test_bad_truths(inventory: Path, tmp_path: Path, boxes: Any, shape: Any, message: str) -> None:
     tiles = export(inventory, tmp_path / "tiles")

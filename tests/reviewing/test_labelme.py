@@ -12,8 +12,10 @@ from rasterio.features import rasterize, shapes
 from scipy import ndimage
 
 from tests.inventory.test_adding import table
+from tests.reviewing.conftest import make
 from tsmu_jax.data import labelme
 from tsmu_jax.errors import UserError
+from tsmu_jax.inventory import geopackage, measures
 from tsmu_jax.reviewing import candidates, labelme_export, labelme_import, pixels, scene_files
 
 TILE = 64
@@ -63,6 +65,111 @@ def test_ten_rounds_without_a_change_change_no_byte(inventory: Path, tmp_path: P
             path.write_text(json.dumps(json.loads(path.read_text())))
         assert labelme_import.bring_in(inventory, folder, "ada").new == {}
     assert inventory.read_bytes() == before
+
+
+ACROSS = ((10, 20, 56, 70), (30, 40, 80, 84))  # each reaches into the tile of the other
+
+
+@pytest.fixture
+def across(tmp_path: Path) -> Path:
+    """An inventory of two tiles; the first landslide has a hole."""
+    inventory = make(tmp_path, ACROSS, shape=(60, 128))
+    with geopackage.transaction(inventory) as database:
+        (blob,) = database.execute("SELECT geometry FROM landslides WHERE OBJECTID = 1").fetchone()
+        west, south, east, north = geopackage.decoded(blob).bounds
+        column, row = (east - west) / 14, (north - south) / 10
+        hole = shapely.box(west + 9 * column, south + 2 * row, west + 12 * column, north - 2 * row)
+        outline = geopackage.encoded(geopackage.decoded(blob).difference(hole))
+        database.execute("UPDATE landslides SET geometry = ? WHERE OBJECTID = 1", (outline,))
+        measures.complete(database)
+    return inventory
+
+
+def contexts(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """By tile, the shapes that belong to another one."""
+    found = {}
+    for path in sorted(folder.glob("*_post.json")):
+        shapes = json.loads(path.read_text())["shapes"]
+        found[path.name.removesuffix("_post.json")] = [one for one in shapes if "belongs" in one["description"]]
+    return found
+
+
+def test_what_another_tile_holds_is_shown_and_says_nothing(across: Path, tmp_path: Path) -> None:
+    before, rounds = across.read_bytes(), []
+    for number in range(10):
+        folder = export(across, tmp_path / f"tiles{number}")
+        for path in folder.glob("*.json"):  # LabelMe writes what it has read
+            path.write_text(json.dumps(json.loads(path.read_text())))
+        done = labelme_import.bring_in(across, folder, "ada")
+        assert (done.new, done.notes) == ({}, ())
+        rounds.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert across.read_bytes() == before and all(one == rounds[0] for one in rounds)
+    first, second = table(across)
+    (west, one), (east, other) = contexts(folder).items()
+    assert [shape["label"] for shape in one] == ["context"]
+    assert {shape["description"] for shape in one} == {f"{second['uuid']} belongs to tile {east}"}
+    assert [shape["label"] for shape in other] == ["context", "background"]
+    assert {shape["description"] for shape in other} == {f"{first['uuid']} belongs to tile {west}"}
+
+
+def test_context_ends_at_the_tile_and_masks_know_its_ground(across: Path, tmp_path: Path) -> None:
+    folder = export(across, tmp_path / "tiles")
+    queue = candidates.read(across, all_current=True)
+    (grid,) = map(pixels.scene_grid, queue.scenes.values())
+    truth = rasterize([pixels.in_pixels(one.outline, grid) for one in queue.candidates], out_shape=(60, 128))
+    for name, tile in json.loads((folder / "tiles.json").read_text())["tiles"].items():
+        found = labelme.read((folder / f"{name}_post.json").read_bytes(), path=name, labels=["landslide", "context"])
+        height, width = found.height or 0, found.width or 0
+        assert all(0 <= x <= width and 0 <= y <= height for shape in found.shapes for x, y in shape.points)
+        part = truth[tile["top"] : tile["top"] + height, tile["left"] : tile["left"] + width]
+        assert part.any() and (labelme.rasterise(found.shapes, height, width) == part).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shapes, own: shapes.remove(own),
+        lambda shapes, own: own.update(points=[[x + 3, y] for x, y in own["points"]]),
+        lambda shapes, own: own.update(label="landslide"),
+        lambda shapes, own: own.update(label="unknown"),
+        lambda shapes, own: shapes.append(dict(own)),
+        lambda shapes, own: shapes.append(
+            {"label": "background", "points": [[x + 1, y + 1] for x, y in own["points"]], "shape_type": "polygon"}
+        ),
+    ],
+    ids=["removed", "moved", "called landslide", "called unknown", "twice", "cut"],
+)
+def test_what_somebody_does_to_context_is_told_and_changes_nothing(across: Path, tmp_path: Path, change: Any) -> None:
+    folder = export(across, tmp_path / "tiles")
+    before = across.read_bytes()
+    west, east = contexts(folder)
+    path = folder / f"{west}_post.json"
+    content = json.loads(path.read_text())
+    change(content["shapes"], next(one for one in content["shapes"] if one["label"] == "context"))
+    path.write_text(json.dumps(content))
+    done = labelme_import.bring_in(across, folder, "ada")
+    second = table(across)[1]["uuid"]
+    said = f"{path}: left out is what was done to context: landslide {second} belongs to tile {east}; change it there"
+    assert (done.new, done.notes) == ({}, (said,)) and across.read_bytes() == before
+
+
+def test_context_of_no_other_tile_is_refused(across: Path, tmp_path: Path) -> None:
+    folder = export(across, tmp_path / "tiles")
+    change(folder, table(across)[1]["uuid"], label=" Context ")
+    with pytest.raises(UserError, match=r"_001_post.json: shape 3 is labelled context .*; label it landslide, or rem"):
+        labelme_import.bring_in(across, folder, "ada")
+
+
+def test_tiles_of_an_older_release_come_back(across: Path, tmp_path: Path) -> None:
+    folder = export(across, tmp_path / "tiles")
+    manifest = json.loads((folder / "tiles.json").read_text())
+    older = {name: {key: tile[key] for key in tile if key != "context"} for name, tile in manifest["tiles"].items()}
+    (folder / "tiles.json").write_text(json.dumps(manifest | {"schema": 1, "tiles": older}))
+    for path in folder.glob("*_post.json"):
+        content = json.loads(path.read_text())
+        own = [shape for shape in content["shapes"] if "belongs" not in shape["description"]]
+        path.write_text(json.dumps(content | {"shapes": own, "flags": {"reviewed": True}}))
+    assert dict(labelme_import.bring_in(across, folder, "ada").new) == {"accepted": 2}
 
 
 def test_tiles_are_pairs_with_a_labelme_file(inventory: Path, tmp_path: Path) -> None:
@@ -122,6 +229,38 @@ def test_a_reviewed_tile_accepts_what_it_leaves(inventory: Path, tmp_path: Path)
     assert {row["review_status"] for row in table(inventory)} == {"accepted"}
 
 
+def test_the_ground_of_a_reviewed_tile_is_written_down_once(across: Path, tmp_path: Path) -> None:
+    folder = export(across, tmp_path / "tiles")
+    first, second = sorted(folder.glob("*_post.json"))
+    assert labelme_import.bring_in(across, folder, "ada").ground == 0 and table(across, "reviewed") == []
+    second.write_text(json.dumps(json.loads(second.read_text()) | {"flags": {"reviewed": True}}))
+    os.utime(second, (1e9, 1e9))
+    assert labelme_import.bring_in(across, folder, "ada").ground == 1
+    (row,) = table(across, "reviewed")
+    (scene,) = table(across, "scenes")
+    grid = pixels.scene_grid(scene)
+    content = json.loads(second.read_text())
+    tile = json.loads((folder / "tiles.json").read_text())["tiles"][second.name.removesuffix("_post.json")]
+    expected = [tile["left"], tile["top"], tile["left"] + content["imageWidth"], tile["top"] + content["imageHeight"]]
+    bounds = pixels.in_pixels(geopackage.decoded(row["geometry"]), grid).bounds
+    assert np.round(bounds, 3).tolist() == expected and row["scene"] == scene["scene"]
+    assert (row["reviewer"], row["source"], row["reviewed_at"]) == ("ada", "labelme", "2001-09-09T01:46:40.000Z")
+    before = across.read_bytes()
+    os.utime(second, (2e9, 2e9))  # the same again says nothing
+    again = export(across, tmp_path / "again")  # whose flags are not set
+    for each in (folder, again):
+        assert labelme_import.bring_in(across, each, "ada").ground == 0
+    assert across.read_bytes() == before
+    assert labelme_import.bring_in(across, folder, "bob").ground == 1  # who looked, too
+    second.write_text(json.dumps({**content, "imageHeight": 10**9, "imageWidth": None}))
+    with pytest.raises(UserError, match="_post.json: says no size of its image; save it again"):
+        labelme_import.bring_in(across, folder, "cleo")
+    second.write_text(json.dumps({**content, "imageHeight": 10**9}))
+    assert labelme_import.bring_in(across, folder, "cleo").ground == 1
+    rows = [geopackage.decoded(row["geometry"]) for row in table(across, "reviewed")]
+    assert len(rows) == 3 and rows[0] == rows[1] == rows[2]  # a map ends where it ends
+
+
 def test_a_new_hole_edits_the_landslide_under_it(inventory: Path, tmp_path: Path) -> None:
     folder = export(inventory, tmp_path / "tiles")
     first = table(inventory)[0]
@@ -160,11 +299,13 @@ def test_other_folders_are_refused_and_nothing_is_changed(inventory: Path, tmp_p
     plain = json.loads(manifest)
     for content, words in (
         ("{}", "lists no tiles"),
-        (json.dumps(plain | {"schema": 2}), "newer release"),
+        (json.dumps(plain | {"schema": 3}), "newer release"),
         (json.dumps(plain | {"inventory": "x"}), "another inventory"),
         (json.dumps(plain | {"tiles": {"../x": {}}}), "is damaged"),
         (json.dumps(plain | {"tiles": {"x": {}}}), "is damaged"),
         (json.dumps(plain | {"schema": "1"}), "is damaged"),
+        (manifest.replace('"context": {}', '"context": {"x": {}}'), "is damaged"),
+        (manifest.replace('"context": {}', '"context": {"x": {"tile": 1, "rings": []}}'), "is damaged"),
         (manifest.replace('"unreviewed"', '"new"'), "no state of a review"),
         (manifest.replace('"top": 0', '"top": 1000'), "in no scene"),
         (manifest.replace('"scene": "', '"scene": "x'), "in no scene"),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,20 +48,6 @@ def test_there_and_back(place: Path) -> None:
     assert code == 2 and "--output=out: is there already; name a new directory" in err
 
 
-def test_ground_that_several_directories_call_reviewed_is_known(place: Path) -> None:
-    assert review("export", "--inventory=x.gpkg", "--scenes=images", "--output=looked", cwd=place)[0] == 0
-    shutil.copytree(place / "looked", place / "unseen")
-    for path in (place / "looked").glob("*_post.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"flags": {"reviewed": True}}))
-    unknown = []
-    for number, names in enumerate((("looked", "unseen"), ("unseen", "looked"), ("unseen",))):
-        asked = [f"--labelme={name}" for name in names] + [f"--output=known_{number}", "--tile=16"]
-        code, out, _ = review("dataset", "--inventory=x.gpkg", "--scenes=images", *asked, cwd=place)
-        assert code == 0
-        unknown.append(int(out.split("% of the ground unknown")[0].rsplit(" ", 1)[1]))
-    assert unknown[0] == unknown[1] == 9 and unknown[2] == 15  # two landslides wait; rows lie below the scene
-
-
 def test_help_names_the_commands_and_loads_little() -> None:
     code, out, _ = review("--help")
     assert code == 0 and "gallery writes" in out and "--decisions" in out
@@ -79,12 +64,11 @@ def test_help_names_the_commands_and_loads_little() -> None:
         (("gallery", "--inventory=x.gpkg", "--output=q.html", "--scenes=map"), "none of the candidates' images"),
         (("import", "--inventory=x.gpkg", "--labelme=tiles"), "--labelme and --reviewer belong together"),
         (("import", "--inventory=x.gpkg", "--limit=3"), "--limit: is no flag of import"),
-        (("import", "--inventory=x.gpkg", "--labelme=a", "--labelme=b"), "--labelme=b: is a second directory; import"),
         (
             ("dataset", "--inventory=x.gpkg", "--scenes=images", "--output=o", "--ecoregion=a/b"),
             "is no name of a folder",
         ),
-        (("dataset", "--inventory=x.gpkg", "--scenes=images", "--output=o", "--labelme=map"), "tiles.json: cannot be"),
+        (("import", "--inventory=x.gpkg", "--labelme=map", "--reviewer=ada"), "tiles.json: cannot be"),
         (("show",), "unknown command 'show'; give one of gallery, export, import, dataset"),
     ],
 )

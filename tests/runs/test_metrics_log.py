@@ -1,3 +1,4 @@
+import gc
 import json
 import math
 import struct
@@ -162,3 +163,9 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
 
 def test_read_without_a_file(tmp_path: Path) -> None:
     assert read(tmp_path) == []
+
+
+def test_a_closed_log_leaves_no_writer_of_events_behind(tmp_path: Path) -> None:
+    run(tmp_path, PLAN)
+    gc.collect()
+    assert [each for each in gc.get_objects() if type(each).__module__ == "tensorboardX.event_file_writer"] == []

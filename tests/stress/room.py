@@ -26,6 +26,7 @@ from tests.stress.killed import Attempt, Moment, Scene, compare, outcome
 
 NOBODY = 65534
 STEP_KIB = 128
+LIMIT_KIB = 2**20
 
 
 def mount(*words: str, at: Path) -> None:
@@ -51,19 +52,30 @@ def give_back(runs: Path) -> None:
         folder.chmod(0o755)
 
 
-def fill(
-    scene: Scene, expected: dict[str, str], *, step_kib: int = STEP_KIB, say: Callable[[str], None] = print
-) -> int:
-    """Lets the runs' disk grow whenever it is full. Returns how often it was."""
-    size, full, limit = step_kib, 0, 2**20
-    mount("-t", "tmpfs", "-o", f"size={size}k", "tmpfs", at=scene.runs)
+def fill(scene: Scene, expected: dict[str, str]) -> int:
+    """Lets the runs' disk, which begins empty and small, grow whenever it is full. Returns how often it was."""
+    mount("-t", "tmpfs", "-o", f"size={STEP_KIB}k", "tmpfs", at=scene.runs)
+    full = grow(scene, step_kib=STEP_KIB)
+    compare(scene.runs, expected)
+    mount("-o", f"remount,size={LIMIT_KIB}k", at=scene.runs)
+    return full
+
+
+def grow(scene: Scene, *, step_kib: int, say: Callable[[str], None] = print) -> int:
+    """Goes on with the runs until they are finished; adds `step_kib` to their disk of that size whenever it is full.
+
+    Returns:
+      How often it was full.
+
+    Raises:
+      AssertionError: the program ended without saying so, or needs more than `LIMIT_KIB`.
+    """
+    size, full = step_kib, 0
     while not (attempt := scene.attempt()).finished:
-        assert "there is no room left on its disk" in attempt.refused and size < limit, attempt.refused
+        assert "there is no room left on its disk" in attempt.refused and size < LIMIT_KIB, attempt.refused
         full, size = full + 1, size + step_kib
         say(f"{size:6d} KiB; {attempt.where or 'at the start'}: {_short(attempt)}")
         mount("-o", f"remount,size={size}k", at=scene.runs)
-    compare(scene.runs, expected)
-    mount("-o", f"remount,size={limit}k", at=scene.runs)
     return full
 
 
@@ -73,15 +85,18 @@ def refuse(
     fault: Callable[[Path], None],
     words: str,
     *,
+    changes: int,
     times: int,
     seed: int,
 ) -> int:
-    """Lets the disk refuse at random changes of files. Returns how often a run ended by it."""
+    """Lets the disk refuse at random changes of files. Returns how often a run ended by it.
+
+    Args:
+      fault: how it refuses; words: of the line that must say so.
+      changes: of files, that the runs make where nothing refuses them.
+    """
     random, refused = np.random.default_rng(seed), 0
     while refused < times:
-        for path in scene.runs.iterdir():
-            shutil.rmtree(path)
-        changes = scene.attempt().changes
         for path in scene.runs.iterdir():
             shutil.rmtree(path)
         finished = False
@@ -115,7 +130,7 @@ def main() -> int:
     root = Path(tempfile.mkdtemp(prefix="tsmu-room-"))
     root.chmod(0o755)
     scene = Scene(root)
-    scene.attempt()
+    changes = scene.attempt().changes
     expected = outcome(scene.runs)
     scene.clear()
     scene.runs.mkdir()
@@ -125,7 +140,7 @@ def main() -> int:
         for fault, words in ((turn_read_only, "is read-only"), (lose_directories, "permission denied")):
             if options.only == "full":
                 break
-            times = refuse(scene, expected, fault, words, times=options.times, seed=options.seed)
+            times = refuse(scene, expected, fault, words, changes=changes, times=options.times, seed=options.seed)
             print(f"{times} times {words}, equal to the byte")
     except (AssertionError, RuntimeError) as error:
         print(f"{error}\nThe files are in {root}.", file=sys.stderr)

@@ -64,7 +64,7 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     Raises:
       UserError: there is none, or one of them always means something else.
     """
-    folded = () if isinstance(labels, str) else tuple(map(_folded, labels))
+    folded = () if isinstance(labels, str) else tuple(map(as_compared, labels))
     fixed = {**_FIXED, **_LABELMES_OWN}
     if not all(folded) or not folded or not fixed.keys().isdisjoint(folded):
         raise UserError(f"--config.data.labels={labels!r}: name one or more labels, not {' or '.join(fixed)}")
@@ -154,7 +154,7 @@ def _shape(shape: Any, number: int, path: str, labels: tuple[str, ...]) -> Shape
 
 def _value(label: Any, where: str, path: str, labels: tuple[str, ...]) -> int:
     """What a label paints."""
-    folded = _folded(str(label))
+    folded = as_compared(str(label))
     if folded in labels:
         return mask.LANDSLIDE
     fixed = {**_FIXED, **_LABELMES_OWN}
@@ -168,7 +168,7 @@ def _value(label: Any, where: str, path: str, labels: tuple[str, ...]) -> int:
     raise BadFile(path, f"{where} has the unknown label {label!r}; known are {known} ({remedy})")
 
 
-def _folded(label: str) -> str:
+def as_compared(label: str) -> str:
     """A label as it is compared: spaces, commas and semicolons around it are slips of the keyboard."""
     return unicodedata.normalize("NFC", label.strip(" \t\r\n\u3000,;").casefold())
 

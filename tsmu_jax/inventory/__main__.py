@@ -30,7 +30,10 @@ _OUTPUT = flags.DEFINE_string(
     "output", None, "export: a file. summary: a directory. match: a CSV file, NAME_matches.csv by default."
 )
 _COLUMNS = flags.DEFINE_enum(
-    "columns", None, ["usgs", "coolr", "all"], "export: whose columns; usgs in CSV files, all in others by default."
+    "columns",
+    None,
+    ["usgs", "coolr", "coolr_events", "all"],
+    "export: whose columns; usgs in CSV files, all in others by default.",
 )
 _WHICH = flags.DEFINE_enum(
     "which",

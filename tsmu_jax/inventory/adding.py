@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import geopackage, known, measures, rows, schema, terrain
 from tsmu_jax.inventory.ground import Ground, on_ground, together
@@ -94,7 +95,10 @@ def add(
         elevation = files.enter_context(terrain.opened(dem)) if dem else None
         database = files.enter_context(geopackage.transaction(inventory))
         edited = measures.complete(database)
-        found = iter(measured.found) if measured else _found(directory, record, scene, model, dates, elevation)
+        found = iter(measured.found if measured else ())
+        if not measured:
+            every = _found(directory, record, scene, model, dates, elevation)
+            found = reported(every, total=None, what="adding landslides")
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         if next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None):
             filled = _fill(database, found, model) if dem or (directory / layers.UNCERTAINTY).exists() else 0

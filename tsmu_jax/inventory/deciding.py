@@ -59,12 +59,16 @@ class Decided(NamedTuple):
       known: how many the inventory had already.
       gone: landslides that the inventory no longer has; their decisions are left out.
       disputed: landslides among them that reviewers now disagree about.
+      ground: pieces of reviewed ground that were written.
+      notes: a line for each other thing that was left out.
     """
 
     new: Mapping[str, int]
     known: int
     gone: tuple[str, ...]
     disputed: int
+    ground: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def moment(when: datetime.datetime) -> str:

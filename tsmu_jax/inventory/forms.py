@@ -20,7 +20,7 @@ from tsmu_jax.inventory.reading import FID
 from tsmu_jax.inventory.schema import LANDSLIDES
 
 ALL = "all"  # every column of ours, under its own name
-NAMES = ("usgs", "coolr")
+NAMES = ("usgs", "coolr", "coolr_events")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -97,16 +97,19 @@ def _remember(database: sqlite3.Connection) -> None:
 
 
 def _create(database: sqlite3.Connection, table: Table) -> None:
-    """Makes a table without geometry, and lists it as GDAL does: other programs would not see it otherwise."""
-    columns = ", ".join(f'"{column.name}" {_TYPES[column.kind]}' for column in table.columns)
+    """Makes a table, and lists it as GDAL does: other programs would not see it otherwise."""
+    shape = [f'"geometry" {table.geometry.upper()}'] if table.geometry else []
+    columns = ", ".join([*shape, *(f'"{column.name}" {_TYPES[column.kind]}' for column in table.columns)])
     keys = ", ".join(f'"{name}"' for name in table.key)
     database.execute(f'CREATE TABLE "{table.name}" ("OBJECTID" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, {columns})')
     database.execute(f'CREATE UNIQUE INDEX "{table.name}_key" ON "{table.name}" ({keys})')
     database.execute(
         "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change, srs_id) "
-        "VALUES (?, 'attributes', ?, '', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), 0)",
-        (table.name, table.name),
+        "VALUES (?, ?, ?, '', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?)",
+        (table.name, *(("features", table.name, schema.SRS) if table.geometry else ("attributes", table.name, 0))),
     )
+    if table.geometry:
+        _place(database, table)
     database.execute("INSERT INTO gpkg_ogr_contents (table_name, feature_count) VALUES (?, 0)", (table.name,))
     for event, sign in (("insert", "+"), ("delete", "-")):
         database.execute(
@@ -114,3 +117,23 @@ def _create(database: sqlite3.Connection, table: Table) -> None:
             f"BEGIN UPDATE gpkg_ogr_contents SET feature_count = feature_count {sign} 1 "
             f"WHERE lower(table_name) = lower('{table.name}'); END"
         )
+
+
+def _place(database: sqlite3.Connection, table: Table) -> None:
+    """Lists a table's geometry, and gives it the spatial index that GDAL gave `observed`, statement by statement."""
+    database.execute(
+        "INSERT INTO gpkg_geometry_columns VALUES (?, 'geometry', ?, ?, 0, 0)",
+        (table.name, table.geometry.upper(), schema.SRS),
+    )
+    model = schema.OBSERVED.name
+    statements = database.execute(
+        "SELECT sql FROM sqlite_master WHERE name = :index OR (type = 'trigger' AND substr(name, 1, :length) = :index)",
+        {"index": f"rtree_{model}_geometry", "length": len(f"rtree_{model}_geometry")},
+    ).fetchall()
+    for (statement,) in statements:
+        database.execute(statement.replace(model, table.name))
+    database.execute(
+        "INSERT INTO gpkg_extensions SELECT ?, column_name, extension_name, definition, scope FROM gpkg_extensions "
+        "WHERE table_name = ?",
+        (table.name, model),
+    )

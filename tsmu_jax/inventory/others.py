@@ -18,7 +18,7 @@ VECTOR = (".gpkg", ".shp", ".geojson", ".json", ".fgb", ".gdb", ".parquet")
 # Names of columns in lower case, the likeliest first.
 _LATITUDE = ("latitude", "lat", "lat_n", "y")
 _LONGITUDE = ("longitude", "lon", "long", "lng", "lon_w", "x")
-_IDS = ("uuid", "ls_id", "usgs_id", "event_id", "objectid", "fid", "id")
+_IDS = ("uuid", "ls_id", "usgs_id", "event_id", "ev_id", "objectid", "fid", "id")
 _DATES = ("date", "event_date", "ev_date")
 _FIRST, _LAST = ("date_min",), ("date_max",)
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-SCHEMA = 3  # changes when a table does
+SCHEMA = 4  # changes when a table does
 SRS = 4326  # degrees on WGS84
 QUEUE = "review_queue"  # the view of what waits for a person
 
@@ -152,6 +152,20 @@ DECISIONS = Table(
         Column("reason", "text", "in the reviewer's words"),
     ),
 )
+REVIEWED = Table(
+    "reviewed",
+    "MultiPolygon",
+    ("uuid",),
+    (
+        Column(
+            "uuid", "text", "of the row; of an imported one by its scene, place and reviewer, so that it comes in once"
+        ),
+        Column("scene", "text", "on whose images somebody looked at all of this ground; empty for every scene's"),
+        Column("reviewer", "text", ""),
+        Column("reviewed_at", "text", "UTC"),
+        Column("source", "text", "qgis (and other programs that edit the file) or labelme"),
+    ),
+)
 COLUMN_MAPS = Table(
     "column_maps",
     "",
@@ -163,4 +177,4 @@ COLUMN_MAPS = Table(
     ),
 )
 ABOUT = Table("tsmu_about", "", ("name",), (Column("name", "text", ""), Column("value", "text", "")))
-TABLES = (LANDSLIDES, SCENES, OBSERVED, OBSERVATIONS, MODELS, DECISIONS, COLUMN_MAPS, ABOUT)
+TABLES = (LANDSLIDES, SCENES, OBSERVED, OBSERVATIONS, MODELS, DECISIONS, REVIEWED, COLUMN_MAPS, ABOUT)

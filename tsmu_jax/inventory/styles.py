@@ -50,7 +50,7 @@ def write(database: sqlite3.Connection) -> None:
         "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier, srs_id) "
         "VALUES ('layer_styles', 'attributes', 'layer_styles', 0)"
     )
-    texts = {"observed": (_FOLDER / "observed.qml").read_text()}
+    texts = {name: (_FOLDER / f"{name}.qml").read_text() for name in ("observed", "reviewed")}
     for look in (looks.LANDSLIDES, looks.QUEUE):
         columns = [row[1] for row in database.execute(f'PRAGMA table_info("{look.layer}")')]
         texts[look.layer] = _rendered(look, tuple(columns))

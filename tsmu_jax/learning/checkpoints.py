@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from tsmu_jax import digests, untrusted
+from tsmu_jax.learning.tensorstore_json import free_json
 
 Tree = Any
 
@@ -25,8 +26,7 @@ def save(path: Path, tree: Tree) -> None:
     Arrays are written from the host, so a checkpoint opens on any number and kind of devices. Several processes must
     all call this, as they must `load`; the first one's arrays are written before any of them returns.
     """
-    from orbax.checkpoint import v1 as ocp
-
+    ocp = _orbax()
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     with _named(path) as plain:
@@ -43,8 +43,7 @@ def load(path: Path, like: Tree | None = None) -> Tree:
       FileNotFoundError: if there is no finished checkpoint.
       UserError: it is damaged, or a link leads out of it.
     """
-    from orbax.checkpoint import v1 as ocp
-
+    ocp = _orbax()
     path = path.absolute()
     untrusted.refuse_links(path)
     missing = f"{path}: no finished checkpoint here"
@@ -61,6 +60,14 @@ def load(path: Path, like: Tree | None = None) -> Tree:
         except Exception as error:  # Orbax and TensorStore raise whatever fits them, down to "Event loop is closed"
             what = f"{path}: holds a damaged checkpoint"
             raise digests.damaged(what, path.parent, trains="what is missing") from error
+
+
+def _orbax() -> Any:
+    """Imports Orbax, which takes a second, when it is first needed."""
+    from orbax.checkpoint import v1
+
+    free_json()
+    return v1
 
 
 def _refuse_claims(path: Path, ocp: Any) -> None:

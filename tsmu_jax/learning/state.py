@@ -1,5 +1,7 @@
 """The state that training changes: parameters in three subtrees, batch statistics and the optimiser's memory."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct
@@ -72,5 +74,11 @@ def start(model: Model, tx: optax.GradientTransformation) -> TrainState:
         jnp.zeros((), jnp.int32),
         model.params,
         model.batch_stats,
-        jax.jit(tx.init)(model.params),  # one program instead of one for each shape
+        _initialiser(tx.init)(model.params),
     )
+
+
+@functools.lru_cache(maxsize=32)
+def _initialiser(init: optax.TransformInitFn) -> Callable[[Tree], optax.OptState]:
+    """One program instead of one for each shape. Cached, since JAX keeps what it knows of each `jit` of a function."""
+    return jax.jit(init)

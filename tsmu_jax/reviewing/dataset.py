@@ -4,15 +4,17 @@ The tiles of a scene lie on a grid from the upper-left corner of its map, so tha
 """
 
 import contextlib
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from tsmu_jax.data import draws_file, geography, rasters, splits
 from tsmu_jax.data.look import LEAST_KNOWN
+from tsmu_jax.data.progress import reported
 from tsmu_jax.data.source import PairInfo
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import writing
@@ -29,8 +31,6 @@ from tsmu_jax.words import counted
 _ALIKE = 1.05  # maps whose pixels differ by less have one resolution: they hold whole pixels of one scene each
 
 _TESTS = 5  # pairs to test on, unless prepare is told otherwise
-
-Place = tuple[str, slice, slice]  # a scene's digest, rows and columns of its map
 
 
 class Asked(NamedTuple):
@@ -85,15 +85,13 @@ def write(
     asked: Asked,
     *,
     areas: Sequence[Path] = (),
-    whole: Sequence[Place] = (),
 ) -> Written:
     """Writes `<output>/<ecoregion>/<id>_pre.tif`, `_post.tif`, `_mask.png`, `_unknown.png`: all, or nothing.
 
     Args:
       images: of scenes, by their digests; those that lack a date are left out.
       output: a new or empty directory.
-      areas: vector files of ground that somebody has looked at wholly.
-      whole: likewise, parts of scenes.
+      areas: vector files of ground that somebody has looked at wholly, beside what the inventory says.
 
     Raises:
       UserError: the directory holds something, nobody has judged anything that has images, scenes do not fit
@@ -104,7 +102,7 @@ def write(
     grids = {scene: pixels.scene_grid(scenes[scene]) for scene in whole_pairs}
     homes = known_ground.homes(judgements, grids)
     said = [(one.said, home) for one, home in zip(judgements.landslides, homes, strict=True)]
-    grounds = _grounds(judgements, homes, grids, areas, whole)
+    grounds = _grounds(judgements, homes, grids, areas)
     if not any(verdict is not Said.OPEN for verdict, _ in said) and not grounds:
         raise UserError("nobody has accepted, edited, drawn or rejected a landslide; review some, or state --reviewed")
     if not grounds:
@@ -153,12 +151,12 @@ class _Tiles:
     def add(self, scene: str, images: TileImages, grid: Grid, known: KnownGround) -> None:
         """Writes the tiles of a scene of which enough is known."""
         side = self._asked.side
-        for top in range(0, grid.height, side):
-            for left in range(0, grid.width, side):
-                rows, columns = slice(top, min(top + side, grid.height)), slice(left, min(left + side, grid.width))
-                if known.meets(grid, rows, columns):
-                    name = f"{scene[:8]}_{top // side:04d}_{left // side:04d}"
-                    self._add(name, images, grid, known, (rows, columns))
+        corners = list(itertools.product(range(0, grid.height, side), range(0, grid.width, side)))
+        for top, left in reported(corners, total=len(corners), what="tiles"):
+            rows, columns = slice(top, min(top + side, grid.height)), slice(left, min(left + side, grid.width))
+            if known.meets(grid, rows, columns):
+                name = f"{scene[:8]}_{top // side:04d}_{left // side:04d}"
+                self._add(name, images, grid, known, (rows, columns))
 
     def _add(self, name: str, images: TileImages, grid: Grid, known: KnownGround, part: tuple[slice, slice]) -> None:
         side, (rows, columns) = self._asked.side, part
@@ -200,22 +198,18 @@ def _grounds(
     homes: Sequence[str | None],
     grids: Mapping[str, Grid],
     areas: Sequence[Path],
-    whole: Sequence[Place],
 ) -> dict[str, KnownGround]:
     """Of each scene on which somebody has looked at anything, the known ground."""
     judged = {
         home for one, home in zip(judgements.landslides, homes, strict=True) if home and one.said is not Said.OPEN
     }
-    seen: dict[str, list[Any]] = {scene: [] for scene in grids}
+    seen = {scene: known_ground.reviewed(judgements, scene, grid) for scene, grid in grids.items()}
     for area in areas:
         found = {scene: shapes.read(area, grid, flag="--reviewed").polygons for scene, grid in grids.items()}
         if not any(len(polygons) for polygons in found.values()):
             raise UserError(f"--reviewed={area}: covers none of the scenes whose images are there; name the right file")
         for scene, polygons in found.items():
             seen[scene] += list(polygons)
-    for scene, rows, columns in whole:
-        if scene in grids:
-            seen[scene].append(grids[scene].outline(rows, columns))
     return {
         scene: known_ground.of_scene(judgements, homes, scene, grid, seen[scene])
         for scene, grid in grids.items()

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tsmu_jax import untrusted
+from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
 from tsmu_jax.reviewing import pixels
-from tsmu_jax.reviewing.labelme_export import MANIFEST, REVIEWED, shape_of
+from tsmu_jax.reviewing.labelme_export import MANIFEST, REVIEWED, context_name, shape_of
 
 KEPT_IOU = 0.5  # an outline that agrees this well with the truth is left as it is
 REJECTED_SHARE = 0.5  # an outline with less landslide than this is rejected
@@ -41,9 +42,10 @@ def review(tiles: Path, truth: Path) -> Reviewed:
       truth: a raster on the grid of the map, 1 landslide, 0 none.
 
     Raises:
-      UserError: one of them is not there, or the truth is smaller than the map.
+      UserError: one of them is not there, or the truth is not on the grid of the map.
     """
-    held = untrusted.read_or_refuse(tiles / MANIFEST, "name a directory that tsmu_jax.review export wrote")["tiles"]
+    manifest = untrusted.read_or_refuse(tiles / MANIFEST, "name a directory that tsmu_jax.review export wrote")
+    held = manifest["tiles"]
     files = {name: untrusted.parse((tiles / f"{name}_post.json").read_bytes()) for name in held}
     windows = {
         name: (
@@ -53,11 +55,15 @@ def review(tiles: Path, truth: Path) -> Reviewed:
         for name, tile in held.items()
     }
     work = _Reviewer(_raster(truth))
-    for name, (rows, columns) in windows.items():
-        if rows.stop > work.left.shape[0] or columns.stop > work.left.shape[1]:
-            raise UserError(f"--truth={truth}: ends before tile {name}; map the scene with the pixels that it has")
-    for name, tile in held.items():
-        files[name]["shapes"] = work.corrected(tile, windows[name])
+    height, width = work.left.shape
+    for rows, columns in manifest["scenes"].values():
+        if (rows, columns) != (height, width):
+            sizes = f"is of {width} x {height} px, the map of {columns} x {rows}"
+            raise UserError(f"--truth={truth}: {sizes}; map the scene with the pixels that the truth has")
+    for name, tile in reported(held.items(), total=len(held), what="tiles"):
+        names = {context_name(landslide, one["tile"]) for landslide, one in tile.get("context", {}).items()}
+        context = [shape for shape in files[name]["shapes"] if shape["description"] in names]
+        files[name]["shapes"] = context + work.corrected(tile, windows[name])
     for name, window in windows.items():  # what nobody outlined shows once all tiles have been corrected
         files[name]["shapes"] += work.missed(window)
         files[name]["flags"][REVIEWED] = True
@@ -73,7 +79,8 @@ class _Reviewer:
 
         self.left = truth.copy()
         self.counts = dict.fromkeys(("kept", "reshaped", "removed", "drawn"), 0)
-        self._slides = ndimage.label(truth)[0]  # the number of the landslide that a pixel belongs to, 0 for none
+        self._slides, number = ndimage.label(truth)  # the number of the landslide that a pixel belongs to, 0 for none
+        self._none = np.zeros(number + 1, bool)
 
     def corrected(self, tile: Mapping[str, Any], window: Window) -> list[dict[str, Any]]:
         """The shapes of a tile's landslides, without those that are none."""
@@ -81,7 +88,10 @@ class _Reviewer:
         shapes = []
         for number, (landslide, one) in enumerate(tile["landslides"].items(), 1):
             outlined = _painted(one["rings"], slides.shape)
-            own = np.isin(slides, np.unique(slides[outlined & (slides > 0)])) & (slides > 0) & left
+            met = self._none.copy()
+            met[slides[outlined]] = True
+            met[0] = False
+            own = met[slides] & left
             hit = np.count_nonzero(own & outlined)
             if hit == 0 or hit < REJECTED_SHARE * np.count_nonzero(outlined):
                 self.counts["removed"] += 1
@@ -101,8 +111,9 @@ class _Reviewer:
         pieces, number = ndimage.label(left)
         left[:] = False
         shapes: list[dict[str, Any]] = []
+        sizes = np.bincount(pieces.ravel(), minlength=number + 1)
         for piece in range(1, number + 1):
-            if np.count_nonzero(pieces == piece) >= SMALLEST_PX:
+            if sizes[piece] >= SMALLEST_PX:
                 self.counts["drawn"] += 1
                 shapes += [shape_of(label, points, None, "") for label, points in _outlines(pieces == piece)]
         return shapes

@@ -40,6 +40,7 @@ class Judgements(NamedTuple):
       landslides: in the order of their rows.
       scenes: rows of the table `scenes` by their digests.
       observed: by scene, outlines in degrees of the ground that models have looked at.
+      reviewed: likewise, of the ground that people have looked at wholly; that of every scene is under "".
       files: names of the images that landslides were mapped from.
     """
 
@@ -47,6 +48,7 @@ class Judgements(NamedTuple):
     landslides: tuple[Judged, ...]
     scenes: dict[str, dict[str, Any]]
     observed: dict[str, list[Any]]
+    reviewed: dict[str, list[Any]]
     files: set[str]
 
 
@@ -63,7 +65,10 @@ def read(inventory: Path) -> Judgements:
         about = dict(database.execute("SELECT name, value FROM tsmu_about").fetchall())
         held = reading.columns(database, schema.LANDSLIDES, (*names, geopackage.GEOMETRY, "original_geometry"))
         seen = reading.columns(database, schema.OBSERVATIONS, ("uuid", "scene"))
-        looked = reading.columns(database, schema.OBSERVED, ("scene", geopackage.GEOMETRY))
+        looked = [
+            reading.columns(database, table, ("scene", geopackage.GEOMETRY))
+            for table in (schema.OBSERVED, schema.REVIEWED)
+        ]
         scenes = {row["scene"]: row for row in geopackage.rows(database, schema.SCENES)}
     found_in: dict[str, list[str]] = collections.defaultdict(list)
     for uuid, scene in zip(seen["uuid"], seen["scene"], strict=True):
@@ -81,11 +86,18 @@ def read(inventory: Path) -> Judgements:
         own = tuple(dict.fromkeys(scene for scene in found_in[of["uuid"]] if scene in scenes))
         shown = outline if original is None else outline.union(original)
         landslides.append(Judged(outline, shown, said, own or _dated(scenes, (of["date_min"], of["date_max"]))))
-    observed: dict[str, list[Any]] = collections.defaultdict(list)
-    for scene, ground in zip(looked["scene"], reading.geometries(looked[geopackage.GEOMETRY], inventory), strict=True):
-        observed[scene] += [] if ground is None else [ground]
+    observed, reviewed = (_by_scene(columns, inventory) for columns in looked)
     files = {str(file) for name in ("pre_image", "post_image") for file in held[name] if file}
-    return Judgements(str(about.get("id")), tuple(landslides), scenes, dict(observed), files)
+    return Judgements(str(about.get("id")), tuple(landslides), scenes, observed, reviewed, files)
+
+
+def _by_scene(columns: Mapping[str, Sequence[Any]], inventory: Path) -> dict[str, list[Any]]:
+    """Outlines by scene; those of no scene under ""."""
+    found: dict[str, list[Any]] = collections.defaultdict(list)
+    outlines = reading.geometries(columns[geopackage.GEOMETRY], inventory)
+    for scene, ground in zip(columns["scene"], outlines, strict=True):
+        found[scene or ""] += [] if ground is None or ground.is_empty else [ground]
+    return dict(found)
 
 
 def _said(status: str | None, superseded_by: str | None) -> Said | None:

@@ -87,6 +87,12 @@ def of_scene(
     return KnownGround(*map(Shapes, shapes))
 
 
+def reviewed(judgements: Judgements, scene: str, grid: Grid) -> list[Any]:
+    """Ground of a scene that the inventory calls reviewed wholly, in the coordinates of its map."""
+    every = [*judgements.reviewed.get(scene, ()), *judgements.reviewed.get("", ())]
+    return [_on_map(one, grid) for one in every if _shown(one, grid)]
+
+
 def _on_map(outline: Any, grid: Grid) -> Any:
     return pixels.on_map(pixels.in_pixels(outline, grid), grid)
 

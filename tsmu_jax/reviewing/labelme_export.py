@@ -9,16 +9,19 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from tsmu_jax.data.labelme import BACKGROUND
+from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
-from tsmu_jax.reviewing import pixels
-from tsmu_jax.reviewing.candidates import Candidate, Queue
+from tsmu_jax.reviewing import pixels, tiling
+from tsmu_jax.reviewing.candidates import Queue
 from tsmu_jax.reviewing.crops import Scene
 from tsmu_jax.reviewing.scene_files import Images
+from tsmu_jax.reviewing.tiling import Tile
 
 MANIFEST = "tiles.json"
-FORMAT, SCHEMA = "tsmu_jax labelme tiles", 1
+FORMAT, SCHEMA = "tsmu_jax labelme tiles", 2
 REVIEWED = "reviewed"  # the flag of a tile whose polygons somebody has looked at
-_AROUND_PX = 16
+CONTEXT = "context"  # the label of polygons that belong to another tile
 _LABELME = "5.5.0"  # whose files these are like
 
 
@@ -35,7 +38,7 @@ def write(
 ) -> Exported:
     """Writes `NAME_pre.png`, `NAME_post.png` and `NAME_post.json` for each tile, and at last the list of them.
 
-    A landslide belongs to the tile in which its middle lies. The tile grows to show all of it.
+    A landslide belongs to one tile, as `tiling.plan` says. Where it reaches into others, they show it as context.
 
     Args:
       images: of scenes, by their digests.
@@ -48,50 +51,46 @@ def write(
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(f"--output={output}: is there already; name a new directory")
     output.mkdir(parents=True, exist_ok=True)
-    held: dict[str, Any] = {}
-    shown = 0
     with contextlib.ExitStack() as files:
         scenes = {
             digest: files.enter_context(Scene(queue.scenes[digest], found, bands=bands))
             for digest, found in images.items()
         }
-        for digest, scene in scenes.items():
-            cells: dict[tuple[int, int], list[tuple[Candidate, Any]]] = {}
-            for one in queue.candidates:
-                if next((own for own in one.scenes if own in scenes), None) != digest:
-                    continue
-                outline = pixels.in_pixels(one.outline, scene.grid)
-                west, north, east, south = outline.bounds
-                row, column = int((north + south) / 2) // tile, int((west + east) / 2) // tile
-                if east > 0 and south > 0 and west < scene.grid.width and north < scene.grid.height:
-                    cells.setdefault((row, column), []).append((one, outline))
-            for (row, column), members in sorted(cells.items()):
-                name = f"{digest[:8]}_{row:03d}_{column:03d}"
-                held[name] = {"scene": digest, **_tile(scene, members, (row, column), tile, output / name)}
-                shown += len(members)
-    if not held:
-        raise UserError("none of the landslides' images was found; name their directory as --scenes")
-    content = {"format": FORMAT, "schema": SCHEMA, "inventory": queue.inventory, "tiles": held}
+        tiles = tiling.plan(queue.candidates, {digest: scene.grid for digest, scene in scenes.items()}, tile)
+        if not tiles:
+            raise UserError("none of the landslides' images was found; name their directory as --scenes")
+        written = reported(tiles, total=len(tiles), what="tiles")
+        held = {one.name: _write(scenes[one.scene], one, output / one.name) for one in written}
+    sizes = {one.scene: [scenes[one.scene].grid.height, scenes[one.scene].grid.width] for one in tiles}
+    content = {"format": FORMAT, "schema": SCHEMA, "inventory": queue.inventory, "scenes": sizes, "tiles": held}
     (output / MANIFEST).write_text(json.dumps(content))
-    return Exported(len(held), shown, len(queue.candidates) - shown)
+    shown = sum(len(one.members) for one in tiles)
+    return Exported(len(tiles), shown, len(queue.candidates) - shown)
 
 
-def _tile(
-    scene: Scene, members: list[tuple[Candidate, Any]], cell: tuple[int, int], side: int, path: Path
-) -> dict[str, Any]:
-    """Writes a tile. Returns what the list says of it."""
-    bounds = [outline.bounds for _, outline in members]
-    top = max(min(cell[0] * side, *(int(each[1]) - _AROUND_PX for each in bounds)), 0)
-    left = max(min(cell[1] * side, *(int(each[0]) - _AROUND_PX for each in bounds)), 0)
-    bottom = min(max((cell[0] + 1) * side, *(int(each[3]) + _AROUND_PX for each in bounds)), scene.grid.height)
-    right = min(max((cell[1] + 1) * side, *(int(each[2]) + _AROUND_PX for each in bounds)), scene.grid.width)
-    pre, post = scene.read(slice(top, bottom), slice(left, right))
+def _write(scene: Scene, tile: Tile, path: Path) -> dict[str, Any]:
+    """Writes a tile. Returns what the list says of it.
+
+    Context comes first, so that the tile's own polygons lie above it, in LabelMe and in masks.
+    """
+    import shapely
+
+    pre, post = scene.read(tile.rows, tile.columns)
     for date, rgb in (("pre", pre), ("post", post)):
         if rgb is not None:
             Image.fromarray(rgb).save(path.with_name(f"{path.name}_{date}.png"))
-    shapes, landslides = [], {}
-    corner = scene.grid._replace(transform=scene.grid.placed(top, left), height=bottom - top, width=right - left)
-    for number, (one, _) in enumerate(members, 1):
+    top, left = tile.rows.start, tile.columns.start
+    height, width = tile.rows.stop - top, tile.columns.stop - left
+    corner = scene.grid._replace(transform=scene.grid.placed(top, left), height=height, width=width)
+    frame = shapely.box(0, 0, width, height)
+    shapes, context, landslides = [], {}, {}
+    for number, (one, home) in enumerate(tile.neighbours, 1):
+        inside = pixels.rings(pixels.in_pixels(one.outline, corner).intersection(frame))
+        rings = [(label if label == BACKGROUND else CONTEXT, points) for label, points in inside]
+        name = context_name(one.row["uuid"], home)
+        shapes += [shape_of(label, points, number, name) for label, points in rings]
+        context[one.row["uuid"]] = {"tile": home, "rings": rings}
+    for number, one in enumerate(tile.members, 1 + len(tile.neighbours)):
         rings = pixels.rings(pixels.in_pixels(one.outline, corner))
         shapes += [shape_of(label, points, number, one.row["uuid"]) for label, points in rings]
         digest = outline_digest(one.blob)
@@ -102,15 +101,20 @@ def _tile(
         "shapes": shapes,
         "imagePath": f"{path.name}_post.png",
         "imageData": None,
-        "imageHeight": corner.height,
-        "imageWidth": corner.width,
+        "imageHeight": height,
+        "imageWidth": width,
     }
     path.with_name(f"{path.name}_post.json").write_text(json.dumps(content, indent=2))
-    return {"top": top, "left": left, "landslides": landslides}
+    return {"scene": tile.scene, "top": top, "left": left, "landslides": landslides, "context": context}
+
+
+def context_name(landslide: str, home: str) -> str:
+    """What LabelMe shows as the description of a polygon that belongs to another tile."""
+    return f"{landslide} belongs to tile {home}"
 
 
 def shape_of(label: str, points: list[list[float]], group: int | None, landslide: str) -> dict[str, Any]:
-    """A polygon as LabelMe writes it. Args: landslide: its uuid, or "" for a new one."""
+    """A polygon as LabelMe writes it. Args: landslide: its uuid or name, or "" for a new one."""
     return {
         "label": label,
         "points": points,

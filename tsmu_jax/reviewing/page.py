@@ -8,6 +8,7 @@ import jinja2
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from tsmu_jax.data.progress import reported
 from tsmu_jax.reporting.page import document
 from tsmu_jax.reporting.page.parts import data_address
 from tsmu_jax.reviewing import decision_file
@@ -35,7 +36,7 @@ def pictured(
     """
     with contextlib.ExitStack() as files:
         opened: dict[str, Scene] = {}
-        for candidate in queue.candidates:
+        for candidate in reported(queue.candidates, total=len(queue.candidates), what="pictures"):
             for digest in candidate.scenes:
                 if digest not in images:
                     continue

@@ -8,13 +8,11 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
-
-if TYPE_CHECKING:
-    from tensorboardX import SummaryWriter
+from tsmu_jax.runs.events import Events
 
 FILE = "metrics.jsonl"
 EVENTS = "tensorboard"
@@ -38,8 +36,8 @@ class MetricsLog:
         self._finished = frozenset(finished)
         workdir.mkdir(parents=True, exist_ok=True)
         self._path = workdir / FILE
-        self._events = workdir / EVENTS
-        self._writer: SummaryWriter | None = None
+        self._directory = workdir / EVENTS
+        self._events: Events | None = None
         self._kept: tuple[str, int] | None = None  # where `truncate` cut
         self._written: set[tuple[str, ...]] = set()  # the keys of the lines written at exactly that step
         _mend(self._path)
@@ -69,11 +67,9 @@ class MetricsLog:
         line |= {name: value if math.isfinite(value) else None for name, value in values.items()}
         self._file.write(json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n")
         self._file.flush()
-        if self._writer is None:  # events that an earlier process wrote from here on are void
-            self._writer = _events(self._events, global_step + ((phase, step) == self._kept))
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, global_step)
-        self._writer.flush()  # a resumed run does not write again what precedes its checkpoint
+        if self._events is None:  # events that an earlier process wrote from here on are void
+            self._events = Events(self._directory, purge_step=global_step + ((phase, step) == self._kept))
+        self._events.write(values, global_step)  # a resumed run does not write again what precedes its checkpoint
 
     def digest(self, phase: str) -> str:
         """Digest of a phase's lines so far."""
@@ -105,16 +101,17 @@ class MetricsLog:
         self._kept = (phase, after_step)
         at_cut = [line for line in kept if (line["phase"], line["step"]) == self._kept]
         self._written = {tuple(sorted(set(line) - set(_FIELDS))) for line in at_cut}
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self._close_events()
 
     def close(self) -> None:
         """Flushes and closes both files; closing twice is fine."""
         self._file.close()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self._close_events()
+
+    def _close_events(self) -> None:
+        if self._events is not None:
+            self._events.close()
+            self._events = None
 
     def __enter__(self) -> Self:
         return self
@@ -162,14 +159,6 @@ def _parsed(encoded: bytes) -> Line | None:
     except ValueError:
         return None
     return line if isinstance(line, dict) and {"phase", "step"} <= set(line) else None
-
-
-def _events(directory: Path, purge_step: int) -> "SummaryWriter":
-    """A new event file after those that are there, even within the second that names it."""
-    from tensorboardX import SummaryWriter  # it imports PyTorch where that is: seconds, not before the first step
-
-    number = len(list(directory.iterdir())) if directory.exists() else 0
-    return SummaryWriter(str(directory), purge_step=purge_step if number else None, filename_suffix=f".{number:03d}")
 
 
 def _mend(path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tsmu_jax.data.ecoregions import ECOREGIONS
+from tsmu_jax.data.progress import reported
 from tsmu_jax.data.synthetic import SyntheticSource
 from tsmu_jax.data.synthetic.recipes import RECIPES
 from tsmu_jax.data.synthetic.render import exposure, render
@@ -96,7 +97,8 @@ def _drawn(ecoregion: str, side: int, seed: int) -> Example:
     light = exposure(dates[0].month, 0.5), exposure(dates[1].month, 0.5)
     pre, post = np.zeros((2, side, side, 3), np.uint8)
     mask = np.zeros((side, side), np.uint8)
-    for row in range(0, side, PATCH):
+    starts = range(0, side, PATCH)
+    for row in reported(starts, total=len(starts), what="rows of patches"):
         for column in range(0, side, PATCH):
             rng = np.random.default_rng([VERSION, int.from_bytes(ecoregion.encode()), seed, row, column])
             patch = render(rng, ECOREGIONS[ecoregion], RECIPES[ecoregion], (PATCH, PATCH), light)

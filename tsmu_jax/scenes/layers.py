@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tsmu_jax.data.progress import reported
 from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.prediction.output import FULL, NOT_OBSERVED
 from tsmu_jax.scenes import turning
@@ -79,7 +80,7 @@ def write(
         MASK: (mask, NOT_OBSERVED, "mode"),
         OBSERVED: (observed, None, "nearest"),
     }
-    for name, (of, nodata, overview) in made.items():
+    for name, (of, nodata, overview) in reported(made.items(), total=len(made), what="writing the map's files"):
         _write(directory / name, grid, _converted(rows, of, grid.width), nodata, overview, tags)
 
 

@@ -1,4 +1,4 @@
--- Triggers of the tables `landslides` and `decisions`, for every program that edits an inventory.
+-- Triggers of the tables `landslides`, `decisions` and `reviewed`, for every program that edits an inventory.
 -- The program's own rows have names of version 5 (RFC 9562); rows that people draw or split off have none, or another.
 
 -- A decision changes its landslide, whoever writes it: a page's or LabelMe's file that is imported, or the triggers below.
@@ -234,4 +234,18 @@ CREATE TRIGGER landslides_original BEFORE UPDATE OF original_geometry ON landsli
 WHEN OLD.original_geometry IS NOT NULL AND NEW.original_geometry IS NOT OLD.original_geometry
 BEGIN
   SELECT raise(ABORT, 'original_geometry keeps the outline that the model found and cannot be changed');
+END;
+
+-- Ground that a person draws as reviewed gets a name, a time, and where it comes from.
+CREATE TRIGGER reviewed_drawn AFTER INSERT ON reviewed
+WHEN NEW.uuid IS NULL
+BEGIN
+  UPDATE reviewed
+  SET uuid = lower(
+        hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-'
+        || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))
+      ),
+      reviewed_at = coalesce(reviewed_at, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+      source = coalesce(source, 'qgis')
+  WHERE OBJECTID = NEW.OBJECTID;
 END;

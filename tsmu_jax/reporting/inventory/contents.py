@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tsmu_jax.inventory import degrees, geopackage, reading, schema
-from tsmu_jax.inventory.schema import DECISIONS, LANDSLIDES, OBSERVATIONS, OBSERVED, SCENES
+from tsmu_jax.inventory.schema import DECISIONS, LANDSLIDES, OBSERVATIONS, OBSERVED, REVIEWED, SCENES
 
 CURRENT, REJECTED, SUPERSEDED = "current", reading.REJECTED, "superseded"
 _COLUMNS = (
@@ -41,6 +41,7 @@ class Contents:
       shapes: their shapely geometries in degrees, from -180 to 180.
       area_m2: f64[n], of the geometries as they are now, on the ellipsoid.
       observed: columns of the table `observed`, and their geometries.
+      reviewed_shapes: geometries of the ground that people have looked at wholly.
       scenes, observations, decisions: columns of these tables.
       without_geometry: number of rows that are left out.
     """
@@ -51,6 +52,7 @@ class Contents:
     area_m2: np.ndarray
     observed: Mapping[str, np.ndarray]
     observed_shapes: np.ndarray
+    reviewed_shapes: np.ndarray
     scenes: Mapping[str, np.ndarray]
     observations: Mapping[str, np.ndarray]
     decisions: Mapping[str, np.ndarray]
@@ -78,6 +80,11 @@ class Contents:
         return degrees.covered_m2(self.observed_shapes)
 
     @functools.cached_property
+    def reviewed_m2(self) -> float:
+        """Area that people have looked at wholly, ground in several pieces once."""
+        return degrees.covered_m2(self.reviewed_shapes)
+
+    @functools.cached_property
     def landslide_m2(self) -> float:
         """Area of the landslides that count, ground in several once."""
         return degrees.covered_m2(self.shapes[self.current])
@@ -89,12 +96,14 @@ def read(inventory: Path) -> Contents:
         found = reading.columns(database, LANDSLIDES, (*_COLUMNS, geopackage.GEOMETRY))
         names = ("scene", "model_id", geopackage.GEOMETRY)
         looked = reading.columns(database, OBSERVED, names, "geometry IS NOT NULL")
+        reviewed = reading.columns(database, REVIEWED, (geopackage.GEOMETRY,), "geometry IS NOT NULL")
         scenes = reading.columns(database, SCENES, [column.name for column in schema.SCENES.columns])
         seen = reading.columns(database, OBSERVATIONS, ("uuid", "scene"))
         decided = reading.columns(database, DECISIONS, ("landslide", "verdict", "reviewer", "decided_at", "seen"))
     every = reading.geometries(found.pop(geopackage.GEOMETRY), inventory)
     kept = np.array([shape is not None and not shape.is_empty for shape in every], bool)
-    shapes, observed = (_cut(some) for some in (every[kept], reading.geometries(looked.pop("geometry"), inventory)))
+    ground = [reading.geometries(columns.pop(geopackage.GEOMETRY), inventory) for columns in (looked, reviewed)]
+    shapes, observed, judged = map(_cut, (every[kept], *ground))
     return Contents(
         name=inventory.name,
         landslides={name: _array(values)[kept] for name, values in found.items()},
@@ -102,6 +111,7 @@ def read(inventory: Path) -> Contents:
         area_m2=_areas(shapes),
         observed={name: _array(values) for name, values in looked.items()},
         observed_shapes=observed,
+        reviewed_shapes=judged,
         scenes={name: _array(values) for name, values in scenes.items()},
         observations={name: _array(values) for name, values in seen.items()},
         decisions={name: _array(values) for name, values in decided.items()},

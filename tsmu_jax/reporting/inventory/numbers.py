@@ -27,6 +27,7 @@ class Completeness:
 
     Attributes:
       observed_km2: ground in several scenes once.
+      reviewed_km2: that people have looked at wholly; likewise.
       landslide_km2: likewise.
       a_km2: landslides by square kilometre; None where nothing was observed.
       share: of the observed ground that is landslide; likewise.
@@ -37,6 +38,7 @@ class Completeness:
     """
 
     observed_km2: float
+    reviewed_km2: float
     landslide_km2: float
     landslides: int
     a_km2: float | None
@@ -53,6 +55,7 @@ def completeness(contents: Contents) -> Completeness:
     number = len(contents.current)
     return Completeness(
         observed,
+        contents.reviewed_m2 / _KM2,
         found,
         number,
         number / observed if observed else None,

@@ -84,8 +84,9 @@ def completeness(contents: Contents) -> Mapping[str, str]:
     """What was found, by what was looked at."""
     one = numbers.completeness(contents)
     found = {
-        "Observed ground": f"{number(one.observed_km2, 3)} km², ground in several scenes once",
-        "Landslide": f"{number(one.landslide_km2, 4)} km²",
+        "Observed ground": f"{number(one.observed_km2, None)} km², ground in several scenes once",
+        "Reviewed ground": f"{number(one.reviewed_km2, None)} km² that people have looked at wholly",
+        "Landslide": f"{number(one.landslide_km2, None)} km²",
     }
     if one.a_km2 is not None and one.share is not None:
         found["Landslides a km²"] = number(one.a_km2, 2)

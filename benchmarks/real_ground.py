@@ -1,0 +1,131 @@
+r"""Joins tiles of real ground to a scene with invented coordinates, and compares maps with the truth.
+
+    python -m benchmarks.real_ground --tiles=../shared/data/landslides/jinsha_uav --area=area_A --output=runs/real/a
+    python -m benchmarks.real_ground --truth=runs/real/a/truth.tif --maps=runs/real/a_first,runs/real/a_second
+
+Tiles are named <area>_<row>_<column>_post.png, beside a _mask.png each, with the row and column of their upper left
+pixel. The first form writes after.tif, and truth.tif (1 landslide, 0 none, 2 no tile) on the grid of a map whose pixels
+are --coarser times as wide. The grid lies in the open sea, since nobody knows where the ground is. The second form
+prints the IoU of each map, and the interval of the difference to the first one over squares of --block px.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+from tsmu_jax.data.folder import FolderSource
+from tsmu_jax.errors import UserError
+from tsmu_jax.evaluation.intervals import Sample, paired_interval
+from tsmu_jax.evaluation.metrics import count, scores
+from tsmu_jax.mask import UNKNOWN
+from tsmu_jax.scenes.example import CRS, NORTH, WEST
+
+TILE = re.compile(r"(?P<area>.+)_(?P<row>\d+)_(?P<column>\d+)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Joins tiles, or compares maps. Returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiles", type=Path, help="a folder of images")
+    parser.add_argument("--area", help="the tiles whose names begin so")
+    parser.add_argument("--gsd", type=float, default=1.0, help="metres of ground of a pixel")
+    parser.add_argument("--coarser", type=int, default=1, help="pixels of the scene that a pixel of its map is wide")
+    parser.add_argument("--output", type=Path, help="a new directory")
+    parser.add_argument("--truth", type=Path, help="a truth.tif")
+    parser.add_argument("--maps", help="directories that tsmu_jax.predict wrote")
+    parser.add_argument("--block", type=int, default=128, help="px that a square of the interval is wide")
+    asked = parser.parse_args(argv)
+    try:
+        if asked.truth:
+            print(compared(asked.truth, [Path(name) for name in asked.maps.split(",")], asked.block))
+        else:
+            print(_joined(asked.tiles, asked.area, asked.gsd, asked.coarser, asked.output))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _joined(tiles: Path, area: str, gsd: float, coarser: int, output: Path) -> str:
+    """Writes the scene and its truth. Returns what it is."""
+    after, truth = join(tiles, area)
+    output.mkdir(parents=True)
+    _write(output / "after.tif", after, gsd, observed=truth != UNKNOWN)
+    middle = slice(coarser // 2, None, coarser)
+    _write(output / "truth.tif", truth[middle, middle, None], gsd * coarser)
+    share = truth[truth != UNKNOWN].mean()
+    return f"{area}: {truth.shape[1]} x {truth.shape[0]} px of {gsd:g} m, {share:.1%} of the known ground is landslide"
+
+
+def join(tiles: Path, area: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns u8[h, w, 3], and u8[h, w] of 1 landslide, 0 none, UNKNOWN. Raises UserError where there are no tiles."""
+    source = FolderSource(tiles.parent, ecoregions=[tiles.name], require_pre=False)
+    names = [TILE.fullmatch(Path(info.id).name) for info in source.infos]
+    own = {
+        at: (int(name["row"]), int(name["column"])) for at, name in enumerate(names) if name and name["area"] == area
+    }
+    if not own:
+        raise UserError(f"--tiles={tiles}: holds no {area}_<row>_<column>_post.png")
+    side = len(source[next(iter(own))].post)
+    top, left = (min(each) for each in zip(*own.values(), strict=True))
+    bottom, right = (max(each) + side for each in zip(*own.values(), strict=True))
+    after = np.zeros((bottom - top, right - left, 3), np.uint8)
+    truth = np.full(after.shape[:2], UNKNOWN, np.uint8)
+    for at, (row, column) in own.items():
+        window = slice(row - top, row - top + side), slice(column - left, column - left + side)
+        after[window], truth[window] = source[at].post, source[at].mask
+    return after, truth
+
+
+def compared(truth: Path, maps: Sequence[Path], block: int) -> str:
+    """A line for each map: its IoU over all known ground, and over squares the difference to the first map's."""
+    known = _read(truth)
+    masks = {path: _read(path / "mask.tif") for path in maps}
+    squares = [
+        (slice(row, row + block), slice(column, column + block))
+        for row in range(0, known.shape[0], block)
+        for column in range(0, known.shape[1], block)
+        if np.any(known[row : row + block, column : column + block] != UNKNOWN)
+    ]
+    lines, first = [], None
+    for path, mask in masks.items():
+        own = {Sample(0, truth.name, str(at)): _iou(mask[square], known[square]) for at, square in enumerate(squares)}
+        line = f"{path}: IoU {_iou(mask, known):.3f}, mean of {len(squares)} squares {np.mean(list(own.values())):.3f}"
+        if first is not None and (found := paired_interval(own, first, np.random.default_rng(0))):
+            line += f", {found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}] to the first"
+        first = first or own
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _iou(mask: np.ndarray, truth: np.ndarray) -> float:
+    return float(scores(count(mask[None] == 1, truth[None])).iou[0])
+
+
+def _read(path: Path) -> np.ndarray:
+    with rasterio.open(path, driver="GTiff") as file:
+        values: np.ndarray = file.read(1)
+    return values
+
+
+def _write(path: Path, values: np.ndarray, gsd: float, observed: np.ndarray | None = None) -> None:
+    height, width, bands = values.shape
+    shape = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
+    place = {"crs": CRS, "transform": rasterio.Affine(gsd, 0, WEST, 0, -gsd, NORTH)}
+    options = {"tiled": True, "compress": "deflate"}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", driver="GTiff", **shape, **place, **options) as file,
+    ):
+        file.write(np.moveaxis(values, -1, 0))
+        if observed is not None:
+            file.write_mask(observed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from benchmarks.real_ground import compared, join, main
+from tsmu_jax.mask import UNKNOWN
+
+SIDE = 4
+
+
+@pytest.fixture
+def tiles(tmp_path: Path) -> Path:
+    """Two tiles of one area, whose lower right corner has a landslide, and one of another."""
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("area_A_8_4", "area_A_12_8", "area_B_0_0"):
+        Image.fromarray(rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8)).save(folder / f"{name}_post.png")
+        mask = np.zeros((SIDE, SIDE), np.uint8)
+        mask[-1, -1] = 255
+        Image.fromarray(mask).save(folder / f"{name}_mask.png")
+    return folder
+
+
+def test_tiles_lie_where_their_names_say(tiles: Path) -> None:
+    after, truth = join(tiles, "area_A")
+    assert after.shape == (8, 8, 3)
+    assert np.argwhere(truth == 1).tolist() == [[3, 3], [7, 7]]
+    assert (truth[:4, 4:] == UNKNOWN).all() and (truth[4:, :4] == UNKNOWN).all()
+    second = np.asarray(Image.open(tiles / "area_A_12_8_post.png"))
+    np.testing.assert_array_equal(after[4:, 4:], second)
+
+
+def test_a_scene_says_where_no_tile_lies(tiles: Path, tmp_path: Path) -> None:
+    assert main([f"--tiles={tiles}", "--area=area_A", "--gsd=1.5", f"--output={tmp_path / 'scene'}"]) == 0
+    with rasterio.open(tmp_path / "scene" / "after.tif") as file:
+        assert file.res == (1.5, 1.5)
+        assert (file.dataset_mask()[:4, :4] > 0).all() and (file.dataset_mask()[:4, 4:] == 0).all()
+
+
+def test_the_truth_lies_on_the_grid_of_the_map(tiles: Path, tmp_path: Path) -> None:
+    main([f"--tiles={tiles}", "--area=area_A", "--gsd=1.5", "--coarser=2", f"--output={tmp_path / 'scene'}"])
+    with rasterio.open(tmp_path / "scene" / "truth.tif") as file:
+        assert file.res == (3.0, 3.0)
+        assert np.argwhere(file.read(1) == 1).tolist() == [[1, 1], [3, 3]]
+
+
+def test_maps_are_compared_over_known_ground(tiles: Path, tmp_path: Path) -> None:
+    main([f"--tiles={tiles}", "--area=area_A", "--coarser=1", f"--output={tmp_path / 'scene'}"])
+    truth = tmp_path / "scene" / "truth.tif"
+    with rasterio.open(truth) as file:
+        right, profile = file.read(1), file.profile
+    for name, mask in (
+        ("empty", np.zeros_like(right)),
+        ("right", right),
+    ):  # 2 where there is no tile, which says nothing
+        (tmp_path / name).mkdir()
+        with rasterio.open(tmp_path / name / "mask.tif", "w", **profile) as file:
+            file.write(mask, 1)
+    lines = compared(truth, [tmp_path / "empty", tmp_path / "right"], SIDE // 2).splitlines()
+    assert "IoU 0.000, mean of 8 squares 0.750" in lines[0]  # six squares have nothing to find
+    assert "IoU 1.000, mean of 8 squares 1.000, +0.250 [+0.0" in lines[1]
+
+
+def test_another_area_is_refused(tiles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"--tiles={tiles}", "--area=area_C", f"--output={tiles / 'scene'}"]) == 2
+    assert "holds no area_C_<row>_<column>_post.png" in capsys.readouterr().err
