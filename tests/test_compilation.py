@@ -12,7 +12,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from tsmu_jax.compilation import COMPILED, keep_compiled, return_memory
+from tests.stress.endurance import held
+from tsmu_jax.compilation import COMPILED, give_back, keep_compiled, return_memory
 
 ROOT = Path(__file__).parent.parent
 assert_same_model = runpy.run_path(str(ROOT / "tests" / "runs" / "test_train.py"))["assert_same_model"]
@@ -94,6 +95,14 @@ def test_memory_is_given_back_after_long_compilations_alone(monkeypatch: pytest.
     for seconds in (0.5, 2.0):
         jax.monitoring.record_event_duration_secs(COMPILED, seconds)
     assert trimmed == [0]
+
+
+def test_memory_between_what_is_in_use_is_given_back() -> None:
+    kept = [bytes(2000) for _ in range(50_000)]  # Python asks the C library for each of them
+    del kept[: len(kept) - 100]  # those at the end stay, so that the C library keeps what lies before them
+    before = held().memory
+    give_back()
+    assert held().memory < before - 50
 
 
 def test_the_event_is_the_one_that_jax_reports() -> None:

@@ -1,4 +1,4 @@
-"""Keeps compiled programs for the next run, and gives back the memory that compiling took."""
+"""Keeps compiled programs for the next run, and gives back the memory that compiling and training took."""
 
 import ctypes
 import functools
@@ -37,12 +37,19 @@ def return_memory() -> None:
     It would keep it for whatever comes next; but what comes next are large arrays, for which it asks the system. Of a
     training step that is .7 GiB, on top of its peak on a CPU.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is None:
-        return
 
     def compiled(event: str, duration_secs: float, **_: str | int) -> None:
         if event == COMPILED and duration_secs > 1.0:  # small programs leave little behind
-            trim(0)
+            give_back()
 
     jax.monitoring.register_event_duration_secs_listener(compiled)
+
+
+def give_back() -> None:
+    """Gives the system the memory that the C library keeps for later, where it can (glibc). Takes some milliseconds.
+
+    The C library keeps it in parts, one for each of many threads, and those of the next run take memory of other parts:
+    without this, a process grows by each run.
+    """
+    if os.name == "posix" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)

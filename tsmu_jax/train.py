@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tsmu_jax import compilation
 from tsmu_jax.learning import processes
 from tsmu_jax.models import saved
 from tsmu_jax.runs import update
@@ -27,7 +28,10 @@ def train_and_evaluate(config: Mapping[str, Any], workdir: Path, *, command: str
     if processes.first():
         _show(finished)
     processes.meet()  # nobody leaves before the first one has written all
-    return finished.results
+    results = finished.results
+    del finished  # its images and parameters
+    compilation.give_back()
+    return results
 
 
 def _show(finished: Finished) -> None:
