@@ -104,17 +104,17 @@ def _gallery(inventory: Path) -> None:
     from tsmu_jax.reviewing import candidates, page  # Matplotlib: not for what ends before
 
     writing.refuse(output, overwrite=_OVERWRITE.value)
-    queue = candidates.read(inventory, limit=_LIMIT.value)
+    queue = candidates.read(inventory)
     images = _found(queue.scenes, queue.files)
-    shown = list(page.pictured(queue, images, size=_SIZE.value, bands=bands))
-    missing = len(queue.candidates) - len(shown)
+    shown = list(page.pictured(queue, images, size=_SIZE.value, bands=bands, limit=_LIMIT.value))
     if not shown:
         raise UserError("none of the candidates' images was found; name their directory as --scenes")
     with writing.whole(output, overwrite=_OVERWRITE.value) as partial:
         partial.write_text(page.page(queue, shown, inventory.name), encoding="utf-8")
     waiting = f" of {queue.waiting} that wait" if queue.waiting > len(shown) else ""
     print(f"{counted(len(shown), 'candidate')}{waiting}: {output} ({output.stat().st_size / 1e6:.1f} MB)")
-    _leave_out(missing, "candidate")
+    reached = shown[-1].place if len(shown) == _LIMIT.value else len(queue.candidates)
+    _leave_out(reached - len(shown), "candidate")
 
 
 def _export(inventory: Path) -> None:

@@ -15,7 +15,7 @@ from tsmu_jax.reviewing import candidates, page, scene_files
 
 
 def test_the_outline_lies_on_the_landslide(inventory: Path) -> None:
-    queue = candidates.read(inventory, limit=0)
+    queue = candidates.read(inventory)
     images = scene_files.find(queue.scenes, named=(), folder=inventory.parent / "images", likely=set())
     shown = list(page.pictured(queue, images, size=512))
     assert len(shown) == len(BOXES) == queue.waiting
@@ -39,7 +39,7 @@ def test_the_outline_lies_on_the_landslide(inventory: Path) -> None:
 
 
 def test_other_images_are_named(inventory: Path, tmp_path: Path) -> None:
-    queue = candidates.read(inventory, limit=1)
+    queue = candidates.read(inventory)
     write_images(tmp_path / "other", BOXES, (60, 80), seed=5)
     with pytest.raises(UserError, match="no scene of the inventory was mapped from this"):
         scene_files.find(queue.scenes, named=[("--post", tmp_path / "other" / "after.tif")], folder=None, likely=set())
@@ -47,7 +47,7 @@ def test_other_images_are_named(inventory: Path, tmp_path: Path) -> None:
     found = scene_files.find(
         queue.scenes, named=[("--post", tmp_path / "images" / "deep" / "after.tif")], folder=None, likely=set()
     )
-    (only,) = page.pictured(queue, found, size=64)
+    (only,) = page.pictured(queue, found, size=64, limit=1)
     assert only.crop.pre is None
 
 
@@ -62,8 +62,20 @@ def test_images_of_16_bits_are_shown_by_their_own_range(tmp_path: Path) -> None:
                 file.write(values)
 
     inventory = make(tmp_path, before_mapping=deepen)
-    queue = candidates.read(inventory, limit=1)
+    queue = candidates.read(inventory)
     images = scene_files.find(queue.scenes, named=(), folder=folder, likely=set())
-    (only,) = page.pictured(queue, images, size=64)
+    (only,) = page.pictured(queue, images, size=64, limit=1)
     levels = np.asarray(Image.open(io.BytesIO(only.crop.post)).convert("RGB"))
     assert levels.min() < 30 and levels.max() > 225
+
+
+def test_the_limit_counts_candidates_with_images(inventory: Path) -> None:
+    """The first two of the queue lie in another scene, whose images are not there."""
+    queue = candidates.read(inventory)
+    images = scene_files.find(queue.scenes, named=(), folder=inventory.parent / "images", likely=set())
+    elsewhere = tuple(one._replace(scenes=("another",)) for one in queue.candidates)
+    longer = queue._replace(candidates=elsewhere[:2] + queue.candidates)
+    shown = list(page.pictured(longer, images, size=64, limit=2))
+    assert [one.place for one in shown] == [3, 4]
+    assert [one.candidate for one in shown] == list(queue.candidates[:2])
+    assert len(list(page.pictured(longer, images, size=64))) == len(BOXES)

@@ -13,7 +13,7 @@ from tsmu_jax.reviewing import candidates, decision_file
 
 
 def content(inventory: Path) -> dict[str, Any]:
-    queue = candidates.read(inventory, limit=0)
+    queue = candidates.read(inventory)
     one = {
         "landslide": table(inventory)[0]["uuid"],
         "verdict": "accepted",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.reviewing.conftest import make
 from tests.reviewing.test_decision_file import content
+from tests.reviewing.test_labelme import ACROSS
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +20,8 @@ def review(*words: str, cwd: Path = ROOT) -> tuple[int, str, str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     command = [sys.executable, "-m", "tsmu_jax.review", *words]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
-    return done.returncode, done.stdout, done.stderr
+    said = re.sub(r"^(?:pictures|tiles): \d.*\n", "", done.stderr, flags=re.MULTILINE)  # progress, on a slow machine
+    return done.returncode, done.stdout, said
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,20 @@ def test_there_and_back(place: Path) -> None:
     assert review(*dataset, cwd=place) == (0, said + following, "")
     code, _, err = review(*dataset, cwd=place)
     assert code == 2 and "--output=out: is there already; name a new directory" in err
+
+
+def test_what_is_done_to_context_is_told_in_one_line(tmp_path: Path) -> None:
+    make(tmp_path, ACROSS, shape=(60, 128))
+    export = ("export", "--inventory=x.gpkg", "--scenes=images", "--output=tiles", "--tile=64")
+    assert review(*export, cwd=tmp_path) == (0, "2 landslides in 2 tiles: tiles\n", "")
+    path, _ = sorted((tmp_path / "tiles").glob("*_post.json"))
+    content = json.loads(path.read_text())
+    content["shapes"] = [shape for shape in content["shapes"] if shape["label"] != "context"]
+    path.write_text(json.dumps(content | {"flags": {"reviewed": True}}))
+    code, out, err = review("import", "--inventory=x.gpkg", "--labelme=tiles", "--reviewer=ada", cwd=tmp_path)
+    assert (code, out) == (0, "1 new decision, 1 accepted, 1 tile of reviewed ground: x.gpkg\n")
+    assert err.startswith(f"tiles/{path.name}: left out is what was done to context: landslide ")
+    assert err.endswith("_000_001; change it there\n") and err.count("\n") == 1
 
 
 def test_help_names_the_commands_and_loads_little() -> None:

@@ -19,7 +19,7 @@ RUN = "window.ran=1"
 
 
 def write_page(inventory: Path) -> Path:
-    queue = candidates.read(inventory, limit=500)
+    queue = candidates.read(inventory)
     images = scene_files.find(queue.scenes, named=(), folder=inventory.parent / "images", likely=queue.files)
     shown = list(page.pictured(queue, images, size=128))
     path = inventory.with_suffix(".html")

@@ -56,10 +56,8 @@ class Queue(NamedTuple):
         return hashlib.sha256(json.dumps([self.inventory, asked]).encode()).hexdigest()[:16]
 
 
-def read(inventory: Path, *, limit: int = 0, all_current: bool = False) -> Queue:
+def read(inventory: Path, *, all_current: bool = False) -> Queue:
     """Reads the queue, or all landslides that count. Brings an inventory of an older release up to date first.
-
-    Args: limit: how many candidates at most; 0 for all.
 
     Raises:
       UserError: the inventory cannot be read, or nothing waits.
@@ -73,12 +71,12 @@ def read(inventory: Path, *, limit: int = 0, all_current: bool = False) -> Queue
         (name,) = database.execute("SELECT value FROM tsmu_about WHERE name = 'id'").fetchone()
         scenes = {row["scene"]: row for row in geopackage.rows(database, schema.SCENES)}
         (waiting,) = database.execute(f"SELECT count(*) FROM {schema.QUEUE}").fetchone()
-        asked = f"SELECT {_COLUMNS} FROM {schema.QUEUE} ORDER BY priority DESC, OGC_FID LIMIT ?"
+        asked = f"SELECT {_COLUMNS} FROM {schema.QUEUE} ORDER BY priority DESC, OGC_FID"
         if all_current:
             shown = _COLUMNS.replace("priority, why", "NULL AS priority, '' AS why")
             where = f"{reading.WHERE[reading.Which.CURRENT]} AND geometry IS NOT NULL"
-            asked = f"SELECT {shown} FROM landslides WHERE {where} ORDER BY OBJECTID LIMIT ?"
-        found = database.execute(asked, (limit or -1,))
+            asked = f"SELECT {shown} FROM landslides WHERE {where} ORDER BY OBJECTID"
+        found = database.execute(asked)
         names = [column[0] for column in found.description]
         candidates = []
         for values in found.fetchall():

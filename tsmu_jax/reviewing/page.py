@@ -1,6 +1,7 @@
 """The page on which people review: one file with images and everything else in it, which works without a network."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,14 +19,20 @@ from tsmu_jax.reviewing.scene_files import Images
 
 
 class Pictured(NamedTuple):
-    """A candidate with its pictures."""
+    """A candidate with its pictures. Attribute: place: in the queue, counted from 1."""
 
     candidate: Candidate
     crop: Crop
+    place: int
 
 
 def pictured(
-    queue: Queue, images: Mapping[str, Images], *, size: int, bands: tuple[int, int, int] | None = None
+    queue: Queue,
+    images: Mapping[str, Images],
+    *,
+    size: int,
+    bands: tuple[int, int, int] | None = None,
+    limit: int = 0,
 ) -> Iterator[Pictured]:
     """Candidates whose images are there, in the order of the queue; each image is opened once.
 
@@ -33,10 +40,19 @@ def pictured(
       images: of scenes, by their digests.
       size: px, the longer side of a picture at most.
       bands: red, green and blue, where the files do not say so.
+      limit: how many candidates at most; 0 for all.
     """
+    every = _every(queue, images, size, bands)
+    most = min(limit or len(queue.candidates), len(queue.candidates))
+    return reported(itertools.islice(every, most), total=most, what="pictures")
+
+
+def _every(
+    queue: Queue, images: Mapping[str, Images], size: int, bands: tuple[int, int, int] | None
+) -> Iterator[Pictured]:
     with contextlib.ExitStack() as files:
         opened: dict[str, Scene] = {}
-        for candidate in reported(queue.candidates, total=len(queue.candidates), what="pictures"):
+        for place, candidate in enumerate(queue.candidates, 1):
             for digest in candidate.scenes:
                 if digest not in images:
                     continue
@@ -45,7 +61,7 @@ def pictured(
                     opened[digest] = files.enter_context(scene)
                 crop = opened[digest].crop(candidate, size)
                 if crop:
-                    yield Pictured(candidate, crop)
+                    yield Pictured(candidate, crop, place)
                     break
 
 
