@@ -57,6 +57,8 @@ def _old(axes: Axes, runs: Sequence[Rounds]) -> None:
     label = f"exams of {', '.join(names)}"
     numbers = range(1, len(runs[0]))
     axes.errorbar(numbers, first + changes[:, 0], yerr=reach, color="black", marker="o", capsize=3, label=label)
+    rejected = [at for at in numbers if not all(rounds[at]["accepted"] for rounds in runs)]
+    axes.plot(rejected, [first + changes[at - 1, 0] for at in rejected], "rx", markersize=9, label="update rejected")
     axes.set_ylim(first - _AROUND, first + _AROUND)
 
 
