@@ -12,6 +12,7 @@ from tsmu_jax.models import saved
 from tsmu_jax.models.tsmu import forward, init_decoder, init_encoder, make_network
 
 NETWORK = {"variant": "table_ix", "channels": 3, "width": 0.25, "depth": 2}
+LEARNT = {"id": ["x", "y"], "tp": [3, 1], "fp": [0, 0], "fn": [1, 9]}
 DECODERS = {
     "a+b": {"ecoregions": ["a", "b"], "calibration": {"temperature": 2.0}},
     "c": {"ecoregions": ["c"], "calibration": {"temperature": 1.0}},
@@ -122,6 +123,10 @@ def test_neither_autoencoders_nor_an_exam_need_be_there(tmp_path: Path, model: A
         {"halo": {"before": True, "after": 2}},
         {"halo": {"before": 2}},
         {"halo": []},
+        *(
+            {"ecoregions": {"a": {"learnt": {**LEARNT, **wrong}}, "b": {}, "c": {}}}
+            for wrong in ({"tp": [1, -2]}, {"fp": [1]}, {"fn": [1, 2.0]}, {"id": ["x", "../y"]}, {"id": 3})
+        ),
         {"decoders": {name: {**one, "calibration": {"temperature": 0.0}} for name, one in DECODERS.items()}},
     ],
 )

@@ -147,6 +147,15 @@ def test_the_verdict_stands_in_the_results(chain: Path) -> None:
     assert results["update"]["ecoregions"].keys() == {"etf", "nad", "mwcf"}
 
 
+def test_what_several_updates_cost_is_measured_from_where_each_ecoregion_was_learnt(chain: Path) -> None:
+    results = json.loads((chain / "third" / "results.json").read_text())
+    first, second = (json.loads((chain / name / "results.json").read_text()) for name in ("", "second"))
+    learnt = [first["phases"][-1]["ecoregions"][name]["iou"] for name in ("etf", "nad")]
+    learnt.append(second["phases"][-1]["ecoregions"]["mwcf"]["iou"])
+    last = [results["phases"][-1]["ecoregions"][name]["iou"] for name in ("etf", "nad", "mwcf")]
+    assert results["update"]["since_learnt"][0] == pytest.approx(np.mean(last) - np.mean(learnt), abs=1e-6)
+
+
 def test_a_report_shows_the_tree_of_models(chain: Path) -> None:
     runs = find_runs([chain / "second", chain / "third"]).runs
     table = lineage_table(runs)
@@ -300,3 +309,14 @@ def test_an_update_is_judged_by_the_mean_and_by_what_is_beyond_doubt() -> None:
     beyond = update.judge(before, counted(a=start - 0.02, b=start + 0.03), ["a", "b"], limit=0.01)
     assert not beyond["accepted"] and Interval(*beyond["old"]).difference > 0
     assert "REJECTED: a changed by -.020" in update.said(beyond)
+
+
+def test_losses_that_add_up_are_said_and_reject_nothing() -> None:
+    learnt = np.random.default_rng(0).uniform(0.4, 0.8, 30)
+    before, after = counted(a=learnt - 0.008), counted(a=learnt - 0.016)
+    judged = update.judge(before, after, ["a"], limit=0.01, learnt=counted(a=learnt))
+    assert judged["accepted"] and judged["since_learnt"][0] == pytest.approx(-0.016, abs=1e-3)
+    assert "accepted: since they were learnt the old ecoregions changed by -.016" in update.said(judged)
+    assert not update.judge(counted(a=learnt), counted(a=learnt), ["a"], limit=0.01, learnt=before)["reasons"]
+    alone = update.judge(before, after, ["a", "b"], limit=0.01, learnt=counted(b=learnt))
+    assert alone["since_learnt"] is None

@@ -260,6 +260,11 @@ def check_description(model: SavedModel) -> None:
     untrusted.names(model.ecoregions, "an ecoregion")  # the update's run has a folder for each
     for described in model.description["ecoregions"].values():
         untrusted.names(described.get("tests", ()), "a test image")  # and a file
+        learnt = described.get("learnt") or {}  # not of earlier releases
+        images = untrusted.names(learnt.get("id", ()), "a test image")
+        for kind in ("tp", "fp", "fn"):
+            if [type(count) is int and 0 <= count < 2**53 for count in learnt.get(kind, ())] != [True] * len(images):
+                raise ValueError(f"an exam counts no pixels ({kind}) of each image")
     if wrong := [name for name in model.decoders if name in (".", "..") or "/" in name]:
         raise ValueError(f"{wrong[0]!r:.100} is no name of a decoder")
     if set(model.route) != set(model.ecoregions):

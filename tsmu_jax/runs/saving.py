@@ -163,7 +163,10 @@ def _contracts(experiment: Experiment) -> dict[str, dict[str, Any]]:
 def _ecoregions(
     experiment: Experiment, record: Mapping[str, Any], contracts: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Describes each ecoregion for `model.json`: its input contract, its images, its exam and its scores."""
+    """Describes each ecoregion for `model.json`: its input contract, its images, its exam and its scores.
+
+    "learnt" are the counts of its exam when the run ended that learnt it. Updates hand them on.
+    """
     config, data = experiment.config, experiment.data
     scores, described = record["result"]["ecoregions"], {}
     for name in trained(experiment):
@@ -173,6 +176,7 @@ def _ecoregions(
                 "images": data.source.fingerprints[name],
                 "outline": experiment.outlines[name],
                 "pairs": sum(info.ecoregion == name for info in data.source.infos),
+                "learnt": record["tests"].get(name) if config.exam else None,
             }
         else:
             assert experiment.start is not None

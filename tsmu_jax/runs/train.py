@@ -109,7 +109,10 @@ def _judged(
     """The verdict on an update, and how far it has moved the old answers."""
     assert experiment.start is not None
     limit = experiment.config.update.max_forgetting
-    judged = update.judge(tested[0][1], tested[-1][1], experiment.old_ecoregions, limit=limit)
+    described = experiment.start.saved.description["ecoregions"]
+    learnt = {name: known["learnt"] for name, known in described.items() if known.get("learnt")}
+    before, after = tested[0][1], tested[-1][1]
+    judged = update.judge(before, after, experiment.old_ecoregions, limit=limit, learnt=learnt)
     moved = update.drift(experiment, parent, model)
     return {"parent": experiment.start.saved.digest, **judged, "drift": moved}
 

@@ -12,26 +12,31 @@ from tsmu_jax.mask import UNKNOWN
 from tsmu_jax.runs.experiment import Experiment
 
 
-def judge(before: Tests, after: Tests, old_ecoregions: Sequence[str], *, limit: float) -> dict[str, Any]:
+def judge(
+    before: Tests, after: Tests, old_ecoregions: Sequence[str], *, limit: float, learnt: Tests | None = None
+) -> dict[str, Any]:
     """Compares the exam of the old ecoregions before and after an update.
 
     An update is rejected where the mean IoU over the exams of all old ecoregions fell by more than `limit`, or that
     of one ecoregion did beyond doubt: its whole 95 % interval lies below -limit. The exam of one ecoregion is small,
-    so its mean alone would reject good updates.
+    so its mean alone would reject good updates. Small losses of several updates add up to more than `limit`: that is
+    said, and rejects nothing.
 
     Args:
       before, after: counted test images by ecoregion; an ecoregion without an exam is missing.
       limit: `update.max_forgetting`.
+      learnt: likewise, by the models that learnt each ecoregion.
 
     Returns:
-      "accepted", "reasons" (sentences; why it was rejected, or what could not be judged), "limit", and the changes
-      "old" and "ecoregions" {name: [difference, low, high]}.
+      "accepted", "reasons" (sentences; why it was rejected, what could not be judged, what has added up), "limit", and
+      the changes "old", "since_learnt" (None where that is not known) and "ecoregions" {name: [difference, low, high]}.
     """
     examined = [name for name in old_ecoregions if name in before and name in after]
     whole = changed(before, after, examined) if examined else None
     if whole is None:
         reason = "the model was saved without an exam: what it has forgotten is not known"
-        return {"accepted": True, "limit": limit, "reasons": [reason], "old": None, "ecoregions": {}}
+        nothing: dict[str, Any] = {"old": None, "since_learnt": None, "ecoregions": {}}
+        return {"accepted": True, "limit": limit, "reasons": [reason], **nothing}
     each = {name: changed(before, after, [name]) for name in examined}
     reasons = []
     if whole.difference < -limit:
@@ -42,11 +47,16 @@ def judge(before: Tests, after: Tests, old_ecoregions: Sequence[str], *, limit: 
     accepted = not reasons
     if unknown := [name for name in old_ecoregions if name not in examined]:
         reasons.append(f"{', '.join(unknown)} have no exam: what was forgotten of them is not known")
+    known = [name for name in examined if name in (learnt or {})]
+    total = changed(learnt or {}, after, known) if known == examined else None
+    if total is not None and total.difference < -limit and total != whole:
+        reasons.append(f"since they were learnt the old ecoregions changed by {signed(total)}, over several updates")
     return {
         "accepted": accepted,
         "limit": limit,
         "reasons": reasons,
         "old": as_json(whole),
+        "since_learnt": as_json(total) if total is not None else None,
         "ecoregions": {name: as_json(interval) for name, interval in each.items() if interval is not None},
     }
 
