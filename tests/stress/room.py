@@ -92,7 +92,7 @@ def refuse(
     """Lets the disk refuse at random changes of files. Returns how often a run ended by it.
 
     Args:
-      fault: how it refuses; words: of the line that must say so.
+      fault: how it refuses; words: of the line that must say so, in small letters.
       changes: of files, that the runs make where nothing refuses them.
     """
     random, refused = np.random.default_rng(seed), 0
@@ -107,7 +107,7 @@ def refuse(
             give_back(scene.runs)
             finished = attempt.finished
             if not finished:
-                assert words in attempt.refused, attempt.refused
+                assert words in attempt.refused.lower(), attempt.refused
                 refused += 1
                 print(f"{refused}/{times} {attempt.where or 'at the start'}: {_short(attempt)}", flush=True)
         compare(scene.runs, expected)
@@ -137,7 +137,7 @@ def main() -> int:
     try:
         if options.only != "refused":
             print(f"{fill(scene, expected)} times full, equal to the byte")
-        for fault, words in ((turn_read_only, "is read-only"), (lose_directories, "permission denied")):
+        for fault, words in ((turn_read_only, "read-only"), (lose_directories, "permission denied")):
             if options.only == "full":
                 break
             times = refuse(scene, expected, fault, words, changes=changes, times=options.times, seed=options.seed)
