@@ -80,9 +80,9 @@ def draw(layers: list, picture: str) -> None:
     assert job.renderedImage().save(picture)
 
 
-def edited(path: str, change) -> str:
-    """Changes `landslides` and commits. Returns what QGIS says; "" where all went well."""
-    layer = opened(path, "landslides")
+def edited(path: str, change, table: str = "landslides") -> str:
+    """Changes a table and commits. Returns what QGIS says; "" where all went well."""
+    layer = opened(path, table)
     layer.startEditing()
     change(layer)
     said = "" if layer.commitChanges() else " ".join(layer.commitErrors())
@@ -106,7 +106,11 @@ def split(layer: QgsVectorLayer) -> None:
 
 def add_drawing(layer: QgsVectorLayer) -> None:
     box = feature(layer, 1).geometry().boundingBox()
-    west, north = box.xMinimum(), box.yMaximum()
+    add_triangle(layer, box.xMinimum(), box.yMaximum())
+
+
+def add_triangle(layer: QgsVectorLayer, west: float, north: float) -> None:
+    """As somebody draws it: fields have their defaults."""
     ring = f"{west} {north + 1e-4}, {west + 1e-4} {north + 1e-4}, {west} {north + 2e-4}, {west} {north + 1e-4}"
     layer.addFeature(QgsVectorLayerUtils.createFeature(layer, QgsGeometry.fromWkt(f"MultiPolygon((({ring})))")))
 
@@ -123,12 +127,12 @@ def main(path: str, picture: str) -> None:
     application = QgsApplication([], False)
     application.initQgis()
     QgsProject.instance().setFileName("")
-    landslides, observed = opened(path, "landslides"), opened(path, "observed")
+    landslides, observed, reviewed = (opened(path, table) for table in ("landslides", "observed", "reviewed"))
     found = {"style": style(landslides), "observed_read_only": observed.readOnly()}
-    draw([landslides, observed], picture)
+    draw([landslides, reviewed, observed], picture)
     queue = opened(path, "review_queue")
     found |= {"queue": style(queue), "queue_read_only": queue.readOnly()}
-    del landslides, observed, queue
+    del landslides, observed, reviewed, queue
     found["notes"] = edited(path, setting(3, Notes="seen in the field"))
     found["too_confident"] = edited(path, setting(3, Confidence=8))
     found["unknown_status"] = edited(path, setting(3, review_status="done"))
@@ -137,6 +141,7 @@ def main(path: str, picture: str) -> None:
     found["reshaped"] = edited(path, reshape)
     found["split"] = edited(path, split)
     found["drawn"] = edited(path, add_drawing)
+    found["looked_at"] = edited(path, lambda layer: add_triangle(layer, 15.0, 50.0), "reviewed")
     print(json.dumps(found))
     sys.stdout.flush()
     os._exit(0)  # QGIS takes seconds to clean up, or crashes

@@ -139,6 +139,14 @@ def test_edits_are_audited(session: Any) -> None:
     assert all(row["reviewer"] for row in table(path, "decisions")[1:])
 
 
+def test_ground_that_somebody_draws_as_reviewed_says_who_and_when(session: Any) -> None:
+    path, _, _, said = session
+    assert said["looked_at"] == ""
+    (row,) = table(path, "reviewed")
+    assert len(row["uuid"]) == 36 and row["reviewer"] and row["reviewed_at"].endswith("Z") and row["scene"] is None
+    assert geopackage.decoded(row["geometry"]).bounds == pytest.approx((15.0, 50.0001, 15.0001, 50.0002))
+
+
 def test_rows_that_people_add_get_names(session: Any, tmp_path: Path) -> None:
     path, _, before, _ = session
     rows = table(path)
