@@ -114,7 +114,7 @@ def _read(path: Path, like: Path | None = None) -> np.ndarray:
             return np.asarray(file.read(1))
         with rasterio.open(like, driver="GTiff") as other:
             grid = {"crs": other.crs, "transform": other.transform, "height": other.height, "width": other.width}
-        with WarpedVRT(file, **grid, resampling=Resampling.nearest, nodata=UNKNOWN) as warped:
+        with WarpedVRT(file, **grid, resampling=Resampling.nearest, src_nodata=UNKNOWN, nodata=UNKNOWN) as warped:
             return np.asarray(warped.read(1))
 
 

@@ -200,7 +200,7 @@ def test_parameters_are_sent_once_for_all_pairs(model: SavedModel) -> None:
         return predictor.choices(squares), np.asarray(predictor.begin(squares, "a"))
 
     choices, probabilities = answered()  # compiles
-    with jax.transfer_guard("disallow"):
+    with jax.transfer_guard_host_to_device("disallow"):
         again = answered()
     assert again[0] == choices
     np.testing.assert_array_equal(again[1], probabilities)

@@ -77,7 +77,7 @@ def test_parameters_are_sent_once_for_all_answers(
         return answer(params, batch_stats, sent)
 
     monkeypatch.setitem(vars(loaded), "_answer", seen)
-    with jax.transfer_guard("disallow"):
+    with jax.transfer_guard_host_to_device("disallow"):
         for name in (*loaded.decoders, *loaded.decoders):
             np.testing.assert_array_equal(loaded.predict(images, name), expected[name])
     first, other, *again = given
