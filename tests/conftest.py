@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _COUNT = "--xla_force_host_platform_device_count"
-# Most tests run a program for less time than it takes to compile.
-_QUICK = "--xla_backend_optimization_level=0"
+_QUICK = "--xla_backend_optimization_level=1"  # as the steps are compiled; here everything is
 _others = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(_COUNT)]
 os.environ["XLA_FLAGS"] = " ".join([_QUICK, *_others, f"{_COUNT}=2"])
 os.environ["JAX_PLATFORMS"] = "cpu"

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests.runs.trained import trained
-from tsmu_jax.learning.parallel import CPU_OPTIONS
 
 ROOT = Path(__file__).parents[1]
 OLD = ("mwcf", "etf")
@@ -49,10 +48,8 @@ def configuration(**changes: Any) -> dict[str, Any]:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """TSMU, and TSMU without distillation, which takes its first two phases from there."""
     directory = tmp_path_factory.mktemp("outcomes")
-    with pytest.MonkeyPatch.context() as patch:  # these steps run for longer than they take to compile
-        patch.setitem(CPU_OPTIONS, "xla_backend_optimization_level", 1)
-        trained(configuration(), directory / "tsmu")
-        trained(configuration(distillation__weight=0.0), directory / "undistilled")
+    trained(configuration(), directory / "tsmu")
+    trained(configuration(distillation__weight=0.0), directory / "undistilled")
     return directory
 
 

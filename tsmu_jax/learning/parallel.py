@@ -4,7 +4,6 @@ Each process holds the rows of a batch that would lie on its devices if one proc
 """
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,12 +17,7 @@ AXIS = "batch"
 # - The heavy kernels come ready-made; LLVM's dearer passes over the rest double the time to compile, and gain nothing.
 # - Barriers stay until programs are scheduled: XLA would drop them before it decides what to compute anew, and so undo
 #   those of the models, and rematerialisation.
-# What XLA_FLAGS states stays as stated there.
-CPU_OPTIONS = {
-    name: value
-    for name, value in {"xla_backend_optimization_level": 1, "xla_disable_hlo_passes": "cse_barrier_expander"}.items()
-    if f"--{name}=" not in os.environ.get("XLA_FLAGS", "")
-}
+CPU_OPTIONS = {"xla_backend_optimization_level": 1, "xla_disable_hlo_passes": "cse_barrier_expander"}
 
 
 def _pmap(step: Callable[..., Any], in_axes: Any, *, donates_first: bool = False) -> Callable[..., Any]:
