@@ -38,7 +38,7 @@ REVIEWER = "Nobody"
 
 
 class Way(NamedTuple):
-    """What more ground of an ecoregion means to the model.
+    """How the model learns more ground of an ecoregion that it has learnt already.
 
     Attributes:
       restarts: each update begins with the first model, and learns all ground reviewed so far for one decoder. Else it
@@ -84,7 +84,7 @@ class Circle:
         self._tests = _fresh_pairs(1000 * seed, sizes.fresh)
 
     def rounds(self, number: int) -> list[dict[str, Any]]:
-        """What was measured: of the first model, then of each round with the model that it ends with.
+        """Goes round, and returns the scores of the first model, and then of each round's last model.
 
         Returns:
           "ious": {ecoregion: [IoU of each test pair]}, of the first model's ecoregions (their exam) and of FRESH.
@@ -188,7 +188,7 @@ class Circle:
         return scene_files.find(scenes, named=named, folder=None, likely=set())
 
     def _update(self, folder: Path, name: str, start: SavedModel) -> Mapping[str, Any]:
-        """What `results.json` says of an update."""
+        """Updates a model, and returns the contents of the run's `results.json`."""
         from tsmu_jax.runs.train import train
 
         changes = {

@@ -37,7 +37,7 @@ def draw(results: Results, path: Path) -> None:
 
 
 def _new(axes: Axes, runs: Sequence[Rounds]) -> None:
-    """How well the next scene is mapped, and pairs that no round sees."""
+    """Draws the IoU of each next scene's map, and of the pairs that no round sees."""
     maps = {how: [[_number(one["map"][how]) for one in rounds[1:]] for rounds in runs] for how in ("auto", "latest")}
     fresh = [[mean(one, [FRESH]) for one in rounds] for rounds in runs]
     _lines(axes, maps["auto"], "tab:blue", "o-", "map of the next scene")
@@ -63,7 +63,7 @@ def _old(axes: Axes, runs: Sequence[Rounds]) -> None:
 
 
 def _work(axes: Axes, runs: Sequence[Rounds]) -> None:
-    """What the reviewer did with the polygons of each round's scene."""
+    """Draws how many polygons of each scene the reviewer kept, reshaped, drew and removed."""
     below = np.zeros(len(runs[0]) - 1)
     for name, colour in _WORK.items():
         heights = np.mean([[one["review"][name] for one in rounds[1:]] for rounds in runs], axis=0)
