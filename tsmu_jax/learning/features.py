@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tsmu_jax.batch import FEATURES, FLIP, FLIPS, IMAGE, ROW, fill
-from tsmu_jax.learning.parallel import padded, place, pmap_fill, pmap_take, replicate, shard_whole
+from tsmu_jax.learning.parallel import AHEAD, padded, place, pmap_fill, pmap_take, replicate, shard_whole
 from tsmu_jax.learning.state import Model
 from tsmu_jax.learning.steps import make_encode_step
 from tsmu_jax.models.tsmu import Network
@@ -90,10 +90,12 @@ def store(
     encoder = place((model.params["shared"], model.batch_stats["shared"]))
     fill_rows = _compiled(network)
     waiting = all_with_flips()
-    for start in range(0, rows, slots):
+    for number, start in enumerate(range(0, rows, slots), start=1):
         images, flips = zip(*itertools.islice(waiting, slots), strict=True)
         batch = fill({IMAGE: np.stack(images), FLIP: np.array(flips, np.int32)}, slots)
         table = fill_rows(table, place(np.int32(start)), *encoder, shard_whole(batch))
+        if number % AHEAD == 0:  # each table's memory becomes the next one's: there is none but the last to wait for
+            jax.block_until_ready(table)
         progress(min(start + slots, rows))
     jax.block_until_ready(table)
     return Features(table, pairs, numbers, time.perf_counter() - started)

@@ -14,7 +14,7 @@ import numpy as np
 from tsmu_jax import stopping
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints, periodic, processes
-from tsmu_jax.learning.parallel import place, replicate
+from tsmu_jax.learning.parallel import AHEAD, place, replicate
 from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import Model, TrainState
 
@@ -124,6 +124,8 @@ class _Run:
             self._look_up()
             self.state, metrics = loop.step(self.state, next(batches), loop.key)
             self._pending.append(metrics)
+            if len(self._pending) > AHEAD:
+                jax.block_until_ready(self._pending[-AHEAD - 1])
             self.done += 1
             stopping.hold()  # before the first step is done there is nothing to save, and it may compile for minutes
             # Reading a scalar waits for the device, so it is done a few times a second only.

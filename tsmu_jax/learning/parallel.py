@@ -13,6 +13,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "batch"
 
+# Steps that the host may be ahead of the devices. Each holds its batch in memory. And with several devices on one CPU,
+# every step beyond 32 takes one of XLA's threads to wait in, until none is left to run the steps.
+AHEAD = 8
+
 # What the compiler is told on CPUs (benchmarks/README.md has the figures):
 # - The heavy kernels come ready-made; LLVM's dearer passes over the rest double the time to compile, and gain nothing.
 # - Barriers stay until programs are scheduled: XLA would drop them before it decides what to compute anew, and so undo
