@@ -43,8 +43,9 @@ from tsmu_jax.learning.saturation import Saturation
 from tsmu_jax.learning.state import TrainState
 
 def loss_fn(kernel, images):
+    axes = ("NHWC", "HWIO", "NHWC")
     for _ in range(4):
-        images = jax.lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        images = jax.lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=axes)
     return jnp.square(images).mean()
 
 def step(state, images, key):
