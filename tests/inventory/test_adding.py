@@ -144,7 +144,7 @@ def test_all_or_nothing(inventory: Path, tmp_path: Path, monkeypatch: pytest.Mon
     second = write_map(tmp_path / "second", BOXES, model=TWO)
     calls = []
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt

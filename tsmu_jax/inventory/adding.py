@@ -1,22 +1,24 @@
 """Adds a finished map to an inventory: one transaction, which the same map repeats without a change."""
 
 import contextlib
-import datetime
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import geopackage, known, measures, rows, schema, terrain
+from tsmu_jax.inventory import geopackage, measures, renewing, rows, schema, terrain
 from tsmu_jax.inventory.ground import Ground, on_ground, together
 from tsmu_jax.inventory.known import Known
 from tsmu_jax.inventory.polygons import detections
 from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
+
+
+Found = tuple[Ground, dict[str, Any]]  # a landslide on the ground, and its row of `landslides`
 
 
 class Added(NamedTuple):
@@ -30,6 +32,7 @@ class Added(NamedTuple):
       without_terrain: new rows whose ground an elevation model does not cover.
       measured: rows that people had drawn or edited, and whose outlines were measured.
       filled: unreviewed rows that got the slopes or the uncertainty that they lacked.
+      dated: unreviewed rows whose bracket is narrower, since the map's scene got the dates that it lacked.
     """
 
     new: int
@@ -39,6 +42,7 @@ class Added(NamedTuple):
     without_terrain: int = 0
     measured: int = 0
     filled: int = 0
+    dated: int = 0
 
 
 class Measured(NamedTuple):
@@ -49,7 +53,7 @@ class Measured(NamedTuple):
       looked: the ground that was looked at.
     """
 
-    found: list[tuple[Ground, dict[str, Any]]]
+    found: list[Found]
     looked: Ground
 
 
@@ -95,38 +99,34 @@ def add(
         elevation = files.enter_context(terrain.opened(dem)) if dem else None
         database = files.enter_context(geopackage.transaction(inventory))
         edited = measures.complete(database)
-        found = iter(measured.found if measured else ())
+        place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
+        again = next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None)
+        dated = renewing.date(database, scene, dates) if again else 0
+        if again and not dem and not (directory / layers.UNCERTAINTY).exists():
+            return Added(0, 0, 0, same=True, measured=edited, dated=dated)
+        looked = measured.looked if measured else _observed(directory, record)
+        found: Iterable[Found] = measured.found if measured else ()
         if not measured:
             every = _found(directory, record, scene, model, dates, elevation)
             found = reported(every, total=None, what="adding landslides")
-        place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
-        if next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None):
-            filled = _fill(database, found, model) if dem or (directory / layers.UNCERTAINTY).exists() else 0
-            return Added(0, 0, 0, same=True, measured=edited, filled=filled)
+        held = Known(database, model.digest, looked.geometry)
+        if again:
+            filled = _fill(database, held, found)
+            return Added(0, 0, 0, same=True, measured=edited, filled=filled, dated=dated)
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         geopackage.upsert(database, schema.SCENES, rows.scene_row(record, scene, dates))
-        looked = measured.looked if measured else _observed(directory, record)
-        mapped_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        observed = {**place, "area_m2": looked.area_m2, "mapped_at": mapped_at}
-        observed[geopackage.GEOMETRY] = geopackage.encoded(looked.geometry)
-        geopackage.upsert(database, schema.OBSERVED, observed)
-        superseded = known.supersede(database, looked.geometry, model.digest)
-        held = Known(database, model.digest)
-        new = again = without_terrain = filled = 0
-        for ground, row in found:
-            same = held.same(ground.geometry)
-            if same is None:
-                geopackage.upsert(database, schema.LANDSLIDES, row, replace=False)
-                new += 1
-                without_terrain += dem is not None and row["height_m"] is None
-            else:
-                again += 1
-                row["uuid"] = same["uuid"]
-                known.renew(database, same, dates)
-                filled += known.fill(database, same, row)
-            seen = {name: row[name] for name in ("uuid", "model_id", "prob_mean", "area_m2")} | {"scene": scene}
-            geopackage.upsert(database, schema.OBSERVATIONS, seen)
-        return Added(new, again, superseded, False, without_terrain, edited, filled)
+        geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(looked))
+        superseded = renewing.supersede(database, looked.geometry, model.digest)
+        done = [renewing.enter(database, held, ground.geometry, row, scene) for ground, row in found]
+        return Added(
+            new=sum(not one.known for one in done),
+            known=sum(one.known for one in done),
+            superseded=superseded,
+            same=False,
+            without_terrain=sum(one.without_terrain for one in done) if dem else 0,
+            measured=edited,
+            filled=sum(one.filled for one in done),
+        )
 
 
 def check(inventory: Path) -> None:
@@ -173,7 +173,7 @@ def _found(
     model: SavedModel,
     dates: Dates,
     elevation: terrain.ElevationModel | None,
-) -> Iterator[tuple[Ground, dict[str, Any]]]:
+) -> Iterator[Found]:
     """The landslides of a map: on the ground, and as rows of `landslides`."""
     crs, pixel = record["grid"]["crs"], abs(record["grid"]["transform"][0])
     for detection in detections(directory):
@@ -182,13 +182,12 @@ def _found(
         yield ground, rows.landslide_row(record, detection, ground, scene, model.digest, dates, slope)
 
 
-def _fill(database: Any, found: Iterator[tuple[Ground, dict[str, Any]]], model: SavedModel) -> int:
+def _fill(database: Any, held: Known, found: Iterable[Found]) -> int:
     """Fills empty columns of the rows that a map has added. Returns their number."""
-    held = Known(database, model.digest)
     filled = 0
     for ground, row in found:
-        same = held.same(ground.geometry)
-        filled += same is not None and known.fill(database, same, row)
+        same = held.same(ground.geometry, cut=bool(row["touches_edge"]))
+        filled += same is not None and renewing.fill(database, same, row)
     return filled
 
 

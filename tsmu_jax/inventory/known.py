@@ -1,101 +1,102 @@
-"""Landslides that an inventory holds already: finds them again, marks them as superseded, fills their empty columns."""
+"""Finds again the landslides that an inventory holds already. Reads alone; `renewing` changes rows."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tsmu_jax.inventory import geopackage, schema
-from tsmu_jax.inventory.rows import UNREVIEWED, Dates
+from tsmu_jax.inventory.rows import UNREVIEWED
 
 SAME = 0.5  # intersection over union from which on two polygons are one landslide
-_TERRAIN = ("height_m", "slope_deg", "aspect_deg")
+
+Row = dict[str, Any]
 
 
 class Known:
     """The landslides of an inventory, as a model's map finds them again. One transaction uses it."""
 
-    def __init__(self, database: sqlite3.Connection, model: str) -> None:
-        """Reads the outlines that people have changed. Args: model: digest."""
+    def __init__(self, database: sqlite3.Connection, model: str, looked: Any) -> None:
+        """Reads the outlines that people have changed.
+
+        Args:
+          model: digest.
+          looked: the ground that the map shows, a shapely geometry in degrees.
+        """
         import shapely
 
-        self._database, self._model = database, model
+        self._database, self._model, self._looked = database, model, looked
         where = "original_geometry IS NOT NULL AND geometry IS NOT NULL"
         held = database.execute(f"SELECT OBJECTID, original_geometry FROM landslides WHERE {where}").fetchall()
         self._edited = [row for row, _ in held]
         self._originals = shapely.STRtree([geopackage.decoded_valid(blob) for _, blob in held])
+        self._shown: dict[int, Any] = {}  # ground that other maps show, by the row of `observed`
 
-    def same(self, geometry: Any) -> dict[str, Any] | None:
+    def same(self, geometry: Any, *, cut: bool) -> Row | None:
         """The row of the same landslide: a reviewed one before an unreviewed one of this model.
 
         A reviewed landslide is the same if its outline is, or the model's outline that a person has changed, or the
-        outlines of all reviewed landslides that lie inside the geometry.
+        outlines of all reviewed landslides that lie inside the geometry. Where the edge of a scene cuts either of two
+        landslides, they are the same if they are on the ground that both scenes show.
+
+        Args:
+          geometry: shapely geometry in degrees.
+          cut: whether it ends at ground that was not looked at.
         """
-        near = list(_near(self._database, geometry))
+        near = list(near_rows(self._database, geometry))
         reviewed = [row for row in near if row["review_status"] != UNREVIEWED]
-        own = [row for row in near if row["review_status"] == UNREVIEWED and row["model_id"] == self._model]
+        own = [row for row in near if row["review_status"] == UNREVIEWED and self._is_own(row)]
         return (
-            _most_alike(reviewed, geometry)
+            _most_alike(_outlines(reviewed), geometry)
             or self._changed(geometry)
             or _largest_part(reviewed, geometry)
-            or _most_alike(own, geometry)
+            or _most_alike(_outlines(own), geometry)
+            or self._on_shared_ground([*reviewed, *own], geometry, cut)
         )
 
-    def _changed(self, geometry: Any) -> dict[str, Any] | None:
+    def predecessor(self, geometry: Any, *, cut: bool) -> Row | None:
+        """The same landslide as another model found it, which this one's maps have superseded; as for `same`."""
+        near = near_rows(self._database, geometry)
+        others = [row for row in near if row["model_id"] != self._model and row["superseded_by"] == self._model]
+        return _most_alike(_outlines(others), geometry) or self._on_shared_ground(others, geometry, cut)
+
+    def _is_own(self, row: Row) -> bool:
+        """Whether this model found it, and has not found more of it since."""
+        return bool(row["model_id"] == self._model != row["superseded_by"])
+
+    def _changed(self, geometry: Any) -> Row | None:
         """The row whose outline a person has changed from one like this."""
         rows = [self._edited[at] for at in self._originals.query(geometry, predicate="intersects")]
         marks = ", ".join("?" * len(rows))
         found = geopackage.rows(self._database, schema.LANDSLIDES, f"OBJECTID IN ({marks})", rows)
         reviewed = [row for row in found if row["review_status"] != UNREVIEWED]
-        return _most_alike(reviewed, geometry, "original_geometry")
+        return _most_alike(_outlines(reviewed, "original_geometry"), geometry)
+
+    def _on_shared_ground(self, rows: Iterable[Row], geometry: Any, cut: bool) -> Row | None:
+        """Of rows that an edge cuts, or all if one cuts the geometry, the most alike on the ground of both scenes."""
+        import shapely
+
+        best, most = None, SAME
+        for row, other in _outlines([row for row in rows if cut or row["touches_edge"]]):
+            if not other.intersects(geometry):
+                continue
+            here = self._looked.intersection(shapely.box(*other.union(geometry).bounds))
+            shared = shapely.union_all([here.intersection(ground) for ground in self._grounds(row)])
+            share = _alike(other.intersection(shared), geometry.intersection(shared))
+            if share > most:
+                best, most = row, share
+        return best
+
+    def _grounds(self, row: Row) -> Iterator[Any]:
+        """The ground that the scenes show in which a landslide was found."""
+        where = "scene IN (SELECT scene FROM observations WHERE uuid = ?)"
+        for observed in geopackage.rows(self._database, schema.OBSERVED, where, [row["uuid"]]):
+            number = observed["OBJECTID"]
+            if number not in self._shown:
+                self._shown[number] = geopackage.decoded_valid(observed[geopackage.GEOMETRY])
+            yield self._shown[number]
 
 
-def supersede(database: sqlite3.Connection, looked: Any, model: str) -> int:
-    """Marks unreviewed rows of other models that lie where this one has looked. Returns their number."""
-    marked = 0
-    for row in _near(database, looked):
-        if row["model_id"] == model or row["review_status"] != UNREVIEWED or row["superseded_by"]:
-            continue
-        other = geopackage.decoded_valid(row[geopackage.GEOMETRY])
-        if other.intersection(looked).area > SAME * other.area:
-            database.execute("UPDATE landslides SET superseded_by = ? WHERE uuid = ?", (model, row["uuid"]))
-            marked += 1
-    return marked
-
-
-def renew(database: sqlite3.Connection, held: Mapping[str, Any], dates: Dates) -> None:
-    """Makes an unreviewed row that its model has found again current, and narrows the bracket of its date.
-
-    ISO 8601 in UTC sorts by time.
-    """
-    if held["review_status"] != UNREVIEWED:
-        return
-    early, late = (
-        [date for date in both if date] for both in ((held["date_min"], dates.pre), (held["date_max"], dates.post))
-    )
-    database.execute(
-        "UPDATE landslides SET date_min = ?, date_max = ?, superseded_by = NULL WHERE uuid = ?",
-        (max(early, default=None), min(late, default=None), held["uuid"]),
-    )
-
-
-def fill(database: sqlite3.Connection, held: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Fills terrain and uncertainty of an unreviewed row that has none, from a row of the very same outline.
-
-    Returns:
-      Whether there was something to fill.
-    """
-    if held["review_status"] != UNREVIEWED or held[geopackage.GEOMETRY] != row[geopackage.GEOMETRY]:
-        return False
-    names = list(_TERRAIN) if held["height_m"] is None else []
-    names += ["uncertainty"] if held["uncertainty"] is None else []
-    values = {name: row[name] for name in names if row[name] is not None}
-    if values:
-        changes = ", ".join(f"{name} = :{name}" for name in values)
-        database.execute(f"UPDATE landslides SET {changes} WHERE uuid = :uuid", {**values, "uuid": held["uuid"]})
-    return bool(values)
-
-
-def _near(database: sqlite3.Connection, geometry: Any) -> Iterator[dict[str, Any]]:
+def near_rows(database: sqlite3.Connection, geometry: Any) -> Iterator[Row]:
     """Landslides whose boxes meet that of a geometry, by the spatial index."""
     west, south, east, north = geometry.bounds
     where = (
@@ -105,28 +106,31 @@ def _near(database: sqlite3.Connection, geometry: Any) -> Iterator[dict[str, Any
     yield from list(geopackage.rows(database, schema.LANDSLIDES, where, (west, east, south, north)))
 
 
-def _most_alike(
-    rows: Sequence[dict[str, Any]], geometry: Any, column: str = geopackage.GEOMETRY
-) -> dict[str, Any] | None:
+def _outlines(rows: Iterable[Row], column: str = geopackage.GEOMETRY) -> list[tuple[Row, Any]]:
+    return [(row, geopackage.decoded_valid(row[column])) for row in rows]
+
+
+def _alike(one: Any, other: Any) -> float:
+    """Intersection over union; 0 where that is no more than SAME: the union takes most of the time."""
+    shared = one.intersection(other).area
+    return shared / one.union(other).area if shared > SAME * max(one.area, other.area) else 0.0
+
+
+def _most_alike(outlines: Iterable[tuple[Row, Any]], geometry: Any) -> Row | None:
     """The row whose outline is most like a geometry; None where no outline is the same landslide."""
     best, most = None, SAME
-    for row in rows:
-        other = geopackage.decoded_valid(row[column])
-        shared = other.intersection(geometry).area
-        if shared <= most * max(other.area, geometry.area):  # the union, which takes most of the time, is no smaller
-            continue
-        together = other.union(geometry).area
-        if shared > most * together:
-            best, most = row, shared / together
+    for row, other in outlines:
+        share = _alike(other, geometry)
+        if share > most:
+            best, most = row, share
     return best
 
 
-def _largest_part(rows: Sequence[dict[str, Any]], geometry: Any) -> dict[str, Any] | None:
+def _largest_part(rows: Iterable[Row], geometry: Any) -> Row | None:
     """Of rows that lie inside a geometry the largest one; None where these together are another landslide."""
     import shapely
 
-    outlines = [(row, geopackage.decoded_valid(row[geopackage.GEOMETRY])) for row in rows]
-    inside = [(row, one) for row, one in outlines if one.intersection(geometry).area > SAME * one.area]
+    inside = [(row, one) for row, one in _outlines(rows) if one.intersection(geometry).area > SAME * one.area]
     together = shapely.union_all([one for _, one in inside])
     if together.intersection(geometry).area > SAME * together.union(geometry).area:
         return max(inside, key=lambda pair: float(pair[1].area))[0]

@@ -1,5 +1,6 @@
 """The rows that a map adds to an inventory: what is known of a model, a scene and a landslide."""
 
+import datetime
 import json
 import uuid
 from collections.abc import Mapping
@@ -44,15 +45,18 @@ def model_row(model: SavedModel) -> dict[str, Any]:
 
 
 def scene_row(record: Mapping[str, Any], scene: str, dates: Dates) -> dict[str, Any]:
-    """Of the table `scenes`. Args: record: what `scene.json` holds; scene: digest of its images."""
+    """Of the table `scenes`, without dates that are not known: another map may have said them.
+
+    Args: record: what `scene.json` holds; scene: digest of its images.
+    """
     grid, fit = record["grid"], record["fit"] or {}
     shift = fit.get("shift_m")
+    dated = {"pre_date": dates.pre, "post_date": dates.post}
     return {
         "scene": scene,
         "pre_sha256": record["images"].get("pre", ""),
         "post_sha256": record["images"]["post"],
-        "pre_date": dates.pre,
-        "post_date": dates.post,
+        **{name: value for name, value in dated.items() if value},
         "crs": grid["crs"],
         "transform": json.dumps(grid["transform"]),
         "height": grid["height"],
@@ -60,6 +64,15 @@ def scene_row(record: Mapping[str, Any], scene: str, dates: Dates) -> dict[str, 
         "gsd_m": max(grid["gsd_m"]),
         "overlap": fit.get("overlap"),
         "shift_m": (shift[0] ** 2 + shift[1] ** 2) ** 0.5 if shift else None,
+    }
+
+
+def observed_row(looked: Ground) -> dict[str, Any]:
+    """What the table `observed` says of the ground that a map shows, as of now."""
+    return {
+        geopackage.GEOMETRY: geopackage.encoded(looked.geometry),
+        "area_m2": looked.area_m2,
+        "mapped_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
 
