@@ -17,7 +17,6 @@ from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
 
-
 Found = tuple[Ground, dict[str, Any]]  # a landslide on the ground, and its row of `landslides`
 
 
@@ -118,15 +117,9 @@ def add(
         geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(looked))
         superseded = renewing.supersede(database, looked.geometry, model.digest)
         done = [renewing.enter(database, held, ground.geometry, row, scene) for ground, row in found]
-        return Added(
-            new=sum(not one.known for one in done),
-            known=sum(one.known for one in done),
-            superseded=superseded,
-            same=False,
-            without_terrain=sum(one.without_terrain for one in done) if dem else 0,
-            measured=edited,
-            filled=sum(one.filled for one in done),
-        )
+        without_terrain = sum(one.without_terrain for one in done) if dem else 0
+        new, filled = (sum(each) for each in ((not one.known for one in done), (one.filled for one in done)))
+        return Added(new, len(done) - new, superseded, False, without_terrain, edited, filled)
 
 
 def check(inventory: Path) -> None:

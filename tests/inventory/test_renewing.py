@@ -1,0 +1,169 @@
+"""What later maps change: brackets of dates, landslides that an edge cuts, observations of other models."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.inventory.test_adding import BOXES, DATES, ONE, TWO, Model, table, write_map
+from tests.inventory.test_known import change
+from tsmu_jax.inventory import geopackage
+from tsmu_jax.inventory.adding import Added, add
+from tsmu_jax.inventory.rows import UNDATED, Dates
+from tsmu_jax.scenes import words
+
+
+def days(first: str, last: str) -> Dates:
+    return Dates(f"{first}T00:00:00+00:00", f"{last}T00:00:00+00:00")
+
+
+def brackets(path: Path) -> list[tuple[str, str]]:
+    return [(row["date_min"][:10], row["date_max"][:10]) for row in table(path)]
+
+
+def seen(path: Path, row: dict[str, Any]) -> int:
+    return sum(each["uuid"] == row["uuid"] for each in table(path, "observations"))
+
+
+def current(path: Path) -> list[dict[str, Any]]:
+    return [row for row in table(path) if not row["superseded_by"]]
+
+
+WIDE, NARROW, YEARS_LATER = (
+    days("2020-05-01", "2020-07-01"),
+    days("2020-05-20", "2020-06-01"),
+    days("2022-05-01", "2022-06-01"),
+)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([WIDE, NARROW, YEARS_LATER])))
+def test_the_bracket_is_the_narrowest_in_any_order_of_scenes(tmp_path: Path, order: tuple[Dates, ...]) -> None:
+    """Years later the landslide is still to be seen: it is not younger for that."""
+    for number, dates in enumerate(order):
+        add(tmp_path / "x.gpkg", write_map(tmp_path / str(number), BOXES[:1], seed=number), ONE, dates=dates)
+    assert brackets(tmp_path / "x.gpkg") == [("2020-05-20", "2020-06-01")]
+
+
+def test_a_newer_models_row_keeps_what_is_known(tmp_path: Path) -> None:
+    """It takes over bracket and observations of the row that it supersedes; a reviewed row stays as it is."""
+    path = tmp_path / "x.gpkg"
+    add(path, write_map(tmp_path / "one", BOXES), ONE, dates=NARROW)
+    change(path, "UPDATE landslides SET review_status = 'accepted' WHERE OBJECTID = 2")
+    reviewed = table(path)[1]
+    assert add(path, write_map(tmp_path / "two", BOXES, model=TWO, seed=1), TWO, dates=WIDE).new == 1
+    first, second, third = table(path)
+    assert (first["superseded_by"], second) == (TWO.digest, reviewed)
+    assert (third["date_min"], third["date_max"]) == (NARROW.pre, NARROW.post)
+    assert [seen(path, row) for row in (first, second, third)] == [1, 2, 2]
+    models = {row["model_id"] for row in table(path, "observations") if row["uuid"] == third["uuid"]}
+    assert models == {ONE.digest, TWO.digest}
+
+
+QUEUE = "SELECT uuid, priority, why FROM review_queue"
+
+
+def test_models_that_differ_come_forward_in_the_queue(tmp_path: Path) -> None:
+    path = tmp_path / "x.gpkg"
+    for number, model in enumerate((ONE, TWO)):
+        add(path, write_map(tmp_path / str(number), BOXES, model=model), model, dates=DATES)
+        change(path, "UPDATE observations SET prob_mean = 0.2 WHERE OBJECTID = 1")
+    differing, agreeing = (row["uuid"] for row in current(path))
+    with geopackage.transaction(path) as database:
+        queue = {uuid: (priority, why) for uuid, priority, why in database.execute(QUEUE)}
+    assert "models or scenes differ" in queue[differing][1] and "differ" not in queue[agreeing][1]
+    assert queue[differing][0] > queue[agreeing][0] + 0.4
+
+
+CUT = [(52, 60, 10, 20)]  # rows 52 to 72 of the ground, of which a scene of 60 rows shows eight
+WHOLE = [(12, 32, 10, 20)]  # the same in a scene that begins 40 rows further down
+
+
+def scenes(tmp_path: Path) -> tuple[Path, Path]:
+    return write_map(tmp_path / "upper", CUT), write_map(tmp_path / "lower", WHOLE, at=(40, 0), seed=1)
+
+
+def test_a_landslide_that_an_edge_cuts_is_one(tmp_path: Path) -> None:
+    """The part is found first: the whole one is of record, with both observations, and nothing is deleted."""
+    path, (upper, lower) = tmp_path / "x.gpkg", scenes(tmp_path)
+    add(path, upper, ONE, dates=WIDE)
+    assert table(path)[0]["touches_edge"] == 1
+    assert add(path, lower, ONE, dates=NARROW) == Added(0, 1, 0, same=False)
+    (whole,) = current(path)
+    assert whole["area_m2"] == pytest.approx(20 * 10 * 4, rel=2e-3) and whole["touches_edge"] == 0
+    assert seen(path, whole) == 2 and (whole["date_min"], whole["date_max"]) == tuple(NARROW)
+    assert [row["superseded_by"] for row in table(path)] == [ONE.digest, None]
+    held = path.read_bytes()
+    for directory in (upper, lower):
+        assert add(path, directory, ONE, dates=WIDE).same
+    assert path.read_bytes() == held
+
+
+def test_a_part_of_a_known_landslide_is_an_observation(tmp_path: Path) -> None:
+    path, (upper, lower) = tmp_path / "x.gpkg", scenes(tmp_path)
+    add(path, lower, ONE, dates=WIDE)
+    before = table(path)
+    assert add(path, upper, ONE, dates=WIDE) == Added(0, 1, 0, same=False)
+    assert table(path) == before and seen(path, before[0]) == 2
+
+
+def test_of_two_parts_the_larger_one_is_of_record(tmp_path: Path) -> None:
+    path = tmp_path / "x.gpkg"
+    add(path, write_map(tmp_path / "upper", CUT), ONE)
+    add(path, write_map(tmp_path / "lower", [(12, 22, 10, 20)], at=(40, 0), seed=1, shape=(22, 80)), ONE)
+    add(path, write_map(tmp_path / "left", [(12, 32, 10, 14)], at=(40, 0), seed=2, shape=(60, 14)), ONE)
+    (row,) = current(path)
+    assert row["area_m2"] == pytest.approx(400, rel=2e-3) and row["touches_edge"] == 1 and seen(path, row) == 3
+
+
+@pytest.mark.parametrize("model", [ONE, TWO])
+def test_what_people_said_of_a_part_holds_for_the_whole(tmp_path: Path, model: Model) -> None:
+    path, (upper, _) = tmp_path / "x.gpkg", scenes(tmp_path)
+    add(path, upper, ONE)
+    change(path, "UPDATE landslides SET review_status = 'rejected'")
+    before = table(path)
+    lower = write_map(tmp_path / "later", WHOLE, at=(40, 0), seed=2, model=model)
+    assert add(path, lower, model) == Added(0, 1, 0, same=False)
+    assert table(path) == before and seen(path, before[0]) == 2
+
+
+def test_another_landslide_beside_the_edge_is_another_one(tmp_path: Path) -> None:
+    """It shares ground with the part, but not most of what both scenes show."""
+    path = tmp_path / "x.gpkg"
+    add(path, write_map(tmp_path / "upper", CUT), ONE)
+    other = write_map(tmp_path / "lower", [(18, 32, 16, 40)], at=(40, 0), seed=1)
+    assert add(path, other, ONE) == Added(1, 0, 0, same=False)
+
+
+def test_dates_may_come_later(tmp_path: Path) -> None:
+    """The same map again, now with dates; a map of the same scene without them takes none away."""
+    path = tmp_path / "x.gpkg"
+    first = write_map(tmp_path / "first", BOXES)
+    add(path, first, ONE, dates=UNDATED)
+    done = add(path, first, ONE, dates=WIDE)
+    assert done == Added(0, 0, 0, same=True, dated=2) and brackets(path) == [("2020-05-01", "2020-07-01")] * 2
+    assert words.added(path, done).endswith("has this very map already; narrowed the dates of 2 known landslides")
+    add(path, write_map(tmp_path / "two", BOXES, model=TWO), TWO, dates=UNDATED)
+    (scene,) = table(path, "scenes")
+    assert (scene["pre_date"], scene["post_date"]) == tuple(WIDE) and len(set(brackets(path))) == 1
+
+
+def test_tables_say_what_is_known_of_scenes_and_models(tmp_path: Path) -> None:
+    path, directory = tmp_path / "x.gpkg", write_map(tmp_path / "map", BOXES)
+    model = Model("3")
+    scores = {"iou": 0.5}
+    model.description |= {"ecoregions": {"alps": {"scores": scores}}, "lineage": [{"digest": "0"}]}
+    record = json.loads((directory / "scene.json").read_text()) | {"model": model.digest}
+    record["chosen"] |= {"ecoregion": "mwcf"}
+    (directory / "scene.json").write_text(json.dumps(record))
+    add(path, directory, model, dates=DATES)  # type: ignore[arg-type]
+    (held,), (scene,) = table(path, "models"), table(path, "scenes")
+    assert json.loads(held["scores"]) == {"alps": scores} and json.loads(held["lineage"]) == [{"digest": "0"}]
+    assert json.loads(held["ecoregions"]) == {"alps": "alps"}
+    assert (scene["pre_sha256"], scene["post_sha256"]) == (record["images"]["pre"], record["images"]["post"])
+    assert (scene["pre_date"], scene["post_date"]) == tuple(DATES) and (scene["height"], scene["width"]) == (60, 80)
+    assert scene["crs"] == record["grid"]["crs"] and json.loads(scene["transform"]) == record["grid"]["transform"]
+    row = table(path)[0]
+    assert (row["pre_image"], row["post_image"]) == ("before.tif", "after.tif")
+    assert (row["na_l1key"], row["na_l1name"]) == (7, "Marine West Coast Forest")
