@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shapely
 
 from tests.inventory.test_adding import BOXES, DATES, ONE, TWO, Model, table, write_map
 from tests.inventory.test_known import change
-from tsmu_jax.inventory import geopackage
+from tsmu_jax.inventory import geopackage, known
 from tsmu_jax.inventory.adding import Added, add
 from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.scenes import words
@@ -134,6 +135,14 @@ def test_another_landslide_beside_the_edge_is_another_one(tmp_path: Path) -> Non
     add(path, write_map(tmp_path / "upper", CUT), ONE)
     other = write_map(tmp_path / "lower", [(18, 32, 16, 40)], at=(40, 0), seed=1)
     assert add(path, other, ONE) == Added(1, 0, 0, same=False)
+
+
+def test_outlines_that_also_touch_have_an_area_in_common() -> None:
+    """What they share is an area and a line at once, which GEOS would not intersect again."""
+    scene, bent = shapely.box(0, 0, 4, 2), shapely.box(1, 1, 2, 3) | shapely.box(1, 2, 4, 3)
+    assert bent.intersection(scene).geom_type == "GeometryCollection"
+    shared = known._common(bent, scene)
+    assert shared.geom_type == "MultiPolygon" and known._common(shared, scene).area == 1
 
 
 def test_dates_may_come_later(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from tests import forks
 from tests.inventory.test_adding import Model
 from tsmu_jax import cli
-from tsmu_jax.inventory import adding, furnishing, geopackage, known
+from tsmu_jax.inventory import adding, furnishing, geopackage, known, renewing
 
 CONTEXT = forks.context()
 
@@ -44,7 +44,7 @@ def add(inventory: Path, directory: Path, digit: str, pipe: Any) -> None:
 
 def add_and_die(inventory: Path, directory: Path, digit: str) -> None:
     """Adds a map, and is killed when parts of the change are in the file: SQLite keeps next to nothing in memory."""
-    at_call(known, "supersede", 1, lambda database: database.execute("PRAGMA cache_size = 1"))
+    at_call(renewing, "supersede", 1, lambda database: database.execute("PRAGMA cache_size = 1"))
     at_call(known.Known, "same", 30, lambda _: kill_oneself())
     adding.add(inventory, directory, Model(digit))
 

@@ -79,9 +79,9 @@ class Known:
         for row, other in _outlines([row for row in rows if cut or row["touches_edge"]]):
             if not other.intersects(geometry):
                 continue
-            here = self._looked.intersection(shapely.box(*other.union(geometry).bounds))
-            shared = shapely.union_all([here.intersection(ground) for ground in self._grounds(row)])
-            share = _alike(other.intersection(shared), geometry.intersection(shared))
+            here = _common(self._looked, shapely.box(*other.union(geometry).bounds))
+            shared = shapely.union_all([_common(here, ground) for ground in self._grounds(row)])
+            share = _alike(_common(other, shared), _common(geometry, shared))
             if share > most:
                 best, most = row, share
         return best
@@ -108,6 +108,14 @@ def near_rows(database: sqlite3.Connection, geometry: Any) -> Iterator[Row]:
 
 def _outlines(rows: Iterable[Row], column: str = geopackage.GEOMETRY) -> list[tuple[Row, Any]]:
     return [(row, geopackage.decoded_valid(row[column])) for row in rows]
+
+
+def _common(one: Any, other: Any) -> Any:
+    """The area that two polygons share, without the lines and points where they touch: GEOS intersects no mixtures."""
+    import shapely
+
+    parts = shapely.get_parts(one.intersection(other))
+    return shapely.MultiPolygon([part for part in parts if part.geom_type == "Polygon"])
 
 
 def _alike(one: Any, other: Any) -> float:
