@@ -1,10 +1,11 @@
 """Files that lead GDAL to other files or to addresses are refused before GDAL sees them."""
 
-import http.server
 import json
-import threading
+import re
+import subprocess
+import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyogrio
@@ -63,6 +64,7 @@ def capabilities(url: str) -> str:
 LINK = {"type": "link", "properties": {"href": "ADDRESS", "type": "proj4"}}
 BLUNT = 'made of /vsizip/a.zip, "crs" and more'
 BLANKS = " " * 70_000
+PIPELINES = (3, 11, 0)  # the release of GDAL with which files began to name commands
 HOSTILE = {
     "virtual.geojson": virtual("SOURCE"),
     "attribute.gpkg": virtual("SOURCE", ' a="b"'),
@@ -85,23 +87,27 @@ HOSTILE = {
 }
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """An address of this machine, and where it writes what it was asked for.
+
+    A process of its own: GDAL may hold this one's Python while it waits for an answer.
+    """
+    log = tmp_path_factory.mktemp("server") / "log"
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(log.parent)]
+    with log.open("wb") as file, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True) as process:
+        assert process.stdout
+        port = re.search("port ([0-9]+)", process.stdout.readline())
+        assert port
+        yield f"http://127.0.0.1:{port[1]}", log
+        process.terminate()
+
+
 @pytest.fixture
-def asked() -> Iterator[tuple[str, list[str]]]:
-    """An address of this machine, and what it was asked for."""
-    found: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.append(self.path)
-            self.send_error(404)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/x", found
-        server.shutdown()
+def asked(server: tuple[str, Path], tmp_path: Path) -> tuple[str, Callable[[], bool]]:
+    """An address, and whether anybody has asked for it."""
+    address, log = server
+    return f"{address}/{tmp_path.name}", lambda: f"/{tmp_path.name}" in log.read_text()
 
 
 def written(folder: Path, name: str, url: str) -> Path:
@@ -118,7 +124,7 @@ def written(folder: Path, name: str, url: str) -> Path:
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of GDAL
-def test_what_gdal_would_follow_is_refused(tmp_path: Path, asked: tuple[str, list[str]], name: str) -> None:
+def test_what_gdal_would_follow_is_refused(tmp_path: Path, asked: tuple[str, Callable[[], bool]], name: str) -> None:
     url, found = asked
     path = written(tmp_path, name, url)
     for call, flag in (
@@ -128,12 +134,12 @@ def test_what_gdal_would_follow_is_refused(tmp_path: Path, asked: tuple[str, lis
         with pytest.raises(UserError) as caught:
             call()
         assert str(caught.value).startswith(f"{flag}={path}: ") and "\n" not in str(caught.value)
-    assert not found
+    assert not found()
     try:  # the file does what this test says, or the test would prove nothing
         followed = bool(len(pyogrio.raw.read(path)[2]))
     except (pyogrio.errors.DataSourceError, pyogrio.errors.FeatureError):
         followed = False
-    assert found or followed
+    assert found() or followed or name == "pipeline.json" and pyogrio.__gdal_version__ < PIPELINES
 
 
 def test_files_that_hold_their_shapes(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def gibibytes(images: int, side: int, channels: int) -> float:
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled(network: Network) -> Callable[..., jax.Array]:
+def _compiled(network: Network) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """Shares what is traced and compiled between the runs of a process."""
     return pmap_fill(make_encode_step(network))
 
@@ -90,12 +90,14 @@ def store(
     encoder = place((model.params["shared"], model.batch_stats["shared"]))
     fill_rows = _compiled(network)
     waiting = all_with_flips()
-    for number, start in enumerate(range(0, rows, slots), start=1):
+    filled: list[jax.Array] = []
+    for start in range(0, rows, slots):
         images, flips = zip(*itertools.islice(waiting, slots), strict=True)
         batch = fill({IMAGE: np.stack(images), FLIP: np.array(flips, np.int32)}, slots)
-        table = fill_rows(table, place(np.int32(start)), *encoder, shard_whole(batch))
-        if number % AHEAD == 0:  # each table's memory becomes the next one's: there is none but the last to wait for
-            jax.block_until_ready(table)
+        table, done = fill_rows(table, place(np.int32(start)), *encoder, shard_whole(batch))
+        filled.append(done)
+        if len(filled) > AHEAD:
+            jax.block_until_ready(filled.pop(0))
         progress(min(start + slots, rows))
     jax.block_until_ready(table)
     return Features(table, pairs, numbers, time.perf_counter() - started)

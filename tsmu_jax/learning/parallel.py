@@ -13,9 +13,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "batch"
 
-# Steps that the host may be ahead of the devices. Each holds its batch in memory. And with several devices on one CPU,
-# every step beyond 32 takes one of XLA's threads to wait in, until none is left to run the steps.
-AHEAD = 8
+# Steps that the host may be ahead of the devices, so that they need not wait for it. Each holds its batch in memory,
+# and whoever stops a run waits for them. With several devices on one CPU, every step beyond 32 takes a thread of XLA
+# to wait in, until none is left to run the steps.
+AHEAD = 2
 
 # What the compiler is told on CPUs (benchmarks/README.md has the figures):
 # - The heavy kernels come ready-made; LLVM's dearer passes over the rest double the time to compile, and gain nothing.
@@ -68,11 +69,14 @@ def pmap_fill(step: Callable[..., Any]) -> Callable[..., Any]:
     """Maps step(params, batch_stats, batch) into fill(table, start, params, batch_stats, batch).
 
     The rows that all devices computed are written to every device's table, in place, from row `start` on.
+
+    Returns:
+      The table, and the number of rows that it has now, which can be waited for when the table is another one already.
     """
 
-    def fill(table: jax.Array, start: jax.Array, *arguments: Any) -> jax.Array:
+    def fill(table: jax.Array, start: jax.Array, *arguments: Any) -> tuple[jax.Array, jax.Array]:
         rows = jax.lax.all_gather(step(*arguments), AXIS, tiled=True)
-        return jax.lax.dynamic_update_slice_in_dim(table, rows, start, axis=0)
+        return jax.lax.dynamic_update_slice_in_dim(table, rows, start, axis=0), start + len(rows)
 
     return _pmap(fill, (None, None, None, None, 0), donates_first=True)
 
