@@ -1,12 +1,14 @@
-r"""Joins tiles of real ground to a scene with invented coordinates, and compares maps with the truth.
+r"""Gives real images invented coordinates, and compares maps with the truth.
 
     python -m benchmarks.real_ground --tiles=../shared/data/landslides/jinsha_uav --area=area_A --output=runs/real/a
+    python -m benchmarks.real_ground --pair=../shared/data/change/paris --gsd=10 --output=runs/real/paris
     python -m benchmarks.real_ground --truth=runs/real/a/truth.tif --maps=runs/real/a_first,runs/real/a_second
 
 Tiles are named <area>_<row>_<column>_post.png, beside a _mask.png each, with the row and column of their upper left
 pixel. The first form writes after.tif, and truth.tif (1 landslide, 0 none, 2 no tile). Their pixels are of --gsd
-metres; the grid lies in the open sea, since nobody knows where the ground is. The second form prints the IoU of each
-map, and the interval of the difference to the first one over squares of --block px.
+metres; the grid lies in the open sea, since nobody knows where the ground is. The second form writes before.tif and
+after.tif of a folder with one pair of images; --moved=3,-2 moves the first one by 3 px down and 2 px to the left. The
+third form prints the IoU of each map, and the interval of the difference to the first one over squares of --block px.
 """
 
 import argparse
@@ -35,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiles", type=Path, help="a folder of images")
     parser.add_argument("--area", help="the tiles whose names begin so")
+    parser.add_argument("--pair", type=Path, help="a folder of one pair of images")
+    parser.add_argument("--moved", default="0,0", help="px that the pair's first image is moved down and to the right")
     parser.add_argument("--gsd", type=float, default=1.0, help="metres of ground of a pixel")
     parser.add_argument("--output", type=Path, help="a new directory")
     parser.add_argument("--truth", type=Path, help="a truth.tif")
@@ -44,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if asked.truth:
             print(compared(asked.truth, [Path(name) for name in asked.maps.split(",")], asked.block))
+        elif asked.pair:
+            down, right = (int(number) for number in asked.moved.split(","))
+            print(_placed(asked.pair, (down, right), asked.gsd, asked.output))
         else:
             print(_joined(asked.tiles, asked.area, asked.gsd, asked.output))
     except UserError as error:
@@ -60,6 +67,20 @@ def _joined(tiles: Path, area: str, gsd: float, output: Path) -> str:
     _write(output / "truth.tif", truth[..., None], gsd)
     share = truth[truth != UNKNOWN].mean()
     return f"{area}: {truth.shape[1]} x {truth.shape[0]} px of {gsd:g} m, {share:.1%} of the known ground is landslide"
+
+
+def _placed(folder: Path, moved: tuple[int, int], gsd: float, output: Path) -> str:
+    """Writes a pair as two rasters. Returns what it is."""
+    source = FolderSource(folder.parent, ecoregions=[folder.name], require_pre=True)
+    if len(source.infos) != 1:
+        raise UserError(f"--pair={folder}: holds {len(source.infos)} pairs; name a folder with one")
+    pair = source[0]
+    assert pair.pre is not None  # as required
+    output.mkdir(parents=True)
+    _write(output / "before.tif", pair.pre, gsd, moved=moved)
+    _write(output / "after.tif", pair.post, gsd)
+    height, width, _ = pair.post.shape
+    return f"{folder.name}: {width} x {height} px of {gsd:g} m at two dates"
 
 
 def join(tiles: Path, area: str) -> tuple[np.ndarray, np.ndarray]:
@@ -118,10 +139,18 @@ def _read(path: Path, like: Path | None = None) -> np.ndarray:
             return np.asarray(warped.read(1))
 
 
-def _write(path: Path, values: np.ndarray, gsd: float, observed: np.ndarray | None = None) -> None:
+def _write(
+    path: Path,
+    values: np.ndarray,
+    gsd: float,
+    observed: np.ndarray | None = None,
+    moved: tuple[int, int] = (0, 0),
+) -> None:
+    """Writes an image u8[h, w, bands] with pixels of `gsd` metres. Args: moved: px down and to the right."""
     height, width, bands = values.shape
+    down, right = moved
     shape = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
-    place = {"crs": CRS, "transform": rasterio.Affine(gsd, 0, WEST, 0, -gsd, NORTH)}
+    place = {"crs": CRS, "transform": rasterio.Affine(gsd, 0, WEST + right * gsd, 0, -gsd, NORTH - down * gsd)}
     options = {"tiled": True, "compress": "deflate"}
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),

@@ -173,3 +173,17 @@ def make_run(tmp_path: Path) -> MakeRun:
         return path
 
     return make
+
+
+def _shared_data() -> Path:
+    named = os.environ.get("TSMU_SHARED_DATA")
+    return Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images, which no licence allows to be part of the project."""
+    path = _shared_data()
+    if not path.is_dir():
+        pytest.skip("no real images: neither TSMU_SHARED_DATA nor ../shared/data is a folder")
+    return path

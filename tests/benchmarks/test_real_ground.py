@@ -6,7 +6,10 @@ import rasterio
 from PIL import Image
 
 from benchmarks.real_ground import compared, join, main
+from tsmu_jax.data.contract import PLAIN
 from tsmu_jax.mask import UNKNOWN
+from tsmu_jax.scenes.image import SceneImage
+from tsmu_jax.scenes.pair import ScenePair
 
 SIDE = 4
 
@@ -71,3 +74,34 @@ def test_a_map_may_have_larger_pixels_than_the_truth(tiles: Path, tmp_path: Path
 def test_another_area_is_refused(tiles: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"--tiles={tiles}", "--area=area_C", f"--output={tiles / 'scene'}"]) == 2
     assert "holds no area_C_<row>_<column>_post.png" in capsys.readouterr().err
+
+
+CITIES = ("abudhabi", "beihai", "bercy", "cupertino", "mumbai", "paris", "rennes")
+
+
+def displacement(folder: Path) -> tuple[float, float]:
+    """How the two rasters of a folder fit, as mapping finds it: metres down and to the right."""
+    with (
+        SceneImage(folder / "before.tif", PLAIN, flag="--pre") as before,
+        SceneImage(folder / "after.tif", PLAIN, flag="--post") as after,
+    ):
+        fit = ScenePair(before, after).fit()
+    assert fit and fit.shift_m
+    return fit.shift_m
+
+
+@pytest.mark.parametrize("city", CITIES)
+def test_real_dates_lie_on_each_other_and_a_planted_displacement_is_found(
+    shared_data: Path, tmp_path: Path, city: str
+) -> None:
+    """Satellite images of 10 m, months apart; within 1 m, a tenth of a pixel."""
+    pair = f"--pair={shared_data / 'change' / city}"
+    assert main([pair, "--gsd=10", f"--output={tmp_path / 'as_it_is'}"]) == 0
+    assert main([pair, "--gsd=10", "--moved=3,-2", f"--output={tmp_path / 'moved'}"]) == 0
+    assert displacement(tmp_path / "as_it_is") == pytest.approx((0, 0), abs=1)
+    assert displacement(tmp_path / "moved") == pytest.approx((-30, 20), abs=1)
+
+
+def test_a_folder_of_several_pairs_is_refused(tiles: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main([f"--pair={tiles}", f"--output={tmp_path / 'x'}"]) == 2
+    assert "error: " in capsys.readouterr().err and not (tmp_path / "x").exists()

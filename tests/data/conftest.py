@@ -1,7 +1,6 @@
-"""Small folders of images to read, and the real ones where they are."""
+"""Small folders of images to read."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,6 @@ import pytest
 from PIL import Image
 
 Write = Callable[..., Path]
-
-
-def _shared_data() -> Path:
-    named = os.environ.get("TSMU_SHARED_DATA")
-    return Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder of real images, which no licence allows to be part of the project."""
-    path = _shared_data()
-    if not path.is_dir():
-        pytest.skip("no real images: neither TSMU_SHARED_DATA nor ../shared/data is a folder")
-    return path
 
 
 @pytest.fixture
