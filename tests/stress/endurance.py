@@ -8,6 +8,7 @@ do not count, in which libraries fill what they fill once; at least 60 are made.
 """
 
 import argparse
+import contextlib
 import gc
 import os
 import shutil
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,11 +27,12 @@ MIB_AN_UPDATE = 0.3
 
 
 class Held(NamedTuple):
-    """What this process holds. Attributes: memory, MiB; threads; files."""
+    """What this process holds. Attributes: memory, MiB; threads; files; names, of the threads: "name" -> number."""
 
     memory: float
     threads: int
     files: int
+    names: Counter[str]
 
 
 def held() -> Held:
@@ -37,7 +40,11 @@ def held() -> Held:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     memory = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-    return Held(memory, len(list(Path("/proc/self/task").iterdir())), len(list(Path("/proc/self/fd").iterdir())))
+    names: Counter[str] = Counter()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended
+            names[(task / "comm").read_text().strip()] += 1
+    return Held(memory, names.total(), len(list(Path("/proc/self/fd").iterdir())), names)
 
 
 def growth(series: list[Held]) -> list[str]:
@@ -51,6 +58,8 @@ def growth(series: list[Held]) -> list[str]:
         first, second = (np.median([getattr(each, name) for each in part]) for part in (settled[:half], settled[half:]))
         if second > first:
             wrong.append(f"{name} grow from {first:.0f} to {second:.0f}")
+    if more := settled[-1].names - settled[0].names:
+        wrong = [f"{line} (more at the end: {dict(more)})" if line.startswith("threads") else line for line in wrong]
     return wrong
 
 
@@ -74,7 +83,7 @@ def main() -> int:
             train_and_evaluate(config, root / "update")
             shutil.rmtree(root / "update")
             series.append(held())
-            memory, threads, files = series[-1]
+            memory, threads, files, _ = series[-1]
             print(f"{len(series)}: {memory:.0f} MiB, {threads} threads, {files} files", flush=True)
     wrong = growth(series)
     print("\n".join(wrong) or f"{len(series)} updates; nothing grows ({threading.active_count()} Python threads)")
