@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import geopackage, known, measures, rows, schema, terrain
+from tsmu_jax.inventory import geopackage, known, measures, rows, scene_rows, schema, terrain
 from tsmu_jax.inventory.ground import Ground, on_ground, together
 from tsmu_jax.inventory.known import Known
 from tsmu_jax.inventory.polygons import detections
 from tsmu_jax.inventory.rows import UNDATED, Dates
+from tsmu_jax.inventory.sensors import UNNAMED, Sensors
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
 
@@ -30,6 +31,7 @@ class Added(NamedTuple):
       without_terrain: new rows whose ground an elevation model does not cover.
       measured: rows that people had drawn or edited, and whose outlines were measured.
       filled: unreviewed rows that got the slopes or the uncertainty that they lacked.
+      scene: whether the scene's row got sensors or resolutions that it lacked, from a map that was there already.
     """
 
     new: int
@@ -39,6 +41,7 @@ class Added(NamedTuple):
     without_terrain: int = 0
     measured: int = 0
     filled: int = 0
+    scene: bool = False
 
 
 class Measured(NamedTuple):
@@ -67,6 +70,7 @@ def add(
     model: SavedModel,
     *,
     dates: Dates = UNDATED,
+    sensors: Sensors = UNNAMED,
     dem: Path | None = None,
     measured: Measured | None = None,
 ) -> Added:
@@ -80,7 +84,7 @@ def add(
       inventory: a GeoPackage, made where there is none.
       directory: of a finished map.
       model: that made it.
-      dates: of the scene's images.
+      dates, sensors: of the scene's images.
       dem: elevation model, for slopes.
       measured: of `measure`, with the same arguments; by default the map is measured now.
 
@@ -102,9 +106,10 @@ def add(
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         if next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None):
             filled = _fill(database, found, model) if dem or (directory / layers.UNCERTAINTY).exists() else 0
-            return Added(0, 0, 0, same=True, measured=edited, filled=filled)
+            described = scene_rows.fill(database, rows.scene_row(record, scene, dates, sensors))
+            return Added(0, 0, 0, same=True, measured=edited, filled=filled, scene=described)
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
-        geopackage.upsert(database, schema.SCENES, rows.scene_row(record, scene, dates))
+        scene_rows.write(database, rows.scene_row(record, scene, dates, sensors))
         looked = measured.looked if measured else _observed(directory, record)
         mapped_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         observed = {**place, "area_m2": looked.area_m2, "mapped_at": mapped_at}

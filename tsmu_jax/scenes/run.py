@@ -17,6 +17,7 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.inventory import adding, terrain
 from tsmu_jax.inventory.rows import UNDATED, Dates
+from tsmu_jax.inventory.sensors import UNNAMED, Sensors
 from tsmu_jax.models.exported import open_model
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.halo import MEASURED
@@ -49,6 +50,7 @@ def map_scene(
     dry_run: bool = False,
     inventory: Path | None = None,
     dates: Dates = UNDATED,
+    sensors: Sensors = UNNAMED,
     aoi: Path | None = None,
     mask: Path | None = None,
     dem: Path | None = None,
@@ -67,7 +69,7 @@ def map_scene(
       memory_gib: that activations may take on each device; 0 for a part of what is free.
       dry_run: says what would be done, and writes nothing.
       inventory: a GeoPackage that the landslides are added to; made where there is none.
-      dates: of the images, for the inventory.
+      dates, sensors: of the images, for the inventory.
       aoi: polygons; ground outside of them is not mapped.
       mask: a raster (other values than 0) or polygons of ground that counts as not observed.
       dem: elevation model in metres, for the slopes in the inventory.
@@ -104,7 +106,8 @@ def map_scene(
         )
         whole = _map(predictor, ScenePair(before, after, wanted), target, asked, found, dry_run=dry_run)
     if inventory and not dry_run:
-        print(words.added(inventory, adding.add(inventory, target, opened, dates=dates, dem=dem)))
+        added = adding.add(inventory, target, opened, dates=dates, sensors=sensors, dem=dem)
+        print(words.added(inventory, added))
     return whole
 
 
@@ -176,15 +179,19 @@ def _map(
     if dry_run:
         print(_estimated(predictor, planned, choice, asked["uncertainty"]))
         return True
-    images = {name: one.digest() for name, one in (("pre", scene.pre), ("post", scene.post)) if one}
+    images = {name: one.digest() for name, one in scene.images.items()}
+    pixels = {name: list(one.grid.gsd_m) for name, one in scene.images.items()}
     whole = {"schema": SCHEMA, "model": model.digest, "images": images, **asked}
     with MapDirectory(target, whole) as directory:
         if directory.is_finished:
             print(f"{target}: holds this very map already")
+            if "gsd_m" not in directory.record:  # of an earlier release
+                directory.write(gsd_m=pixels)
         else:
             directory.write(
                 side=directory.record.get("side", planned.side),
-                files={name: one.path.name for name, one in (("pre", scene.pre), ("post", scene.post)) if one},
+                files={name: one.path.name for name, one in scene.images.items()},
+                gsd_m=pixels,
                 configuration=_configuration(whole),
                 chosen={**choice._asdict(), "source": _source(choice, found)},
                 regions=found and found.shares,
