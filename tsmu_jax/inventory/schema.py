@@ -90,9 +90,7 @@ SCENES = Table(
         Column("post_sha256", "text", ""),
         Column("pre_date", "text", "UTC"),
         Column("post_date", "text", "UTC"),
-        Column(
-            "pre_sensor", "text", "that took the pre-event image, in the user's words; empty where not known"
-        ),
+        Column("pre_sensor", "text", "that took the pre-event image, in the user's words; empty where not known"),
         Column("post_sensor", "text", "likewise"),
         Column("crs", "text", "of the map, WKT"),
         Column("transform", "text", "of the map"),

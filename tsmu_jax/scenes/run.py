@@ -22,7 +22,7 @@ from tsmu_jax.models.exported import open_model
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.halo import MEASURED
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
-from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, turning, words
+from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, resolutions, turning, words
 from tsmu_jax.scenes.area import Area
 from tsmu_jax.scenes.directory import FINISHED, MapDirectory
 from tsmu_jax.scenes.grid import Grid, resampled
@@ -33,7 +33,6 @@ from tsmu_jax.scenes.regions import Regions
 from tsmu_jax.scenes.staging import Staging
 
 SCHEMA = 4
-MOST_SCALE = 1.5  # a scene may be so many times coarser than the training images
 _ROWS = 512  # of the map, looked at together
 
 
@@ -171,11 +170,13 @@ def _map(
     choice = choosing.choose(predictor, scene, stated_m)
     wanted = choosing.resolution(predictor, choice, stated_m)
     if not stated_m:
-        _refuse_coarse(scene.grid, wanted, place)
+        resolutions.refuse(scene, wanted)
     grid = resampled(scene.grid, wanted, path=place)
     planned = mapping.plan(predictor, grid, predictor.window_side, scene.area)
     unsure = choice.margin is not None and choice.margin < model.description["margin"]
     print(words.announced(scene, grid, planned, predictor.halo, choice, fit, found, unsure=unsure), flush=True)
+    for line in resolutions.warned(scene, wanted, predictor.resolution_m(choice)):
+        print(line, flush=True)
     if dry_run:
         print(_estimated(predictor, planned, choice, asked["uncertainty"]))
         return True
@@ -230,15 +231,6 @@ def _fill(directory: MapDirectory, predictor: Predictor, scene: ScenePair, grid:
     directory.write(damaged_windows=len(staging.damaged), **_shares(staging, grid))
     staging.remove()
     return seconds
-
-
-def _refuse_coarse(native: Grid, wanted: tuple[float, float], place: str) -> None:
-    """Raises UserError where a pixel would have to be many of the network's."""
-    if max(has / wants for has, wants in zip(native.gsd_m, wanted, strict=True)) > MOST_SCALE:
-        coarse = max(native.gsd_m)
-        held = f"a pixel covers {coarse:.3g} m, and one of the network's input {max(wanted):.3g} m"
-        remedy = f"give a finer image, or --resolution={coarse:.3g} to map it as it is"
-        raise UserError(f"{place}: {held}, too coarse to be enlarged; {remedy}")
 
 
 def _tags(record: Mapping[str, Any]) -> dict[str, str]:
