@@ -139,6 +139,7 @@ def test_the_image_type_of_coolr_is_the_sensor(inventory: Path, tmp_path: Path) 
 def test_an_older_inventory_has_no_image_type(inventory: Path, tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(inventory)) as database, database:
         database.execute("ALTER TABLE scenes DROP COLUMN post_sensor")
+        database.execute("UPDATE tsmu_about SET value = '4' WHERE name = 'schema'")
     exporting.export(inventory, tmp_path / "x.csv", form="coolr_events", which=Which.CURRENT)
     assert {row["img_type"] for row in written(tmp_path / "x.csv")} == {""}
 

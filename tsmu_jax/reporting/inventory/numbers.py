@@ -99,6 +99,9 @@ def dates(contents: Contents) -> dict[Bracket, int]:
     return dict(sorted(found.items(), key=lambda item: tuple(str(day or "") for day in item[0])))
 
 
+_AS_THEY_ARE = ("pre_date", "post_date", "pre_sensor", "post_sensor", "pre_gsd_m", "post_gsd_m")  # columns of `scenes`
+
+
 @dataclasses.dataclass(frozen=True)
 class Scene:
     """A scene and what was found in it; None where a value is unknown.
@@ -110,12 +113,17 @@ class Scene:
       landslides: that count and were found in it.
       margin: of the choice of the decoder that found its landslides first; the least of several.
       shift_px: in pixels of the map.
+      pre_gsd_m, post_gsd_m: metres a pixel of each image as it is on disk; gsd_m is the map's.
     """
 
     name: str
     image: str | None
     pre_date: str | None
     post_date: str | None
+    pre_sensor: str | None
+    post_sensor: str | None
+    pre_gsd_m: float | None
+    post_gsd_m: float | None
     gsd_m: float | None
     overlap: float | None
     shift_m: float | None
@@ -137,8 +145,7 @@ def scenes(contents: Contents) -> list[Scene]:
             Scene(
                 str(digest)[:8],
                 images.get(digest),
-                values["pre_date"],
-                values["post_date"],
+                *(values[name] for name in _AS_THEY_ARE),
                 gsd,
                 values["overlap"],
                 shift,
