@@ -157,8 +157,9 @@ def _scenes(contents: Contents) -> Table:
     )
     notes = (
         "Overlap: share of the ground that both dates show. Shift: by which one date lies off the other; a dash where "
-        "it cannot be told. Pixels: of each image as it is on disk, and of the map. Margin: of the decoder's choice for the landslides that were first found in the scene; a "
-        "dash where somebody named the decoder, or none was found.",
+        "it cannot be told. Pixels: of each image as it is on disk, and of the map. Margin: of the decoder's choice "
+        "for the landslides that were first found in the scene; a dash where somebody named the decoder, or none was "
+        "found.",
         "A landslide that several scenes show counts in each of them.",
     )
     return Table("scenes", "Scenes, those whose dates fit worst first", columns, rows, notes)
