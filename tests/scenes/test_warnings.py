@@ -102,6 +102,27 @@ def test_an_image_that_is_too_coarse_is_refused_without_a_flag(
         assert (tmp_path / f"{resolution}" / "mask.tif").exists() != dry_run
 
 
+@pytest.mark.parametrize("role", ["pre", "post"])
+def test_an_image_that_is_too_fine_is_refused_without_a_flag(
+    model: SavedModel, tmp_path: Path, write_raster: WriteRaster, capsys: pytest.CaptureFixture[str], role: str
+) -> None:
+    """Along both sides: pixels that are short along one alone are those of a grid in degrees."""
+    metres = {"pre": 2.0, "post": 2.0} | {role: 1.0}
+    pair = [written(write_raster, tmp_path / f"{name}.tif", side) for name, side in metres.items()]
+    with pytest.raises(UserError) as caught:
+        map_scene(model.path, *pair, tmp_path / "out", decoder="a", dry_run=True)
+    held = "a pixel covers 1 m, and one of the network's input 2 m, more than 1.5 times finer than in training"
+    remedy = "give a coarser image, or --resolution=2 to average it"
+    assert str(caught.value) == f"--{role}={tmp_path / role}.tif: {held}; {remedy}"
+    map_scene(model.path, *pair, tmp_path / "out", decoder="a", dry_run=True, resolution_m=2.0)
+    (line,) = warnings(capsys)
+    sides = ", ".join(f"{side:g} m of --{name}" for name, side in metres.items())
+    assert line.startswith(f"warning: a pixel covers {sides}, 2 m in training: ")
+    flat = [written(write_raster, tmp_path / f"{n}_flat.tif", 2.0, n, across=1.0) for n in range(2)]
+    map_scene(model.path, *flat, tmp_path / "out", decoder="a", dry_run=True)
+    assert warnings(capsys) == []
+
+
 @pytest.mark.parametrize(
     ("pre", "post", "said"),
     [

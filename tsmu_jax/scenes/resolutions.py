@@ -3,21 +3,24 @@
 from tsmu_jax.errors import UserError
 from tsmu_jax.scenes.pair import ScenePair
 
-MOST_SCALE = 1.5  # an image may be so many times coarser than those of the training
+MOST_SCALE = 1.5  # an image may be so many times coarser or finer than those of the training
 Metres = tuple[float, float]  # of ground that a pixel covers, down and across
 
 
 def refuse(scene: ScenePair, trained: Metres) -> None:
-    """Raises UserError where a pixel of an image would have to become many of the network's.
+    """Raises UserError where an image is much coarser or finer than those of the training.
 
     Args: trained: of a pixel of the network's input.
     """
     for name, image in scene.images.items():
+        own, of_network = (f"{max(metres):.3g}" for metres in (image.grid.gsd_m, trained))
+        held = f"--{name}={image.path}: a pixel covers {own} m, and one of the network's input {of_network} m"
         if _coarser(image.grid.gsd_m, trained) > MOST_SCALE:
-            coarse = max(image.grid.gsd_m)
-            held = f"a pixel covers {coarse:.3g} m, and one of the network's input {max(trained):.3g} m"
-            remedy = f"give a finer image, or --resolution={coarse:.3g} to map it as it is"
-            raise UserError(f"--{name}={image.path}: {held}, too coarse to be enlarged; {remedy}")
+            remedy = f"give a finer image, or --resolution={own} to map it as it is"
+            raise UserError(f"{held}, too coarse to be enlarged; {remedy}")
+        if _finer(image.grid.gsd_m, trained) > MOST_SCALE:
+            remedy = f"give a coarser image, or --resolution={of_network} to average it"
+            raise UserError(f"{held}, more than {MOST_SCALE} times finer than in training; {remedy}")
 
 
 def warned(scene: ScenePair, wanted: Metres, trained: Metres | None) -> list[str]:
