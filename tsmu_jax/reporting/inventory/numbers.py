@@ -99,7 +99,10 @@ def dates(contents: Contents) -> dict[Bracket, int]:
     return dict(sorted(found.items(), key=lambda item: tuple(str(day or "") for day in item[0])))
 
 
-_AS_THEY_ARE = ("pre_date", "post_date", "pre_sensor", "post_sensor", "pre_gsd_m", "post_gsd_m")  # columns of `scenes`
+_AS_THEY_ARE = (  # columns of `scenes`
+    *("pre_date", "post_date", "pre_sensor", "post_sensor", "pre_gsd_m", "post_gsd_m"),
+    *("gsd_m", "overlap", "shift_m"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,16 +146,13 @@ def scenes(contents: Contents) -> list[Scene]:
         shift, gsd = values["shift_m"], values["gsd_m"]
         all_scenes.append(
             Scene(
-                str(digest)[:8],
-                images.get(digest),
-                *(values[name] for name in _AS_THEY_ARE),
-                gsd,
-                values["overlap"],
-                shift,
-                shift / gsd if shift is not None and gsd else None,
-                min(margins[digest], default=None),
-                degrees.covered_m2(contents.observed_shapes[contents.observed["scene"] == digest]) / _KM2,
-                found[digest],
+                name=str(digest)[:8],
+                image=images.get(digest),
+                **{name: values[name] for name in _AS_THEY_ARE},
+                shift_px=shift / gsd if shift is not None and gsd else None,
+                margin=min(margins[digest], default=None),
+                observed_km2=degrees.covered_m2(contents.observed_shapes[contents.observed["scene"] == digest]) / _KM2,
+                landslides=found[digest],
             )
         )
     return sorted(all_scenes, key=lambda one: (one.overlap or 0.0, -(one.shift_px or 0.0), one.name))
