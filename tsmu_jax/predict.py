@@ -60,6 +60,8 @@ _UNCERTAINTY = flags.DEFINE_integer(
 )
 _PRE_DATE = flags.DEFINE_string("pre_date", None, "Scenes: of --pre, as 2024-05-01 or 2024-05-01T10:30Z.")
 _POST_DATE = flags.DEFINE_string("post_date", None, "Scenes: of --post, likewise.")
+_PRE_SENSOR = flags.DEFINE_string("pre_sensor", None, "Scenes: what took --pre, in any words, for the inventory.")
+_POST_SENSOR = flags.DEFINE_string("post_sensor", None, "Scenes: what took --post, likewise.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Scenes: say windows, memory, time and overlap, and write nothing.")
 _HALO = flags.DEFINE_enum(
     "halo",
@@ -100,7 +102,7 @@ def _check_flags() -> None:
         raise UserError(f"--{many[0]} belongs to a list of scenes; give --scenes=LIST, or leave it out")
     if _SCHEDULER.value and _WORKERS.value:
         raise UserError("--workers are processes of this machine, and --scheduler has its own; give one or the other")
-    given = [one.name for one in (_AOI, _MASK, _DEM, _UNCERTAINTY) if one.value]
+    given = [one.name for one in (_AOI, _MASK, _DEM, _UNCERTAINTY, _PRE_SENSOR, _POST_SENSOR) if one.value]
     if _INPUT.value and given:
         raise UserError(f"--{given[0]} belongs to a scene with coordinates; give --post=FILE in place of --input")
 
@@ -121,12 +123,13 @@ def _folder() -> bool:
 
 
 def _scene() -> bool:
-    from tsmu_jax.inventory import dates
+    from tsmu_jax.inventory import dates, sensors
     from tsmu_jax.scenes.run import map_scene
 
     taken = dates.read(_PRE_DATE.value, _POST_DATE.value, pre=_PRE.value, post=_POST.value)
     images = _path(_PRE), Path(_POST.value or "")
-    return map_scene(_MODEL.value, *images, Path(_OUTPUT.value), dates=taken, **_asked())
+    named = sensors.read(_PRE_SENSOR.value, _POST_SENSOR.value, has_pre=bool(_PRE.value))
+    return map_scene(_MODEL.value, *images, Path(_OUTPUT.value), dates=taken, sensors=named, **_asked())
 
 
 def _list() -> bool:
@@ -141,6 +144,8 @@ def _list() -> bool:
         retries=_RETRIES.value,
         pre_date=_PRE_DATE.value,
         post_date=_POST_DATE.value,
+        pre_sensor=_PRE_SENSOR.value,
+        post_sensor=_POST_SENSOR.value,
         **_asked(),
     )
 

@@ -17,7 +17,8 @@ from tests.scenes.conftest import moved
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import geopackage, known, schema
 from tsmu_jax.inventory.adding import Added, add
-from tsmu_jax.inventory.rows import Dates
+from tsmu_jax.inventory.rows import UNDATED, Dates
+from tsmu_jax.inventory.sensors import UNNAMED, Sensors
 from tsmu_jax.scenes import layers
 from tsmu_jax.scenes.grid import grid
 
@@ -37,9 +38,19 @@ ONE, TWO = Model("1"), Model("2")
 
 
 def write_map(
-    path: Path, boxes: Any, *, model: Model = ONE, at: tuple[int, int] = (0, 0), seed: int = 0, shape: Any = (60, 80)
+    path: Path,
+    boxes: Any,
+    *,
+    model: Model = ONE,
+    at: tuple[int, int] = (0, 0),
+    seed: int = 0,
+    shape: Any = (60, 80),
+    gsd_m: dict[str, Any] | None = None,
 ) -> Path:
-    """A finished map of 2 m pixels with landslides of the given rows and columns (top, bottom, left, right)."""
+    """A finished map of 2 m pixels with landslides of the given rows and columns (top, bottom, left, right).
+
+    Args: gsd_m: of the images; None as in records of earlier releases.
+    """
     levels = np.full(shape, 20, np.uint8)
     for top, bottom, left, right in boxes:
         levels[top:bottom, left:right] = 180
@@ -51,6 +62,7 @@ def write_map(
     record |= {"chosen": {"decoder": "alps", "ecoregion": "alps", "margin": 0.4}, "damaged_windows": 0}
     record |= {"fit": {"overlap": 1.0, "shift_m": [3.0, 4.0]}, "landslide_share": 0.1, "observed_share": 1.0}
     record["files"] = {"pre": "before.tif", "post": "after.tif"}
+    record |= {"gsd_m": gsd_m} if gsd_m else {}
     (path / "scene.json").write_text(json.dumps(record))
     return path
 
@@ -91,6 +103,36 @@ def test_the_same_map_changes_nothing(inventory: Path, tmp_path: Path) -> None:
     (tmp_path / "first").rename(tmp_path / "elsewhere")
     assert add(inventory, tmp_path / "elsewhere", ONE, dates=DATES) == Added(0, 0, 0, same=True)
     assert inventory.read_bytes() == before
+
+
+SENSORS = Sensors("Landsat 8 OLI", "Sentinel-2B MSI")
+GSD = {"pre": [30.0, 29.0], "post": [10.0, 10.0]}
+
+
+def test_a_scene_says_sensors_and_resolutions(tmp_path: Path) -> None:
+    path = tmp_path / "landslides.gpkg"
+    add(path, write_map(tmp_path / "first", BOXES, gsd_m=GSD), ONE, dates=DATES, sensors=SENSORS)
+    (scene,) = table(path, "scenes")
+    assert (scene["pre_sensor"], scene["post_sensor"]) == SENSORS
+    assert (scene["pre_gsd_m"], scene["post_gsd_m"]) == (30.0, 10.0) and scene["gsd_m"] == pytest.approx(2, rel=1e-3)
+    one_date = write_map(tmp_path / "second", BOXES, gsd_m={"post": [10.0, 10.0]}, seed=1, at=(500, 0))
+    add(path, one_date, ONE, sensors=Sensors(None, "UAV"))
+    scene = table(path, "scenes")[1]
+    assert [scene[name] for name in ("pre_sensor", "post_sensor", "pre_gsd_m", "post_gsd_m")] == [None, "UAV", None, 10]
+
+
+def test_a_later_map_takes_nothing_from_a_scene(tmp_path: Path) -> None:
+    """Neither another model's that is told less, nor the same one that is told something else."""
+    path = tmp_path / "landslides.gpkg"
+    add(path, write_map(tmp_path / "first", BOXES, gsd_m=GSD), ONE, dates=DATES, sensors=SENSORS)
+    before = table(path, "scenes")
+    add(path, write_map(tmp_path / "other", BOXES, model=TWO), TWO, dates=UNDATED, sensors=UNNAMED)
+    assert table(path, "scenes") == before and len(table(path, "observed")) == 2
+    held = path.read_bytes()
+    assert not add(path, tmp_path / "first", ONE, sensors=Sensors("A", "B")).scene and path.read_bytes() == held
+    add(path, write_map(tmp_path / "third", BOXES, seed=1, at=(500, 0)), ONE)
+    assert add(path, tmp_path / "third", ONE, sensors=Sensors("A", "B")).scene
+    assert [row["post_sensor"] for row in table(path, "scenes")] == [SENSORS.post, "B"]
 
 
 def test_gdal_opens_it_and_finds_rows_by_place(inventory: Path) -> None:

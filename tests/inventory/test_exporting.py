@@ -120,6 +120,30 @@ def test_columns_of_coolrs_event_polygons(inventory: Path, tmp_path: Path) -> No
     assert read.ids == ("100", "101", "102") and read.dates[2].first == read.dates[2].last == datetime.date(2024, 5, 12)
 
 
+def test_the_image_type_of_coolr_is_the_sensor(inventory: Path, tmp_path: Path) -> None:
+    """Of the image after the event, of the scene in which a landslide was first found; of drawn ones nobody knows."""
+    drawn = geopackage.encoded(shapely.box(5, 5, 6, 6))
+    with geopackage.transaction(inventory) as database:
+        (first,) = database.execute("SELECT scene FROM scenes").fetchone()
+        database.execute("UPDATE scenes SET pre_sensor = 'Landsat 8', post_sensor = 'Sentinel-2B MSI'")
+        database.execute("INSERT INTO scenes (scene, post_sensor) VALUES ('later', 'UAV')")
+        again = "SELECT uuid, 'later', model_id FROM landslides ORDER BY OBJECTID LIMIT 1"
+        database.execute(f"INSERT INTO observations (uuid, scene, model_id) {again}")
+        changed = "UPDATE observations SET scene = 'later' WHERE scene = ? AND uuid IN "
+        database.execute(f"{changed} (SELECT uuid FROM landslides WHERE OBJECTID = 2)", (first,))
+        database.execute("INSERT INTO landslides (geometry) VALUES (?)", (drawn,))
+    exporting.export(inventory, tmp_path / "x.csv", form="coolr_events", which=Which.CURRENT)
+    assert [row["img_type"] for row in written(tmp_path / "x.csv")] == ["Sentinel-2B MSI", "UAV", "Sentinel-2B MSI", ""]
+
+
+def test_an_older_inventory_has_no_image_type(inventory: Path, tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(inventory)) as database, database:
+        database.execute("ALTER TABLE scenes DROP COLUMN post_sensor")
+        database.execute("UPDATE tsmu_about SET value = '4' WHERE name = 'schema'")
+    exporting.export(inventory, tmp_path / "x.csv", form="coolr_events", which=Which.CURRENT)
+    assert {row["img_type"] for row in written(tmp_path / "x.csv")} == {""}
+
+
 @pytest.mark.parametrize(("which", "count"), [(Which.CURRENT, 3), (Which.REVIEWED, 2), (Which.ALL, 5)])
 def test_which_rows(inventory: Path, tmp_path: Path, which: Which, count: int) -> None:
     for suffix in exporting.WRITERS:
@@ -200,7 +224,7 @@ def test_the_form_is_kept_in_the_inventory(inventory: Path, tmp_path: Path) -> N
 
 
 def test_forms_ask_for_columns_that_there_are() -> None:
-    known = {column.name for column in schema.LANDSLIDES.columns} | {"OBJECTID"}
+    known = {column.name for column in schema.LANDSLIDES.columns} | {"OBJECTID"} | forms.OF_SCENE
     for name in (*forms.NAMES, forms.ALL):
         assert set(forms.load(name).needed) <= known
 

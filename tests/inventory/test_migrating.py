@@ -11,21 +11,38 @@ import shapely
 
 from tests.inventory.test_adding import BOXES, DATES, ONE, TWO, write_map
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import exporting, furnishing, geopackage, reading, schema
+from tsmu_jax.inventory import exporting, furnishing, geopackage, reading, rows, schema
 from tsmu_jax.inventory.adding import Added, add
 from tsmu_jax.inventory.reading import Which
+from tsmu_jax.inventory.sensors import Sensors
 
 # What later schemas have more than schema 1.
 NEWER = {
     *("height_m", "slope_deg", "aspect_deg", "pre_image", "post_image", "ecoregion", "ecoregion_source", "na_l1key"),
     *("na_l1name", "uncertainty", "amalgamated", "matched_usgs_id", "match_distance_m", "found_by"),
 }
+OF_5 = {"pre_sensor", "post_sensor", "pre_gsd_m", "post_gsd_m"}  # what `scenes` has more than in schema 4
 
 
-def plain(path: Path, table: str) -> list[dict[str, Any]]:
+def without(table: schema.Table, names: set[str]) -> schema.Table:
+    """A table as an older schema has it."""
+    return table._replace(columns=tuple(column for column in table.columns if column.name not in names))
+
+
+SCENES_4 = without(schema.SCENES, OF_5)
+
+
+def plain(path: Path, table: str, key: str = "OBJECTID") -> list[dict[str, Any]]:
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.row_factory = sqlite3.Row
-        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY OBJECTID")]
+        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY {key}")]
+
+
+def described(path: Path, table: str) -> dict[str, str]:
+    """What the file says of a table's columns."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        asked = "SELECT column_name, description FROM gpkg_data_columns WHERE table_name = ?"
+        return dict(database.execute(asked, (table,)).fetchall())
 
 
 def styles(path: Path) -> list[dict[str, Any]]:
@@ -39,10 +56,8 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An inventory as schema 1 made it, by GDAL and with its rows."""
     path = tmp_path / "older.gpkg"
     add(tmp_path / "now.gpkg", write_map(tmp_path / "first", BOXES), ONE, dates=DATES)
-    landslides = schema.LANDSLIDES._replace(
-        columns=tuple(column for column in schema.LANDSLIDES.columns if column.name not in NEWER)
-    )
-    tables = (landslides, schema.SCENES, schema.OBSERVED, schema.OBSERVATIONS, schema.MODELS, schema.ABOUT)
+    landslides = without(schema.LANDSLIDES, NEWER)
+    tables = (landslides, SCENES_4, schema.OBSERVED, schema.OBSERVATIONS, schema.MODELS, schema.ABOUT)
     with monkeypatch.context() as patched:
         patched.setattr(geopackage, "TABLES", tables)
         patched.setattr(schema, "SCHEMA", 1)
@@ -51,8 +66,26 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with geopackage.transaction(path) as database:
             for table in tables[:-1]:
                 for row in plain(tmp_path / "now.gpkg", table.name):
-                    kept = {name: value for name, value in row.items() if name not in NEWER | {"OBJECTID"}}
+                    kept = {name: value for name, value in row.items() if name not in NEWER | OF_5 | {"OBJECTID"}}
                     geopackage.upsert(database, table, kept)
+    return path
+
+
+@pytest.fixture
+def of_4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An inventory as schema 4 made it, furnished for QGIS, with rows, a decision and a style that somebody changed."""
+    path = tmp_path / "four.gpkg"
+    tables = tuple(SCENES_4 if table is schema.SCENES else table for table in schema.TABLES)
+    row = rows.scene_row
+    with monkeypatch.context() as patched:
+        patched.setattr(geopackage, "TABLES", tables)
+        patched.setattr(schema, "TABLES", tables)
+        patched.setattr(schema, "SCHEMA", 4)
+        patched.setattr(rows, "scene_row", lambda *given: {k: v for k, v in row(*given).items() if k not in OF_5})
+        add(path, write_map(tmp_path / "first", BOXES), ONE, dates=DATES)
+        with geopackage.transaction(path) as database:
+            database.execute("UPDATE landslides SET review_status = 'accepted', reviewer = 'ada' WHERE OBJECTID = 1")
+            database.execute("UPDATE layer_styles SET styleQML = 'mine' WHERE f_table_name = 'observed'")
     return path
 
 
@@ -65,12 +98,47 @@ def test_a_change_brings_it_up_to_date(older: Path, tmp_path: Path) -> None:
     for old, new in zip(before["landslides"], rows, strict=False):
         assert new | {"superseded_by": None} == old | dict.fromkeys(NEWER) | {"found_by": "model"}
     for name in ("scenes", "observed", "observations", "models"):
-        assert plain(older, name)[: len(before[name])] == before[name]
+        newer = dict.fromkeys(OF_5) if name == "scenes" else {}
+        assert plain(older, name)[: len(before[name])] == [row | newer for row in before[name]]
     assert {style["f_table_name"] for style in styles(older)} == {"landslides", "observed", "review_queue", "reviewed"}
     with geopackage.transaction(older) as database:
         database.execute("UPDATE landslides SET review_status = 'accepted' WHERE OBJECTID = 1")  # a trigger dates it
     assert plain(older, "landslides")[0]["reviewed_at"]
     assert dict((row["name"], row["value"]) for row in plain(older, "tsmu_about"))["schema"] == str(schema.SCHEMA)
+
+
+def test_schema_4_becomes_5_and_keeps_rows_decisions_and_styles(of_4: Path, tmp_path: Path) -> None:
+    tables = [table.name for table in schema.TABLES if table is not schema.ABOUT] + ["layer_styles"]
+    key = {"layer_styles": "id"}
+    before = {name: plain(of_4, name, key.get(name, "OBJECTID")) for name in tables}
+    assert [len(before[name]) for name in ("landslides", "scenes", "decisions", "layer_styles")] == [2, 1, 1, 4]
+    assert not OF_5 & before["scenes"][0].keys() and not OF_5 & described(of_4, "scenes").keys()
+    about = {row["name"]: row["value"] for row in plain(of_4, "tsmu_about")}
+    assert about["schema"] == "4"
+    with geopackage.transaction(of_4):
+        pass  # any change
+    for name in tables:
+        newer = dict.fromkeys(OF_5) if name == "scenes" else {}
+        assert plain(of_4, name, key.get(name, "OBJECTID")) == [row | newer for row in before[name]], name
+    assert {row["name"]: row["value"] for row in plain(of_4, "tsmu_about")} == about | {"schema": "5"}
+    meanings = {column.name: column.meaning for column in schema.SCENES.columns if column.meaning}
+    assert described(of_4, "scenes") == meanings and meanings.keys() > OF_5  # as QGIS shows them
+    info = pyogrio.read_info(of_4, layer="scenes")
+    dtypes = dict(zip(info["fields"], info["dtypes"], strict=True))
+    assert [dtypes[name] for name in sorted(OF_5)] == ["float64", "object", "float64", "object"]
+    after = of_4.read_bytes()
+    with geopackage.transaction(of_4):
+        pass
+    assert of_4.read_bytes() == after
+
+
+def test_a_map_that_schema_4_held_fills_what_its_scene_lacks(of_4: Path, tmp_path: Path) -> None:
+    again = write_map(tmp_path / "again", BOXES, gsd_m={"pre": [10.0, 9.0], "post": [2.0, 2.5]})
+    before = plain(of_4, "scenes")[0]
+    told = Added(0, 0, 0, same=True, scene=True)
+    assert add(of_4, again, ONE, dates=DATES, sensors=Sensors("Landsat 8", "Sentinel-2B MSI")) == told
+    new = {"pre_sensor": "Landsat 8", "post_sensor": "Sentinel-2B MSI", "pre_gsd_m": 10.0, "post_gsd_m": 2.5}
+    assert plain(of_4, "scenes") == [before | new]
 
 
 def test_rows_that_people_drew_get_a_name_and_can_be_reshaped(older: Path) -> None:
@@ -122,7 +190,7 @@ def test_gdal_reads_the_result_as_one_made_today(older: Path, tmp_path: Path) ->
         geopackage.upsert(database, schema.COLUMN_MAPS, {"name": "usgs", "version": "1", "columns": "{}"})
     for name in ("older.gpkg", "now.gpkg"):
         assert dict(pyogrio.list_layers(tmp_path / name).tolist())["column_maps"] is None
-    for layer in ("landslides", "column_maps"):
+    for layer in ("landslides", "scenes", "column_maps"):
         info = [pyogrio.read_info(tmp_path / name, layer=layer) for name in ("older.gpkg", "now.gpkg")]
         fields = [dict(zip(one["fields"], one["dtypes"], strict=True)) for one in info]
         assert fields[0] == fields[1]

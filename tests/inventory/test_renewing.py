@@ -151,8 +151,12 @@ def test_dates_may_come_later(tmp_path: Path) -> None:
     first = write_map(tmp_path / "first", BOXES)
     add(path, first, ONE, dates=UNDATED)
     done = add(path, first, ONE, dates=WIDE)
-    assert done == Added(0, 0, 0, same=True, dated=2) and brackets(path) == [("2020-05-01", "2020-07-01")] * 2
-    assert words.added(path, done).endswith("has this very map already; narrowed the dates of 2 known landslides")
+    assert (
+        done == Added(0, 0, 0, same=True, scene=True, dated=2) and brackets(path) == [("2020-05-01", "2020-07-01")] * 2
+    )
+    assert words.added(path, done).endswith(
+        "already; filled in dates, sensors or resolutions of the scene, narrowed the dates of 2 known landslides"
+    )
     add(path, write_map(tmp_path / "two", BOXES, model=TWO), TWO, dates=UNDATED)
     (scene,) = table(path, "scenes")
     assert (scene["pre_date"], scene["post_date"]) == tuple(WIDE) and len(set(brackets(path))) == 1

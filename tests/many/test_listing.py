@@ -89,6 +89,37 @@ def test_items_of_stac(root: Path, whole: bool) -> None:
     assert two.dates == ("2024-01-01T00:00:00+00:00", None)
 
 
+def test_sensors_of_csv(root: Path) -> None:
+    lines = (
+        "pre,post,pre_sensor,post_sensor",
+        "a_pre.tif,a_post.tif, Landsat  8 ,",
+        "b1.tif,b2.tif,,UAV",
+        ",inner.tif,,",
+    )
+    flags = {"pre_sensor": "SPOT 6", "post_sensor": "Sentinel-2B MSI"}
+    assert [one.sensors for one in listing.read(csv(root, *lines), **flags)] == [
+        ("Landsat 8", "Sentinel-2B MSI"),
+        ("SPOT 6", "UAV"),
+        (None, "Sentinel-2B MSI"),  # there is no image before
+    ]
+    assert listing.read(csv(root, "pre,post", "b1.tif,b2.tif"))[0].sensors == (None, None)
+
+
+def test_sensors_of_stac(root: Path) -> None:
+    """An asset's own before those of its item; the program's own property before both."""
+    one = item("a", properties={"platform": "sentinel-2b", "instruments": ["msi"]})
+    two = item("b", "b1.tif", "b2.tif", properties={"platform": "landsat-8", "tsmu:post_sensor": "a drone"})
+    two["assets"]["pre"] |= {"instruments": ["oli", "tirs"]}
+    two["assets"]["post"] |= {"platform": "none of that"}
+    three = item("c", "deep/c1.tif", "deep/c2.tif", properties={"platform": None, "instruments": []})
+    three["assets"]["pre"] |= {"instruments": ["hrv"]}
+    assert [each.sensors for each in listing.read(stac(root, one, two, three), post_sensor="a flag")] == [
+        ("sentinel-2b (msi)", "sentinel-2b (msi)"),
+        ("landsat-8 (oli, tirs)", "a drone"),
+        ("hrv", "a flag"),
+    ]
+
+
 HEADER = "name,pre,post"
 GOOD = "x,b1.tif,b2.tif"
 
@@ -126,6 +157,9 @@ GOOD = "x,b1.tif,b2.tif"
         ([HEADER, "x,b1.tif,b2.tif\x00"], "cannot be read|is no name of a file"),
         ([HEADER, 'x,"b1.tif,b2.tif'], "cannot be read (unexpected end of data)"),
         ([f"{HEADER},post_date", f"{GOOD},June"], "line 2: post_date=June: is no date"),
+        ([f"{HEADER},pre_sensor", f"{GOOD},{'s' * 201}"], "line 2: pre_sensor='ssss"),
+        ([f"{HEADER},post_sensor", f"{GOOD},a\x1b[2J"], "is no name of a sensor; give up to 200 printable characters"),
+        (["post,pre_sensor", "b2.tif,UAV"], "line 2: pre_sensor: there is no image before the event; leave it out"),
         ([f"{HEADER},aoi", f"{GOOD},no.gpkg"], "line 2: aoi 'no.gpkg': no such file"),
         ([f"{HEADER},decoder", f"{GOOD},../l.gpkg:name"], "line 2: decoder '../l.gpkg' leads out"),
     ],
@@ -168,6 +202,9 @@ def test_other_bad_files(root: Path) -> None:
         ([item(post="s3://bucket/b.tif")], "item 1 (a): post 's3://bucket/b.tif' is no file of this machine"),
         ([item(post="file:///etc/passwd")], "item 1 (a): post '/etc/passwd' leads out"),
         ([item(properties={"tsmu:quality": "5"})], "item 1 (a): is no STAC item (unknown property 'tsmu:quality')"),
+        ([item(properties={"platform": 5})], "item 1 (a): is no STAC item (platform is 5)"),
+        ([item(properties={"instruments": "msi"})], "item 1 (a): is no STAC item (instruments is 'msi')"),
+        ([item(properties={"instruments": [["msi"]]})], "item 1 (a): is no STAC item (instruments is ['msi'])"),
         ([item(properties={"end_datetime": 5})], "item 1 (a): is no STAC item (datetime is 5)"),
         (
             [item(assets={name: {"href": "b1.tif", "roles": ["post"]} for name in "xy"})],

@@ -147,6 +147,26 @@ def test_a_list_that_does_not_fit_the_model(model: SavedModel, tmp_path: Path) -
         assert not (tmp_path / "out").exists()
 
 
+def test_sensors_go_into_the_inventory(model: SavedModel, tmp_path: Path) -> None:
+    """The list's before the command's; what is said later alone comes in with the same command."""
+    path, inventory, out = fleet.write(tmp_path, 2), tmp_path / "x.gpkg", tmp_path / "out"
+    lines = path.read_text().splitlines()
+    told = [f"{lines[0]},post_sensor", f"{lines[1]},UAV", f"{lines[2]},"]
+    path.write_text("\n".join(told))
+    with LocalCluster(1, threads_per_worker=1, processes=False, dashboard_address=":0") as other:
+        place = {"scheduler": other.scheduler_address, "inventory": inventory}
+        assert map_list(model.path, path, out, post_sensor="Sentinel-2B MSI", **place, **OPTIONS)
+    assert sensors_of(inventory) == [(None, "UAV"), (None, "Sentinel-2B MSI")]
+    later = {"inventory": inventory, "pre_sensor": "Landsat 8"}
+    assert map_list(model.path, path, out, scheduler="no file", **later, **OPTIONS)
+    assert sensors_of(inventory) == [("Landsat 8", "UAV"), ("Landsat 8", "Sentinel-2B MSI")]
+
+
+def sensors_of(inventory: Path) -> list[tuple[str | None, str | None]]:
+    with contextlib.closing(sqlite3.connect(inventory)) as database:
+        return database.execute("SELECT pre_sensor, post_sensor FROM scenes ORDER BY OBJECTID").fetchall()
+
+
 def test_maps_are_made_while_the_inventory_cannot_be_written(
     model: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,7 +148,7 @@ def test_the_map_lies_on_the_later_date_at_the_resolution_of_the_training(
     coarse = model_at(tmp_path / "model", 4.0)
     pre = write_raster(tmp_path / "pre.tif", texture(200, 300), transform=moved(-20, -30))
     post = write_raster(tmp_path / "post.tif", texture(HEIGHT, WIDTH))
-    assert map_scene(coarse.path, pre, post, tmp_path / "out", decoder="a")
+    assert map_scene(coarse.path, pre, post, tmp_path / "out", decoder="a", resolution_m=4.0)  # finer than training's
     with rasterio.open(tmp_path / "out" / "probability.tif") as file:
         assert (file.height, file.width) == (75, 110)
         assert file.bounds == rasterio.open(post).bounds

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import geopackage, measures, renewing, rows, schema, terrain
+from tsmu_jax.inventory import geopackage, measures, renewing, rows, scene_rows, schema, terrain
 from tsmu_jax.inventory.ground import Ground, on_ground, together
 from tsmu_jax.inventory.known import Known
 from tsmu_jax.inventory.polygons import detections
 from tsmu_jax.inventory.rows import UNDATED, Dates
+from tsmu_jax.inventory.sensors import UNNAMED, Sensors
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
 
@@ -31,7 +32,8 @@ class Added(NamedTuple):
       without_terrain: new rows whose ground an elevation model does not cover.
       measured: rows that people had drawn or edited, and whose outlines were measured.
       filled: unreviewed rows that got the slopes or the uncertainty that they lacked.
-      dated: unreviewed rows whose bracket is narrower, since the map's scene got the dates that it lacked.
+      scene: whether the scene's row got dates, sensors or resolutions that it lacked: of a map that was there.
+      dated: unreviewed rows whose bracket is narrower by these dates.
     """
 
     new: int
@@ -41,6 +43,7 @@ class Added(NamedTuple):
     without_terrain: int = 0
     measured: int = 0
     filled: int = 0
+    scene: bool = False
     dated: int = 0
 
 
@@ -70,6 +73,7 @@ def add(
     model: SavedModel,
     *,
     dates: Dates = UNDATED,
+    sensors: Sensors = UNNAMED,
     dem: Path | None = None,
     measured: Measured | None = None,
 ) -> Added:
@@ -83,7 +87,7 @@ def add(
       inventory: a GeoPackage, made where there is none.
       directory: of a finished map.
       model: that made it.
-      dates: of the scene's images.
+      dates, sensors: of the scene's images.
       dem: elevation model, for slopes.
       measured: of `measure`, with the same arguments; by default the map is measured now.
 
@@ -100,9 +104,13 @@ def add(
         edited = measures.complete(database)
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         again = next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None)
-        dated = renewing.date(database, scene, dates) if again else 0
+        of_scene = rows.scene_row(record, scene, dates, sensors)
+        described = bool(again) and scene_rows.fill(database, of_scene)
+        same = Added(0, 0, 0, True, measured=edited, scene=described)
+        if described:
+            same = same._replace(dated=renewing.narrow(database, scene))
         if again and not dem and not (directory / layers.UNCERTAINTY).exists():
-            return Added(0, 0, 0, same=True, measured=edited, dated=dated)
+            return same
         looked = measured.looked if measured else _observed(directory, record)
         found: Iterable[Found] = measured.found if measured else ()
         if not measured:
@@ -110,10 +118,9 @@ def add(
             found = reported(every, total=None, what="adding landslides")
         held = Known(database, model.digest, looked.geometry)
         if again:
-            filled = _fill(database, held, found)
-            return Added(0, 0, 0, same=True, measured=edited, filled=filled, dated=dated)
+            return same._replace(filled=_fill(database, held, found))
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
-        geopackage.upsert(database, schema.SCENES, rows.scene_row(record, scene, dates))
+        scene_rows.write(database, of_scene)
         geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(looked))
         superseded = renewing.supersede(database, looked.geometry, model.digest)
         done = [renewing.enter(database, held, ground.geometry, row, scene) for ground, row in found]

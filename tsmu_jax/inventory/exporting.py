@@ -10,7 +10,7 @@ import numpy as np
 
 from tsmu_jax import cells
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import degrees, forms, geopackage, measures, reading, schema, writing
+from tsmu_jax.inventory import degrees, forms, geopackage, measures, reading, scene_rows, schema, writing
 from tsmu_jax.inventory.forms import Form
 from tsmu_jax.inventory.reading import Which
 
@@ -49,8 +49,9 @@ def export(inventory: Path, output: Path, *, form: str | None, which: Which, ove
     writing.refuse(output, overwrite=overwrite)
     chosen = forms.load(form or ("usgs" if write is _csv else forms.ALL))
     with reading.opened(inventory) as database:
-        names = [*chosen.needed, geopackage.GEOMETRY]
-        found = reading.columns(database, schema.LANDSLIDES, names, reading.WHERE[which])
+        names = {"uuid", geopackage.GEOMETRY, *chosen.needed}
+        found = reading.columns(database, schema.LANDSLIDES, sorted(names - forms.OF_SCENE), reading.WHERE[which])
+        found |= scene_rows.of_landslides(database, found["uuid"], sorted(names & forms.OF_SCENE))
         recorded = _is_recorded(database, chosen)
     shapes = reading.geometries(found.pop(geopackage.GEOMETRY), inventory)
     kept = [index for index, shape in enumerate(shapes) if shape is not None and not shape.is_empty]

@@ -3,7 +3,8 @@
 Each form is a file of `column_maps/`, with a version of its own. An entry of its list `columns` has
 
     name, kind    of the column; text, integer or real
-    from          columns of `landslides`; the first that is not empty gives the value
+    from          columns of `landslides`, or such of `scenes` as OF_SCENE names, of the scene in which it was first
+                  found; the first that is not empty gives the value
     otherwise     a text with {columns} where those are empty; it is left out if one that it names is empty, too
     day           as strftime writes a day; the value is left out unless it is one day
 """
@@ -17,10 +18,11 @@ from typing import Any
 from tsmu_jax import untrusted
 from tsmu_jax.inventory import brackets
 from tsmu_jax.inventory.reading import FID
-from tsmu_jax.inventory.schema import LANDSLIDES
+from tsmu_jax.inventory.schema import LANDSLIDES, SCENES
 
 ALL = "all"  # every column of ours, under its own name
 NAMES = ("usgs", "coolr", "coolr_events")
+OF_SCENE = frozenset(one.name for one in SCENES.columns) - {one.name for one in LANDSLIDES.columns}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Field:
 
     @property
     def needed(self) -> set[str]:
-        """Columns of `landslides` that the value is made of."""
+        """Columns of `landslides`, or of OF_SCENE, that the value is made of."""
         return {*self.sources, *(name for _, name, _, _ in string.Formatter().parse(self.otherwise) if name)}
 
     def value(self, row: Mapping[str, Any]) -> Any:
@@ -62,7 +64,7 @@ class Form:
 
     @property
     def needed(self) -> list[str]:
-        """Columns of `landslides`, each once."""
+        """Columns of `landslides`, or of OF_SCENE, each once."""
         return sorted({name for field in self.fields for name in field.needed})
 
     def rows(self, columns: Mapping[str, list[Any]]) -> Iterator[list[Any]]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tsmu_jax.inventory import geopackage, schema
 from tsmu_jax.inventory.known import SAME, Known, Row, near_rows
-from tsmu_jax.inventory.rows import UNREVIEWED, Dates
+from tsmu_jax.inventory.rows import UNREVIEWED
 
 _TERRAIN = ("height_m", "slope_deg", "aspect_deg")
 
@@ -90,19 +90,8 @@ def fill(database: sqlite3.Connection, held: Row, row: Row) -> bool:
     return bool(values)
 
 
-def date(database: sqlite3.Connection, scene: str, dates: Dates) -> int:
-    """Gives a scene the dates that it lacks, and narrows the brackets of its landslides.
-
-    Returns:
-      The number of landslides whose brackets are narrower now.
-    """
-    given = {"pre_date": dates.pre, "post_date": dates.post}
-    held = next(geopackage.rows(database, schema.SCENES, "scene = ?", [scene]))
-    lacking = {name: value for name, value in given.items() if value and not held[name]}
-    if not lacking:
-        return 0
-    changes = ", ".join(f"{name} = :{name}" for name in lacking)
-    database.execute(f"UPDATE scenes SET {changes} WHERE scene = :scene", {**lacking, "scene": scene})
+def narrow(database: sqlite3.Connection, scene: str) -> int:
+    """Narrows the brackets of a scene's landslides, after the scene got dates. Returns the number of changed rows."""
     where = "uuid IN (SELECT uuid FROM observations WHERE scene = ?)"
     return sum(_narrow(database, row) for row in list(geopackage.rows(database, schema.LANDSLIDES, where, [scene])))
 

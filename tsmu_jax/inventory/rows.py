@@ -12,6 +12,7 @@ from tsmu_jax.inventory import geopackage
 from tsmu_jax.inventory.amalgamation import is_amalgamated
 from tsmu_jax.inventory.ground import Ground
 from tsmu_jax.inventory.polygons import Detection
+from tsmu_jax.inventory.sensors import UNNAMED, Sensors
 from tsmu_jax.inventory.terrain import UNKNOWN, Terrain
 from tsmu_jax.models.saved import SavedModel
 
@@ -44,24 +45,26 @@ def model_row(model: SavedModel) -> dict[str, Any]:
     }
 
 
-def scene_row(record: Mapping[str, Any], scene: str, dates: Dates) -> dict[str, Any]:
-    """Of the table `scenes`, without dates that are not known: another map may have said them.
-
-    Args: record: what `scene.json` holds; scene: digest of its images.
-    """
+def scene_row(record: Mapping[str, Any], scene: str, dates: Dates, sensors: Sensors = UNNAMED) -> dict[str, Any]:
+    """Of the table `scenes`. Args: record: what `scene.json` holds; scene: digest of its images."""
     grid, fit = record["grid"], record["fit"] or {}
+    pixels = record.get("gsd_m") or {}  # records of maps from before schema 5 do not say it
     shift = fit.get("shift_m")
-    dated = {"pre_date": dates.pre, "post_date": dates.post}
     return {
         "scene": scene,
         "pre_sha256": record["images"].get("pre", ""),
         "post_sha256": record["images"]["post"],
-        **{name: value for name, value in dated.items() if value},
+        "pre_date": dates.pre,
+        "post_date": dates.post,
+        "pre_sensor": sensors.pre,
+        "post_sensor": sensors.post,
         "crs": grid["crs"],
         "transform": json.dumps(grid["transform"]),
         "height": grid["height"],
         "width": grid["width"],
         "gsd_m": max(grid["gsd_m"]),
+        "pre_gsd_m": max(pixels["pre"]) if "pre" in pixels else None,
+        "post_gsd_m": max(pixels["post"]) if "post" in pixels else None,
         "overlap": fit.get("overlap"),
         "shift_m": (shift[0] ** 2 + shift[1] ** 2) ** 0.5 if shift else None,
     }

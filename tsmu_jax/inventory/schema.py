@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-SCHEMA = 4  # changes when a table does
+SCHEMA = 5  # changes when a table does
 SRS = 4326  # degrees on WGS84
 QUEUE = "review_queue"  # the view of what waits for a person
 
@@ -90,11 +90,15 @@ SCENES = Table(
         Column("post_sha256", "text", ""),
         Column("pre_date", "text", "UTC"),
         Column("post_date", "text", "UTC"),
+        Column("pre_sensor", "text", "that took the pre-event image, in the user's words; empty where not known"),
+        Column("post_sensor", "text", "likewise"),
         Column("crs", "text", "of the map, WKT"),
         Column("transform", "text", "of the map"),
         Column("height", "integer", "px"),
         Column("width", "integer", "px"),
-        Column("gsd_m", "real", "metres a pixel"),
+        Column("gsd_m", "real", "metres a pixel of the map"),
+        Column("pre_gsd_m", "real", "metres of ground a pixel of the pre-event image as it is on disk"),
+        Column("post_gsd_m", "real", "likewise"),
         Column("overlap", "real", "share of the ground that both dates show"),
         Column("shift_m", "real", "by which one date lies off the other; empty where it cannot be told"),
     ),

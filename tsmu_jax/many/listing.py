@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 
 from tsmu_jax import untrusted
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import dates
+from tsmu_jax.inventory import dates, sensors
 from tsmu_jax.inventory.rows import Dates
+from tsmu_jax.inventory.sensors import Sensors
 from tsmu_jax.many import csv_rows, stac_items
 from tsmu_jax.many.output import OURS
 
 FLAG = "--scenes"
 _FILES = ("pre", "post", "aoi", "mask")
-_TEXTS = ("pre_date", "post_date", "crs", "decoder")
+_TEXTS = ("pre_date", "post_date", "pre_sensor", "post_sensor", "crs", "decoder")
 COLUMNS = ("name", *_FILES, *_TEXTS)
 LAYERS = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".gml", ".kml", ".zip")  # of ecoregions, for `decoder`
 _ELSEWHERE = re.compile(r"^/vsi|://", re.IGNORECASE)
@@ -45,15 +46,23 @@ class Listed(NamedTuple):
     crs: str | None
     decoder: str | None
     dates: Dates
+    sensors: Sensors
     where: str
 
 
-def read(path: Path, *, pre_date: str | None = None, post_date: str | None = None) -> list[Listed]:
+def read(
+    path: Path,
+    *,
+    pre_date: str | None = None,
+    post_date: str | None = None,
+    pre_sensor: str | None = None,
+    post_sensor: str | None = None,
+) -> list[Listed]:
     """Reads and checks a whole list.
 
     Args:
       path: of a CSV file, or of STAC items in a file whose name ends in .json or .geojson.
-      pre_date, post_date: of scenes for which the list has no date.
+      pre_date, post_date, pre_sensor, post_sensor: of scenes for which the list has none.
 
     Raises:
       UserError: the list cannot be read or is empty, or a scene in it is wrong or there twice; names its line.
@@ -61,13 +70,14 @@ def read(path: Path, *, pre_date: str | None = None, post_date: str | None = Non
     said = f"{FLAG}={path}"
     if not path.is_file():
         raise UserError(f"{said}: no such file; give a list of scenes, as CSV or as STAC items in JSON")
+    flags = {"pre_date": pre_date, "post_date": post_date, "pre_sensor": pre_sensor, "post_sensor": post_sensor}
     reader = stac_items if path.suffix.lower() in (".json", ".geojson") else csv_rows
     found: list[Listed] = []
     names: dict[Any, str] = {}
     pairs: dict[Any, str] = {}
     for where, values in reader.rows(path, said, COLUMNS):
         place = f"{said}: {where}"
-        one = _listed(values, path.parent, place, (pre_date, post_date))._replace(where=where)
+        one = _listed(values, path.parent, place, flags)._replace(where=where)
         _once(names, _folded(one.name), where, said, f"the name {one.name!r:.100}", "give each scene a name of its own")
         images = tuple(os.path.realpath(file) for file in (one.pre, one.post) if file)
         _once(pairs, images, where, said, f"the images of {one.name!r:.100}", "list each pair once")
@@ -77,23 +87,26 @@ def read(path: Path, *, pre_date: str | None = None, post_date: str | None = Non
     return found
 
 
-def _listed(values: Mapping[str, str], root: Path, place: str, days: tuple[str | None, str | None]) -> Listed:
+def _listed(values: Mapping[str, str], root: Path, place: str, flags: Mapping[str, str | None]) -> Listed:
     """One scene of a list. Raises UserError where something is missing, or nonsense."""
     if not values.get("post"):
         raise UserError(f"{place}: has no post, the image after the event; name its file")
     files = {role: _file(root, values[role], place, role) if values.get(role) else None for role in _FILES}
     name = values.get("name") or _name_of(Path(values["post"]))
     _check_name(name, place)
-    before, after = (values.get(role) or day for role, day in zip(("pre_date", "post_date"), days, strict=True))
+    has_pre = files["pre"] is not None
+    own = flags if has_pre else {**flags, "pre_sensor": None}
+    said = {name: values.get(name) or flag for name, flag in own.items()}
     try:
-        taken = dates.read(before, after, pre=values.get("pre"), post=values["post"])
+        taken = dates.read(said["pre_date"], said["post_date"], pre=values.get("pre"), post=values["post"])
+        named = sensors.read(said["pre_sensor"], said["post_sensor"], has_pre=has_pre)
     except UserError as error:
         raise UserError(f"{place}: {str(error).removeprefix('--')}") from error
     post = files["post"]
     assert post is not None  # it has a name
     decoder = _decoder(root, values["decoder"], place) if values.get("decoder") else None
     crs = values.get("crs") or None
-    return Listed(name, files["pre"], post, files["aoi"], files["mask"], crs, decoder, taken, place)
+    return Listed(name, files["pre"], post, files["aoi"], files["mask"], crs, decoder, taken, named, place)
 
 
 def _name_of(post: Path) -> str:

@@ -40,6 +40,8 @@ def map_list(
     retries: int = RETRIES,
     pre_date: str | None = None,
     post_date: str | None = None,
+    pre_sensor: str | None = None,
+    post_sensor: str | None = None,
     inventory: Path | None = None,
     dem: Path | None = None,
     dry_run: bool = False,
@@ -54,7 +56,7 @@ def map_list(
       scheduler: address or file of a scheduler of dask.distributed; "" starts processes here.
       workers: the number of these processes; 0 for one a device.
       retries: how often a scene that fails is tried again.
-      pre_date, post_date: of scenes for which the list has no date.
+      pre_date, post_date, pre_sensor, post_sensor: of scenes for which the list has none.
       inventory, dem, dry_run: as of `map_scene`.
       options: other arguments of `map_scene`, for scenes for which the list says nothing else.
 
@@ -64,7 +66,8 @@ def map_list(
     Raises:
       UserError: the list, the model or the output is wrong, or the scheduler is gone; what was finished stays.
     """
-    listed = listing.read(path, pre_date=pre_date, post_date=post_date)
+    of_images = {"pre_date": pre_date, "post_date": post_date, "pre_sensor": pre_sensor, "post_sensor": post_sensor}
+    listed = listing.read(path, **of_images)
     options = {**options, **_absolute(options)}
     dem = dem and Path(os.path.abspath(dem))
     run.check(inventory, dem, options.get("uncertainty", 0))

@@ -1,8 +1,9 @@
 """A list of scenes as STAC items: an ItemCollection, a list of items, or one item.
 
 An item is a scene, its `id` the name. Its assets are found by their keys, `pre`, `post`, `aoi` and `mask`, or by a role
-of that name. Dates are the assets' own `datetime`, else the item's `start_datetime` and `end_datetime`. The properties
-`tsmu:crs` and `tsmu:decoder` are the columns of that name.
+of that name. Dates are the assets' own `datetime`, else the item's `start_datetime` and `end_datetime`. Sensors are
+`platform` and `instruments` of the assets, else of the item. The properties `tsmu:crs` and `tsmu:decoder` are the
+columns of that name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,6 +61,7 @@ def _values(item: Mapping[str, Any], columns: Sequence[str]) -> dict[str, str]:
         if role in _DAYS:
             day = asset.get("datetime") or properties.get(_DAYS[role])
             found[f"{role}_date"] = _text(day, "datetime") if day else ""
+            found[f"{role}_sensor"] = _sensor(asset, properties)
     for name, value in properties.items():
         if name.startswith(_OURS):
             column = name.removeprefix(_OURS)
@@ -77,6 +79,17 @@ def _asset(assets: Mapping[str, Any], role: str) -> Mapping[str, Any] | None:
     if len(named) > 1:
         raise ValueError(f"{len(named)} assets have the role {role!r}")
     return named[0] if named else None
+
+
+def _sensor(asset: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
+    """The platform of an image, and its instruments between brackets; "" where nothing is said."""
+    platform, instruments = (asset.get(name) or properties.get(name) for name in ("platform", "instruments"))
+    if instruments and not isinstance(instruments, list):
+        raise ValueError(f"instruments is {instruments!r:.100}")
+    aboard = ", ".join(_text(one, "instruments") for one in instruments or ())
+    if not platform:
+        return aboard
+    return _text(platform, "platform") + (f" ({aboard})" if aboard else "")
 
 
 def _path(href: str) -> str:

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,12 +86,13 @@ class Writer:
     def _add(self, inventory: Path, scene: Scene) -> str:
         """Adds a map, unless an earlier one was refused. Returns why this one cannot be added; "" otherwise."""
         measured, scene.measured = scene.measured, None
-        dates, dem = scene.listed.dates, self._dem
+        dates, sensors, dem = scene.listed.dates, scene.listed.sensors, self._dem
+        add = functools.partial(adding.add, dates=dates, sensors=sensors, dem=dem, measured=measured)
         for last in (False, True):
             if self._refused:
                 return ""
             try:
-                adding.add(inventory, scene.task.target, self._model, dates=dates, dem=dem, measured=measured)
+                add(inventory, scene.task.target, self._model)
                 return ""
             except UserError as error:
                 if last:

@@ -58,9 +58,14 @@ class ScenePair:
         """The post-event image's own."""
         return self.post.grid
 
+    @property
+    def images(self) -> dict[str, SceneImage]:
+        """By "pre" and "post", or the latter alone."""
+        return {name: image for name, image in (("pre", self.pre), ("post", self.post)) if image}
+
     def read(self, grid: Grid, rows: slice, columns: slice) -> Ground:
         """Reads what the network sees of a part of a grid."""
-        parts = [image.read(grid, rows, columns) for image in (self.pre, self.post) if image]
+        parts = [image.read(grid, rows, columns) for image in self.images.values()]
         wanted, damaged = self.area.wanted(grid, rows, columns)
         observed = np.logical_and.reduce([wanted, *(part.observed for part in parts)])
         image = np.concatenate([part.rgb for part in parts], axis=-1)

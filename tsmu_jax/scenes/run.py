@@ -17,11 +17,12 @@ from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.inventory import adding, terrain
 from tsmu_jax.inventory.rows import UNDATED, Dates
+from tsmu_jax.inventory.sensors import UNNAMED, Sensors
 from tsmu_jax.models.exported import open_model
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.halo import MEASURED
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
-from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, turning, words
+from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, resolutions, turning, words
 from tsmu_jax.scenes.area import Area
 from tsmu_jax.scenes.directory import FINISHED, MapDirectory
 from tsmu_jax.scenes.grid import Grid, resampled
@@ -32,7 +33,6 @@ from tsmu_jax.scenes.regions import Regions
 from tsmu_jax.scenes.staging import Staging
 
 SCHEMA = 4
-MOST_SCALE = 1.5  # a scene may be so many times coarser than the training images
 _ROWS = 512  # of the map, looked at together
 
 
@@ -49,6 +49,7 @@ def map_scene(
     dry_run: bool = False,
     inventory: Path | None = None,
     dates: Dates = UNDATED,
+    sensors: Sensors = UNNAMED,
     aoi: Path | None = None,
     mask: Path | None = None,
     dem: Path | None = None,
@@ -67,7 +68,7 @@ def map_scene(
       memory_gib: that activations may take on each device; 0 for a part of what is free.
       dry_run: says what would be done, and writes nothing.
       inventory: a GeoPackage that the landslides are added to; made where there is none.
-      dates: of the images, for the inventory.
+      dates, sensors: of the images, for the inventory.
       aoi: polygons; ground outside of them is not mapped.
       mask: a raster (other values than 0) or polygons of ground that counts as not observed.
       dem: elevation model in metres, for the slopes in the inventory.
@@ -104,7 +105,8 @@ def map_scene(
         )
         whole = _map(predictor, ScenePair(before, after, wanted), target, asked, found, dry_run=dry_run)
     if inventory and not dry_run:
-        print(words.added(inventory, adding.add(inventory, target, opened, dates=dates, dem=dem)))
+        added = adding.add(inventory, target, opened, dates=dates, sensors=sensors, dem=dem)
+        print(words.added(inventory, added))
     return whole
 
 
@@ -168,23 +170,29 @@ def _map(
     choice = choosing.choose(predictor, scene, stated_m)
     wanted = choosing.resolution(predictor, choice, stated_m)
     if not stated_m:
-        _refuse_coarse(scene.grid, wanted, place)
+        resolutions.refuse(scene, wanted)
     grid = resampled(scene.grid, wanted, path=place)
     planned = mapping.plan(predictor, grid, predictor.window_side, scene.area)
     unsure = choice.margin is not None and choice.margin < model.description["margin"]
     print(words.announced(scene, grid, planned, predictor.halo, choice, fit, found, unsure=unsure), flush=True)
+    for line in resolutions.warned(scene, wanted, predictor.resolution_m(choice)):
+        print(line, flush=True)
     if dry_run:
         print(_estimated(predictor, planned, choice, asked["uncertainty"]))
         return True
-    images = {name: one.digest() for name, one in (("pre", scene.pre), ("post", scene.post)) if one}
+    images = {name: one.digest() for name, one in scene.images.items()}
+    pixels = {name: list(one.grid.gsd_m) for name, one in scene.images.items()}
     whole = {"schema": SCHEMA, "model": model.digest, "images": images, **asked}
     with MapDirectory(target, whole) as directory:
         if directory.is_finished:
             print(f"{target}: holds this very map already")
+            if "gsd_m" not in directory.record:  # of an earlier release
+                directory.write(gsd_m=pixels)
         else:
             directory.write(
                 side=directory.record.get("side", planned.side),
-                files={name: one.path.name for name, one in (("pre", scene.pre), ("post", scene.post)) if one},
+                files={name: one.path.name for name, one in scene.images.items()},
+                gsd_m=pixels,
                 configuration=_configuration(whole),
                 chosen={**choice._asdict(), "source": _source(choice, found)},
                 regions=found and found.shares,
@@ -223,15 +231,6 @@ def _fill(directory: MapDirectory, predictor: Predictor, scene: ScenePair, grid:
     directory.write(damaged_windows=len(staging.damaged), **_shares(staging, grid))
     staging.remove()
     return seconds
-
-
-def _refuse_coarse(native: Grid, wanted: tuple[float, float], place: str) -> None:
-    """Raises UserError where a pixel would have to be many of the network's."""
-    if max(has / wants for has, wants in zip(native.gsd_m, wanted, strict=True)) > MOST_SCALE:
-        coarse = max(native.gsd_m)
-        held = f"a pixel covers {coarse:.3g} m, and one of the network's input {max(wanted):.3g} m"
-        remedy = f"give a finer image, or --resolution={coarse:.3g} to map it as it is"
-        raise UserError(f"{place}: {held}, too coarse to be enlarged; {remedy}")
 
 
 def _tags(record: Mapping[str, Any]) -> dict[str, str]:

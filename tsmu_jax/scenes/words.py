@@ -79,6 +79,7 @@ def added(inventory: Path, one: Added) -> str:
     """What became of a map's landslides in an inventory."""
     changes = f", measured {counted(one.measured, 'edited outline')}" if one.measured else ""
     changes += f", filled in slopes or uncertainty of {counted(one.filled, 'known landslide')}" if one.filled else ""
+    changes += ", filled in dates, sensors or resolutions of the scene" if one.scene else ""
     changes += f", narrowed the dates of {counted(one.dated, 'known landslide')}" if one.dated else ""
     if one.same:
         changes = changes.removeprefix(", ") or "nothing is changed"

@@ -17,7 +17,7 @@ from tsmu_jax.inventory import geopackage, schema
 from tsmu_jax.inventory.adding import add
 from tsmu_jax.inventory.rows import Dates
 from tsmu_jax.reporting.charts.landslide_map import areas
-from tsmu_jax.reporting.inventory import contents, figures, numbers, writing
+from tsmu_jax.reporting.inventory import contents, figures, numbers, tables, writing
 from tsmu_jax.reporting.inventory.distribution import FEWEST, distribution
 
 BOXES = ((10, 20, 10, 22), (40, 44, 50, 70), (2, 6, 2, 8), (50, 54, 2, 8), (30, 33, 60, 66))
@@ -80,6 +80,17 @@ def test_scenes(inventory: Path) -> None:
     for one in every:
         assert (one.overlap, one.shift_m, one.margin) == (1, 5, 0.4) and one.shift_px == pytest.approx(2.5, rel=1e-3)
         assert one.observed_km2 == pytest.approx(60 * 80 * 4e-6, rel=2e-3)
+
+
+def test_the_table_of_scenes_says_what_they_were_mapped_from(inventory: Path, tmp_path: Path) -> None:
+    path = tmp_path / "told.gpkg"
+    said = "pre_sensor = 'Landsat 8', post_sensor = '=UAV', pre_gsd_m = 30, post_gsd_m = 2.5"
+    one = changed(inventory, path, f"UPDATE scenes SET {said} WHERE OBJECTID = 1")
+    shown = tables.all_tables(one, distribution(one.area_m2[one.current]))[-1]
+    names = [column.name for column in shown.columns]
+    place = slice(names.index("sensor before"), names.index("pixel (m)"))
+    held = sorted((row[place] for row in shown.rows), key=str)
+    assert held == [("Landsat 8", "=UAV", 30.0, 2.5), ("unknown", "unknown", None, None)]
 
 
 def test_edited_shapes_count_as_they_are_now(inventory: Path, tmp_path: Path) -> None:

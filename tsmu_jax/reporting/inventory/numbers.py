@@ -99,6 +99,12 @@ def dates(contents: Contents) -> dict[Bracket, int]:
     return dict(sorted(found.items(), key=lambda item: tuple(str(day or "") for day in item[0])))
 
 
+_AS_THEY_ARE = (  # columns of `scenes`
+    *("pre_date", "post_date", "pre_sensor", "post_sensor", "pre_gsd_m", "post_gsd_m"),
+    *("gsd_m", "overlap", "shift_m"),
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Scene:
     """A scene and what was found in it; None where a value is unknown.
@@ -110,12 +116,17 @@ class Scene:
       landslides: that count and were found in it.
       margin: of the choice of the decoder that found its landslides first; the least of several.
       shift_px: in pixels of the map.
+      pre_gsd_m, post_gsd_m: metres a pixel of each image as it is on disk; gsd_m is the map's.
     """
 
     name: str
     image: str | None
     pre_date: str | None
     post_date: str | None
+    pre_sensor: str | None
+    post_sensor: str | None
+    pre_gsd_m: float | None
+    post_gsd_m: float | None
     gsd_m: float | None
     overlap: float | None
     shift_m: float | None
@@ -135,17 +146,13 @@ def scenes(contents: Contents) -> list[Scene]:
         shift, gsd = values["shift_m"], values["gsd_m"]
         all_scenes.append(
             Scene(
-                str(digest)[:8],
-                images.get(digest),
-                values["pre_date"],
-                values["post_date"],
-                gsd,
-                values["overlap"],
-                shift,
-                shift / gsd if shift is not None and gsd else None,
-                min(margins[digest], default=None),
-                degrees.covered_m2(contents.observed_shapes[contents.observed["scene"] == digest]) / _KM2,
-                found[digest],
+                name=str(digest)[:8],
+                image=images.get(digest),
+                **{name: values[name] for name in _AS_THEY_ARE},
+                shift_px=shift / gsd if shift is not None and gsd else None,
+                margin=min(margins[digest], default=None),
+                observed_km2=degrees.covered_m2(contents.observed_shapes[contents.observed["scene"] == digest]) / _KM2,
+                landslides=found[digest],
             )
         )
     return sorted(all_scenes, key=lambda one: (one.overlap or 0.0, -(one.shift_px or 0.0), one.name))

@@ -124,6 +124,10 @@ def _scenes(contents: Contents) -> Table:
             one.image or numbers.UNKNOWN,
             (one.pre_date or numbers.UNKNOWN)[:10],
             (one.post_date or numbers.UNKNOWN)[:10],
+            one.pre_sensor or numbers.UNKNOWN,
+            one.post_sensor or numbers.UNKNOWN,
+            one.pre_gsd_m,
+            one.post_gsd_m,
             one.gsd_m,
             one.overlap,
             one.shift_m,
@@ -139,6 +143,10 @@ def _scenes(contents: Contents) -> Table:
         Column("image"),
         Column("before"),
         Column("after"),
+        Column("sensor before"),
+        Column("sensor after"),
+        Column("pixel before (m)", digits=2),
+        Column("pixel after (m)", digits=2),
         Column("pixel (m)", digits=2),
         Column("overlap"),
         Column("shift (m)", digits=2),
@@ -149,8 +157,9 @@ def _scenes(contents: Contents) -> Table:
     )
     notes = (
         "Overlap: share of the ground that both dates show. Shift: by which one date lies off the other; a dash where "
-        "it cannot be told. Margin: of the decoder's choice for the landslides that were first found in the scene; a "
-        "dash where somebody named the decoder, or none was found.",
+        "it cannot be told. Pixels: of each image as it is on disk, and of the map. Margin: of the decoder's choice "
+        "for the landslides that were first found in the scene; a dash where somebody named the decoder, or none was "
+        "found.",
         "A landslide that several scenes show counts in each of them.",
     )
     return Table("scenes", "Scenes, those whose dates fit worst first", columns, rows, notes)
