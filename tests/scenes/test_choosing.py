@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.scenes.conftest import WriteRaster
-from tests.test_predict import CONTRACT, write_model
+from tests.test_predict import CONTRACT
 from tsmu_jax.data.contract import PLAIN
 from tsmu_jax.models import saved
 from tsmu_jax.models.saved import SavedModel, load_model
@@ -20,9 +20,8 @@ HEIGHT, WIDTH, SIDE = 160, 192, 16  # of the scene, of 2 m a pixel; of the squar
 TIMES = 4  # by which one of the ecoregions is coarser
 
 
-def model_of(path: Path, **gsd_m: float) -> SavedModel:
+def trained_at(path: Path, made: SavedModel, **gsd_m: float) -> SavedModel:
     """A model whose ecoregions differ in their resolution alone: all autoencoders see grey whatever there is."""
-    made = write_model(path)
     described = {key: value for key, value in made.description.items() if key not in ("files", "digest")}
     described["ecoregions"] = {
         name: {"contract": {**CONTRACT, "gsd_m": {side: [metres] * 3 for side in ("height", "width")}}}
@@ -49,10 +48,10 @@ def error(image: np.ndarray, predictor: Predictor) -> float:
 
 @pytest.mark.parametrize("coarse", ["a", "b"])
 def test_each_autoencoder_sees_the_scale_that_it_was_trained_on(
-    tmp_path: Path, write_raster: WriteRaster, coarse: str
+    model: SavedModel, tmp_path: Path, write_raster: WriteRaster, coarse: str
 ) -> None:
-    model = model_of(tmp_path / "model", **{name: 2.0 * (TIMES if name == coarse else 1) for name in "ab"})
-    predictor, values = Predictor(model), grain()
+    gsd_m = {name: 2.0 * (TIMES if name == coarse else 1) for name in "ab"}
+    predictor, values = Predictor(trained_at(tmp_path / "model", model, **gsd_m)), grain()
     pair = [write_raster(tmp_path / f"{date}.tif", values) for date in ("pre", "post")]
     with (
         SceneImage(pair[0], PLAIN, flag="--pre") as before,
