@@ -26,22 +26,25 @@ Answer = Callable[[torch.Tensor], torch.Tensor]
 Kept = tuple[int, int, np.ndarray]  # row, column and probabilities f32[h, w] of the part of a window that is kept
 
 
-def loop(model: str, pre: str, post: str, output: str, spans: Sequence[Sequence[int]], compiled: bool = False) -> Job:
+Spans = Sequence[Sequence[int]]
+
+
+def loop(model: str, pre: str, post: str, output: str, down: Spans, across: Spans, compiled: bool = False) -> Job:
     """A plain loop: a thread reads the next window while this one is answered.
 
     Args:
-      spans: start, stop, first and last pixel kept of the windows along either side of a square scene.
+      down, across: start, stop, first and last pixel kept of the windows along either side of a scene.
       compiled: by `torch.compile`, before the time begins.
     """
     answer = _answer(model)
     if compiled:
         answer = torch.compile(answer)
-        side = spans[0][1] - spans[0][0]
+        height, width = (spans[0][1] - spans[0][0] for spans in (down, across))
         with torch.inference_mode():
-            answer(torch.zeros(1, 6, side, side, dtype=torch.uint8))
+            answer(torch.zeros(1, 6, height, width, dtype=torch.uint8))
 
     def kept() -> Iterator[Kept]:
-        places = list(itertools.product(spans, spans))
+        places = list(itertools.product(down, across))
         with rasterio.open(pre) as before, rasterio.open(post) as after, _reader() as reader:
 
             def read(place: Sequence[Sequence[int]]) -> np.ndarray:

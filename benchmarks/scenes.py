@@ -50,7 +50,7 @@ def rows(
             cold = cold or job.measured(job.ours("ours, cold"))
             found[side] = [job.measured(one) for one in (job.ours("ours"), *(job.peer(name) for name in chosen))]
     *made, last = table(f"memory_gib {memory_gib:g}", cold or Measured("ours, cold"), found)
-    return [*made, dataclasses.replace(last, note=last.note or f"windows of {job.window} px at most")]
+    return [*made, dataclasses.replace(last, note=last.note or f"windows of {job.window} x {job.window} px at most")]
 
 
 def _numbers(sides: str) -> list[int]:
@@ -67,7 +67,7 @@ class Mapped:
     """The work of one memory setting, on one scene after the other.
 
     Attributes:
-      window: side of the windows at most, in pixels.
+      window: side of a square with as many pixels as a window has at most.
     """
 
     def __init__(self, scratch: Path, memory_gib: float, network: Mapping[str, Any] = NETWORK) -> None:
@@ -104,15 +104,16 @@ class Mapped:
 
     def peer(self, name: str) -> Candidate:
         """One of PEERS."""
-        from tsmu_jax.prediction.windows import spans
+        from tsmu_jax.prediction.windows import best_shape, spans
 
         window = min(self.window, self._side)
         if name == "torchgeo":
             margins = [-(-seen // self._stride) * self._stride for seen in self._reach]
             setting: dict[str, Any] = {"side": window, "margins": margins}
         else:
-            found = spans(self._side, window, self._reach, self._stride)
-            setting = {"spans": [list(span) for span in found], "compiled": name == "compile"}
+            shape = best_shape(self._side, self._side, self.window, self._reach, self._stride)
+            found = [[list(span) for span in spans(self._side, each, self._reach, self._stride)] for each in shape]
+            setting = {"down": found[0], "across": found[1], "compiled": name == "compile"}
         function = "torchgeo" if name == "torchgeo" else "loop"
         place = f"benchmarks.peer_scenes:{function}"
         return Candidate(PEERS[name], place, {**self._files(), **setting}, environment={})

@@ -1,5 +1,6 @@
 """Landslides that are known come back as polygons at their place, with their area and what the model said."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tsmu_jax.prediction.output import NOT_OBSERVED
 from tsmu_jax.scenes import layers
 from tsmu_jax.scenes.grid import Grid, grid
 
+DOCS = Path(__file__).parents[2] / "docs" / "inventory.md"
 WriteMap = Callable[..., Grid]
 
 
@@ -59,6 +61,27 @@ def test_a_known_ellipse_comes_back(tmp_path: Path, write_map: WriteMap, place: 
     middle = ground.geometry.centroid
     assert metres_apart((middle.x, middle.y), (longitude, latitude)) < 0.5 * max(on.gsd_m)
     assert ground.geometry.covers(shapely.Point(ground.point))
+
+
+@pytest.mark.parametrize("width", [4, 8, 12, 16, 30, 40])
+def test_area_errors_are_those_that_the_docs_state(tmp_path: Path, write_map: WriteMap, width: int) -> None:
+    """Of ellipses twice as long as wide, one for each of 64 places of their centres within a pixel."""
+    tile, errors = (2 * width + 4, width + 4), []
+    tiles = [
+        [ellipse(*tile, (width + 2 + down / 8, width / 2 + 2 + right / 8), (width, width / 2)) for right in range(8)]
+        for down in range(8)
+    ]
+    levels = np.where(np.block(tiles), 200, 20).astype(np.uint8)
+    on = write_map(tmp_path / "map", levels, *PLACES["UTM"])
+    for found in detections(tmp_path / "map"):
+        area_m2 = on_ground(found.geometry, on.crs, 2.0).area_m2
+        errors.append(100 * (area_m2 / (np.pi / 2 * width**2 * np.prod(on.gsd_m)) - 1))
+    assert len(errors) == 64
+    row = re.search(rf"^\| {width} \| (.*) \|$", DOCS.read_text(), re.MULTILINE)
+    assert row
+    stated = [float(cell) for cell in row[1].split(" | ")]
+    sizes = np.abs(errors)
+    assert [np.mean(errors), sizes.mean(), sizes.max(), (sizes <= 1).sum()] == pytest.approx(stated, abs=0.01)
 
 
 def test_area_and_perimeter_are_those_of_the_ellipsoid(tmp_path: Path, write_map: WriteMap) -> None:

@@ -1,12 +1,14 @@
 """Windows with a halo answer as one pass does."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tsmu_jax.models.tsmu import Network, forward, init_decoder, init_encoder, make_network
-from tsmu_jax.prediction.windows import Reach, fitted, reach, spans
+from tsmu_jax.prediction.windows import Reach, best_shape, fitted, reach, spans
 
 
 @pytest.mark.parametrize("length", [8, 64, 72, 96, 200, 800])
@@ -22,22 +24,45 @@ def test_spans_cover_a_side_once_and_see_all_around_what_they_keep(length: int) 
         assert span.keep_stop > span.keep_start
 
 
+def work(height: int, width: int, window: tuple[int, int], seen: Reach, stride: int) -> int:
+    """Pixels that are computed."""
+    rows, columns = (spans(length, side, seen, stride) for length, side in zip((height, width), window, strict=True))
+    return sum((y.stop - y.start) * (x.stop - x.start) for y in rows for x in columns)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 7])
 @pytest.mark.parametrize("length", [64, 72, 96, 200, 800])
-def test_windows_are_no_longer_than_their_number_asks_for(length: int) -> None:
-    seen, window, stride = Reach(21, 18), 128, 8
-    short = fitted(length, window, seen, stride)
-    number = len(spans(length, window, seen, stride))
-    assert short % stride == 0 and len(spans(length, short, seen, stride)) == number
-    assert fitted(length, short, seen, stride) == short
-    if number > 1 and short > 48:
+def test_windows_are_no_longer_than_their_number_asks_for(length: int, number: int) -> None:
+    seen, stride = Reach(21, 18), 8
+    short = fitted(length, number, seen, stride)
+    assert short % stride == 0 and len(spans(length, short, seen, stride)) <= number
+    if short > 48:
         assert len(spans(length, short - stride, seen, stride)) > number
-    if length == 200:
-        assert short < window
+
+
+@pytest.mark.parametrize("side", [48, 72, 128])
+@pytest.mark.parametrize(("height", "width"), [(40, 40), (200, 200), (200, 328), (328, 200), (16, 800), (800, 800)])
+def test_no_windows_of_the_squares_memory_are_less_work(height: int, width: int, side: int) -> None:
+    seen, stride = Reach(21, 18), 8
+    found = best_shape(height, width, side, seen, stride)
+    sides = [[length, *range(48, length, stride)] for length in (height, width)]
+    possible = [window for window in itertools.product(*sides) if window[0] * window[1] <= side**2]
+    assert found in possible
+    assert work(height, width, found, seen, stride) == min(work(height, width, one, seen, stride) for one in possible)
+
+
+def test_the_memory_of_windows_is_flat_over_scenes() -> None:
+    """Of the scenes that benchmarks/README.md compares: memory grows with the area of a window."""
+    seen, stride, side = Reach(80, 61), 16, 576
+    areas = [np.prod(best_shape(length, length, side, seen, stride)) for length in (2000, 3008, 4000, 6000, 20000)]
+    assert max(areas) <= side**2 and max(areas) / min(areas) <= 1.1
 
 
 def test_windows_that_are_too_small_are_refused() -> None:
     with pytest.raises(ValueError, match="windows of 40 px; this network needs 48 or more"):
         spans(100 * 8, 40, Reach(21, 18), 8)
+    with pytest.raises(ValueError, match="windows of 40 px; this network needs 48 or more"):
+        best_shape(800, 800, 40, Reach(21, 18), 8)
 
 
 @pytest.mark.parametrize("variant", ["table_ix", "text"])

@@ -105,22 +105,6 @@ def test_scenes_that_overlap_get_the_same_answers(model: SavedModel, tmp_path: P
     assert difference.size > 1000 and difference.max() <= 1  # of 250: a rounding
 
 
-def test_files_that_other_programs_open(model: SavedModel, tmp_path: Path, write_raster: WriteRaster) -> None:
-    pre, post = (write_raster(tmp_path / f"{n}.tif", texture(600, 1100, n)) for n in (0, 1))
-    map_scene(model.path, pre, post, tmp_path / "out", decoder="a", resolution_m=2.0)
-    for name in layers.NAMES:
-        with rasterio.open(tmp_path / "out" / name) as file:
-            assert (file.width, file.height, file.count, file.dtypes) == (1100, 600, 1, ("uint8",))
-            assert file.crs == rasterio.CRS.from_epsg(32633) and file.transform == moved(0, 0)
-            assert file.block_shapes == [(512, 512)] and file.overviews(1) and file.compression.name == "deflate"
-            assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-            assert file.nodata == (None if name == "observed.tif" else NOT_OBSERVED)
-            tags = file.tags()
-            assert tags["TSMU_MODEL"] == model.digest and tags["TSMU_DECODER"] == "a" and tags["TSMU_HALO"] == "exact"
-            if name == "probability.tif":
-                assert file.scales == (1 / FULL,) and file.descriptions == ("probability of landslide",)
-
-
 def test_a_map_says_which_halo_it_has_and_is_another_one_with_another_halo(
     model: SavedModel, scene: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,8 @@ input: its reach. So windows whose origins are multiples of the stride answer ex
 """
 
 import functools
+import itertools
+import sys
 from typing import Any, NamedTuple
 
 import jax
@@ -61,17 +63,59 @@ def spans(length: int, window: int, reach: Reach, stride: int) -> list[Span]:
     return found
 
 
-def fitted(length: int, window: int, reach: Reach, stride: int) -> int:
-    """The shortest window that covers a side with as many windows: the last one overlaps no more than it must.
+def best_shape(height: int, width: int, side: int, reach: Reach, stride: int) -> tuple[int, int]:
+    """The windows that cover an image with the least work, none of more pixels than a square.
 
-    Args: as of `spans`.
+    Oblong windows use the memory of the square where squares would have to be smaller to fit the image.
+
+    Args:
+      height, width: of the image in pixels, multiples of `stride`.
+      side: of the square, likewise.
+
+    Returns:
+      Height and width of the windows.
+
+    Raises:
+      ValueError: the square is too small for the reach.
     """
-    number = len(spans(length, window, reach, stride))
+    best = (sys.maxsize, 0, 0, 0)  # pixels that are computed, how oblong the windows are, their sides
+    smallest = _smallest(reach, stride)
+    for rows in itertools.count(1):
+        high = fitted(height, rows, reach, stride)
+        most = side**2 // high // stride * stride
+        fewest = _number(width, most, reach, stride) if most >= min(width, smallest) else 0
+        for columns in (fewest, fewest + 1) if fewest else ():  # sides are rounded: one more is less work now and then
+            wide = fitted(width, columns, reach, stride)
+            number = _number(height, high, reach, stride) * _number(width, wide, reach, stride)
+            best = min(best, (number * high * wide, abs(high - wide), high, wide))
+        if fewest == 1 or high <= smallest:
+            break
+    if not best[2]:
+        raise ValueError(f"windows of {side} px; this network needs {smallest} or more")
+    return best[2:]
+
+
+def fitted(length: int, number: int, reach: Reach, stride: int) -> int:
+    """The shortest window of which at most so many cover a side. Args: length, reach, stride: as of `spans`."""
     if number == 1:
         return length
-    smallest = -(-(reach.smallest_window + stride) // stride) * stride
-    shorter = range(smallest, window + 1, stride)
-    return next(one for one in shorter if len(spans(length, one, reach, stride)) == number)
+    shared = (number - 1) * _overlap(reach, stride)
+    return min(length, max(_smallest(reach, stride), -(-(length + shared) // number // stride) * stride))
+
+
+def _number(length: int, window: int, reach: Reach, stride: int) -> int:
+    """Of the windows that `spans` makes."""
+    return 1 if length <= window else 1 - (window - length) // (window - _overlap(reach, stride))
+
+
+def _overlap(reach: Reach, stride: int) -> int:
+    """Of two windows that follow one another, in pixels."""
+    return -(-(reach.before + reach.after) // stride) * stride
+
+
+def _smallest(reach: Reach, stride: int) -> int:
+    """The shortest window that `spans` takes, as a multiple of the stride."""
+    return -(-(reach.smallest_window + stride) // stride) * stride
 
 
 @functools.lru_cache(maxsize=4)

@@ -84,7 +84,9 @@ class MapDirectory:
             return {}
         try:
             found = dict(untrusted.read(self.path / MANIFEST))
-            found["side"] = int(found["side"])
+            if "windows" in found or FINISHED not in found:  # finished maps of earlier releases have none
+                high, wide = (int(side) for side in found["windows"])
+                found["windows"] = [high, wide]
             if FINISHED in found:
                 found["damaged_windows"] = int(found["damaged_windows"])
         except (OSError, ValueError, KeyError, TypeError) as error:

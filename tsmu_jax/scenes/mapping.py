@@ -14,7 +14,7 @@ import numpy as np
 from tsmu_jax.data.progress import reported
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.predictor import Predictor
-from tsmu_jax.prediction.windows import Reach, Span, fitted, spans
+from tsmu_jax.prediction.windows import Span, best_shape, spans
 from tsmu_jax.scenes import layers, turning
 from tsmu_jax.scenes.area import EVERYWHERE, Area
 from tsmu_jax.scenes.grid import Grid
@@ -42,13 +42,13 @@ class Plan:
 
     Attributes:
       height, width: of the scene, filled up below and on the right to where its last windows end.
-      side: of a window, at most.
+      shape: height and width of a window.
       windows: in rows, from the top; those that the area of interest touches.
     """
 
     height: int
     width: int
-    side: int
+    shape: tuple[int, int]
     windows: tuple[Window, ...]
 
     @property
@@ -57,7 +57,9 @@ class Plan:
         return sum((one.rows.stop - one.rows.start) * (one.columns.stop - one.columns.start) for one in self.windows)
 
 
-def plan(predictor: Predictor, grid: Grid, side: int, area: Area = EVERYWHERE) -> Plan:
+def plan(
+    predictor: Predictor, grid: Grid, side: int, area: Area = EVERYWHERE, shape: tuple[int, int] | None = None
+) -> Plan:
     """Covers the wanted ground of a grid with windows that answer as one pass would, as far as the halo is exact.
 
     The network is equivariant to shifts by its stride alone, so windows begin at multiples of the stride counted from
@@ -65,21 +67,19 @@ def plan(predictor: Predictor, grid: Grid, side: int, area: Area = EVERYWHERE) -
     same answers where both see the same ground. The first windows may begin outside of the grid.
 
     Args:
-      side: of a window, a multiple of the network's stride that leaves more than the halo.
+      side: of the largest square window, a multiple of the network's stride that leaves more than the halo.
       area: windows of which nothing would be kept in this area are left out.
+      shape: height and width of the windows, where they are known; by default those of the least work.
     """
     seen, stride = predictor.halo.seen, predictor.model.network.stride
     phases, sides = grid.phase(stride), (grid.height, grid.width)
     filled = [-(-(at + length) // stride) * stride for at, length in zip(phases, sides, strict=True)]
-    whole = [_spans(length, side, seen, stride) for length in filled]
+    shape = shape or best_shape(filled[0], filled[1], side, seen, stride)
+    whole = [spans(length, window, seen, stride) for length, window in zip(filled, shape, strict=True)]
     both = [[_moved(span, at) for span in part] for part, at in zip(whole, phases, strict=True)]
     height, width = (length - at for length, at in zip(filled, phases, strict=True))
     windows = [Window(number, *one) for number, one in enumerate(itertools.product(*both))]
-    return Plan(height, width, side, tuple(one for one in windows if area.meets(grid, *_kept(one, grid))))
-
-
-def _spans(length: int, side: int, seen: Reach, stride: int) -> list[Span]:
-    return spans(length, fitted(length, side, seen, stride), seen, stride)
+    return Plan(height, width, shape, tuple(one for one in windows if area.meets(grid, *_kept(one, grid))))
 
 
 def _moved(span: Span, phase: int) -> Span:

@@ -190,7 +190,7 @@ def _map(
                 directory.write(gsd_m=pixels)
         else:
             directory.write(
-                side=directory.record.get("side", planned.side),
+                windows=directory.record.get("windows", list(planned.shape)),
                 files={name: one.path.name for name, one in scene.images.items()},
                 gsd_m=pixels,
                 configuration=_configuration(whole),
@@ -218,8 +218,9 @@ def _source(choice: Choice, found: Regions | None) -> str:
 
 def _fill(directory: MapDirectory, predictor: Predictor, scene: ScenePair, grid: Grid, choice: Choice) -> float:
     """Maps what is not mapped yet, and writes the files. Returns the seconds that the windows took."""
-    side, versions = directory.record["side"], directory.record["uncertainty"]
-    planned = mapping.plan(predictor, grid, side, scene.area)  # the windows that are there have this side
+    (high, wide), versions = directory.record["windows"], directory.record["uncertainty"]
+    # The windows that are there have this shape, however much memory is free now.
+    planned = mapping.plan(predictor, grid, predictor.window_side, scene.area, (high, wide))
     staging = Staging(directory.path, planned.height, planned.width, planes=2 if versions else 1)
     if staging.done:
         print(f"goes on after {len(staging.done)} of {len(planned.windows)} windows", flush=True)

@@ -38,7 +38,7 @@ def announced(
     within = ", those that --aoi touches" if scene.area.is_bounded else ""
     lines = [
         f"scene: {_extent(scene.grid)}; mapped at {_extent(grid)}",
-        f"windows: {len(planned.windows)} of up to {planned.side} px, "
+        f"windows: {len(planned.windows)} of {planned.shape[1]} x {planned.shape[0]} px, "
         f"{planned.pixels / (grid.height * grid.width):.2f} times the scene's area{within}",
         f"halo: {halo}",
         f"decoder: {choice.decoder}" + ("" if choice.margin is None else f", margin {choice.margin:.2f}{look}"),
