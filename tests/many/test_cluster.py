@@ -51,9 +51,9 @@ def test_a_scene_that_fails_once_is_mapped_by_the_second_attempt_and_the_model_i
     monkeypatch.setattr(work, "map_one", mend)
     with one_worker() as other:
         monkeypatch.setattr(run, "open_named", count)
-        assert map_list(
-            model.path, path, tmp_path / "out", scheduler=other.scheduler_address, retries=1, **OPTIONS
-        ), capsys.readouterr().out
+        assert map_list(model.path, path, tmp_path / "out", scheduler=other.scheduler_address, retries=1, **OPTIONS), (
+            capsys.readouterr().out
+        )
     assert sorted(attempts) == ["scene 000", "scene 001", "scene 001", "scene 002"]
     assert len(models) == 2  # by the command, which reads the list, and by the worker
     assert "failed" not in (tmp_path / "out" / "scenes.csv").read_text()

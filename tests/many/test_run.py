@@ -61,7 +61,7 @@ def test_a_killed_worker_and_a_bad_scene(model: SavedModel, tmp_path: Path, caps
     reason = f"--post={last}: cannot be opened as a raster; give a GeoTIFF file"
     assert ["scene", "003", "failed", *reason.split()] in [line.split() for line in said.splitlines()]
     new, again = (len(fleet.outcome(out, inventory)[name]) for name in ("landslides", "observations"))
-    mapped = next(line.split() for line in said.splitlines() if line.startswith("mapped "))
+    mapped = next(line.split() for line in said.splitlines() if line.startswith(" mapped "))
     assert mapped[:-1] == ["mapped", "3", str(again), str(new), str(again - new), "0"] and float(mapped[-1]) > 0
     assert "3 scenes of 4 mapped" in said and "1 failed: the same command tries them again" in said
 

@@ -26,28 +26,31 @@ def lines(shown: RenderableType | None, width: int = 200) -> list[list[str]]:
 
 def test_scenes_by_outcome() -> None:
     assert lines(words.outcomes(ROWS, ADDED)) == [
-        "scenes number landslides new known superseded seconds".split(),
-        "mapped 2 8 5 2 0 3.2".split(),
-        "damaged 1 2 0 1 3 0.5".split(),
-        "failed 1 0 0 0 0 0.0".split(),
-        "all 4 10 5 3 3 3.8".split(),
+        ["scenes", "number", "landslides", "new", "known", "superseded", "seconds"],
+        ["mapped", "2", "8", "5", "2", "0", "3.2"],
+        ["damaged", "1", "2", "0", "1", "3", "0.5"],
+        ["failed", "1", "0", "0", "0", "0", "0.0"],
+        ["all", "4", "10", "5", "3", "3", "3.8"],
     ]
-    assert lines(words.outcomes(ROWS[:1], None)) == ["scenes number landslides seconds".split(), "mapped 1 7 1.2".split()]
-    assert lines(words.outcomes([], None)) == ["scenes number landslides seconds".split()]
+    assert lines(words.outcomes(ROWS[:1], None)) == [
+        ["scenes", "number", "landslides", "seconds"],
+        ["mapped", "1", "7", "1.2"],
+    ]
+    assert lines(words.outcomes([], None)) == [["scenes", "number", "landslides", "seconds"]]
 
 
 def test_reasons_are_shown_whole_and_run_nothing() -> None:
     assert lines(words.faults(ROWS)) == [
-        "scene outcome reason".split(),
-        "b mapped not in the inventory: it is full".split(),
-        "c damaged a part of its images could not be read".split(),
-        r"[red]d failed --post=d.tif: :bomb: [/]\x1b[2J".split(),
+        ["scene", "outcome", "reason"],
+        ["b", "mapped", "not", "in", "the", "inventory:", "it", "is", "full"],
+        ["c", "damaged", "a", "part", "of", "its", "images", "could", "not", "be", "read"],
+        [r"[red]d", r"failed", r"--post=d.tif:", r":bomb:", r"[/]\x1b[2J"],
     ]
     assert words.faults(ROWS[:1]) is None
     folded = ["".join(line) for line in lines(words.faults([Row("d", FAILED, error="x" * 100)]), width=60)]
     assert "".join(folded).count("x") == 100
     many = lines(words.faults([Row(str(at), FAILED, error="no") for at in range(30)]))
-    assert len(many) == 22 and many[-1] == "and 10 more see scenes.csv".split()
+    assert len(many) == 22 and many[-1] == ["and", "10", "more", "see", "scenes.csv"]
 
 
 def test_sentences(tmp_path: Path) -> None:

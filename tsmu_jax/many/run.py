@@ -173,7 +173,11 @@ def _mapped(
 
 
 def _close(
-    rows: Sequence[Row], added: Mapping[tuple[str, str], int] | None, target: Path, inventory: Path | None, seconds: float
+    rows: Sequence[Row],
+    added: Mapping[tuple[str, str], int] | None,
+    target: Path,
+    inventory: Path | None,
+    seconds: float,
 ) -> None:
     """Prints what came out. Args: added: numbers of landslides, as `Writer` counts them."""
     console = words.console()
