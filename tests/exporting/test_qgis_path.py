@@ -9,7 +9,6 @@ import numpy as np
 import onnxruntime
 import pytest
 import rasterio
-
 from rasterio.windows import Window
 
 from tests.exporting.conftest import CONTRACT, DECODERS

@@ -46,10 +46,10 @@ class Learner(NamedTuple):
             return
         name = min(ratios, key=lambda one: ratios[one])
         held, learnt = max(shown), max(self.gsd_m[name])
-        said = f"a pixel of the network's input would cover {held:.3g} m, and covered {learnt:.3g} m where the model learnt"
+        said = f"a pixel of the network's input would cover {held:.3g} m"
         alike, own = learnt * self.side / tile, max(gsd_m)
         remedy = f"make tiles of its resolution with --gsd={alike:.3g}, or insist on this one with --gsd={own:.3g}"
-        raise UserError(f"--model: {said} ({name}); {remedy}")
+        raise UserError(f"--model: {said}, and covered {learnt:.3g} m where the model learnt ({name}); {remedy}")
 
     def stated(self, dtype: str, bands: int) -> list[str]:
         """The flags of `prepare` by which tiles are read as the model reads scenes.
