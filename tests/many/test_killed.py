@@ -16,7 +16,7 @@ from tsmu_jax.many.output import MAPPED, TABLE
 from tsmu_jax.many.run import map_list
 from tsmu_jax.models.saved import SavedModel
 
-SCENES = 5
+SCENES = 4
 
 
 def mapped(out: Path) -> int:
@@ -36,7 +36,7 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
 
     def kill(scheduler: BaseProcess) -> None:
         until = time.monotonic() + SECONDS
-        while time.monotonic() < until and not (mapped(out) >= 2 and fleet.mapping(out)):
+        while time.monotonic() < until and not (mapped(out) and fleet.mapping(out)):
             time.sleep(0.005)
         scheduler.kill()
 
@@ -47,7 +47,7 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
             map_list(model.path, path, out, **place, **OPTIONS)
         killer.join()
     done = mapped(out)
-    assert 2 <= done < SCENES
+    assert 1 <= done < SCENES
     capsys.readouterr()
     with cluster(tmp_path):
         assert map_list(model.path, path, out, **place, **OPTIONS)
