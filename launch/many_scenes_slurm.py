@@ -5,7 +5,7 @@
 
 What stands after -- is for tsmu_jax.predict. Run it where you submit jobs, and keep it running: it is the scheduler,
 and writes the inventory. Repository, environment, model, list, images and output must lie where the nodes see them.
-Scenes begin as soon as one job runs; jobs that SLURM ends are submitted anew. It needs dask-jobqueue.
+Scenes begin as soon as one job runs; jobs that SLURM ends are submitted anew. Needs pip install 'tsmu_jax[cluster]'.
 """
 
 import importlib
@@ -39,7 +39,7 @@ def main(predict: Sequence[str]) -> None:
     try:
         jobqueue: Any = importlib.import_module("dask_jobqueue")
     except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is not installed: pip install 'tsmu_jax[cluster]' dask-jobqueue") from error
+        raise UserError(f"{error.name} is not installed: pip install 'tsmu_jax[cluster]'") from error
     with jobqueue.SLURMCluster(**resources()) as cluster:
         cluster.adapt(minimum_jobs=0, maximum_jobs=_JOBS.value)  # as many as there are scenes; lost ones anew
         command = [sys.executable, "-m", "tsmu_jax.predict", *predict, f"--scheduler={cluster.scheduler_address}"]

@@ -151,7 +151,7 @@ def _dataset(inventory: Path) -> None:
     learns = learner.read(_MODEL.value, name)
     judgements = judged.read(inventory)
     side = _TILE.value or learns.side
-    asked = dataset.Asked(name, side, gsd_m=_GSD.value, bands=bands, hard=_HARD.value)
+    asked = dataset.Asked(name, side, gsd_m=_GSD.value, bands=bands, hard=_HARD.value, learner=learns)
     images = _found(judgements.scenes, judgements.files)
     done = dataset.write(judgements, images, output, asked, areas=[Path(area) for area in _AREAS.value])
     pairs = f"{counted(done.pairs, 'pair')} of {side} x {side} px of {done.gsd_m:.3g} m"

@@ -27,8 +27,15 @@ LINEAGE = {
     "run": "first",
     "created": "2026-11-27T09:36:09+00:00",
     "method": "tsmu",
-    "ecoregions": ["alps", "andes", "himalaya"],
+    "ecoregions": ["alps", "andes"],
     "versions": {"jax": "0.12.0.1"},  # four numbers
+}
+UPDATE = {
+    **LINEAGE,
+    "parent": "0123456789abcdef" * 4,
+    "run": "second",
+    "created": "2026-12-01T10:00:00+00:00",
+    "ecoregions": ["himalaya"],
 }
 DECODERS = {"alps+andes": ["alps", "andes"], "himalaya": ["himalaya"]}
 TEMPERATURES = {"alps+andes": 2.0, "himalaya": 0.5}
@@ -66,7 +73,7 @@ def write_model(path: Path, *, contracts: dict[str, Contract] | None = None, **c
             for name in known
         },
         "margin": 0.1,
-        "lineage": [LINEAGE],
+        "lineage": [LINEAGE, UPDATE],
         "autoencoders": {"side": 8, "hidden": 3},
     }
     exam = {"andes": (images, random.integers(0, 2, images.shape[:3], np.uint8))}

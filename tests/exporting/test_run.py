@@ -17,7 +17,7 @@ from pystac.validation.local_validator import get_local_schema_cache
 from tests.exporting.conftest import DECODERS, ONNX_SIDE
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation import metrics
-from tsmu_jax.exporting import scores
+from tsmu_jax.exporting import deepness, scores
 from tsmu_jax.exporting.run import export_model
 from tsmu_jax.models import archive
 from tsmu_jax.models.saved import SavedModel
@@ -65,6 +65,31 @@ def test_the_card_states_what_a_user_needs(model: SavedModel, exported: Path) ->
     assert not re.search(r"\{|\}", re.sub(r"```.*?```", "", card, flags=re.DOTALL))  # nothing left unfilled
 
 
+def test_the_card_says_where_the_model_comes_from_and_what_it_cannot_do(model: SavedModel, exported: Path) -> None:
+    parts = (exported / "card.md").read_text().split("\n## ")
+    texts = {title: text.strip() for title, _, text in (part.partition("\n") for part in parts)}
+    assert texts["Where it comes from"].splitlines() == [
+        "| made | run | method | trained on | updated from | jax |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| 2026-11-27T09:36:09+00:00 | first | tsmu | alps, andes | none | 0.12.0.1 |",
+        "| 2026-12-01T10:00:00+00:00 | second | tsmu | himalaya | 0123456789ab | 0.12.0.1 |",
+    ]
+    furthest = max(deepness.halo(model))
+    assert furthest > 0
+    limits = [" ".join(line.split()) for line in texts["Limits"].removeprefix("- ").split("\n- ")]
+    starts = (
+        "It knows the ecoregions above. What it answers for other ground, sensors, seasons and resolutions nobody",
+        "Which decoder answers is for you to choose here;",
+        "Clouds, snow and ground without data are answered like ground. Mask them.",
+        "Probabilities are calibrated on validation images of the ecoregions;",
+        f"Sides are multiples of {model.network.stride} px. Within {furthest} px of an image's border the answer lacks",
+        "A map is no proof that there is a landslide, or that there is none.",
+    )
+    assert len(limits) == len(starts)
+    for limit, start in zip(limits, starts, strict=True):
+        assert limit.startswith(start)
+
+
 def test_intervals_are_those_of_the_exam(model: SavedModel) -> None:
     found = scores.iou_intervals(model, ("alps", "andes", "himalaya"))
     assert found.keys() == {"andes"}
@@ -93,7 +118,7 @@ def test_the_item_is_valid_stac(exported: Path) -> None:
 
 
 def test_the_item_follows_the_models_extension(exported: Path) -> None:
-    """The rules of version 1.4 that a schema would check, as its text has them; pystac reads it."""
+    """The rules of version 1.4 that its schema would check, as its text has them; pystac reads it."""
     import pystac
     from pystac.extensions.mlm import MLMExtension
 
@@ -113,6 +138,19 @@ def test_the_item_follows_the_models_extension(exported: Path) -> None:
     assert all(one.extra_fields["mlm:artifact_type"] for one in models)
     inside = {name for one in item.assets.values() for name in one.extra_fields if name.startswith("mlm:")}
     assert inside == {"mlm:artifact_type"}
+
+
+def test_the_item_is_one_for_the_extensions_own_models(exported: Path) -> None:
+    """No package holds the schema itself. stac-model 0.3.0, of version 1.4, needs an older Rich than this project."""
+    schema = pytest.importorskip("stac_model.schema", reason="pip install --no-deps stac-model==0.3.0; then pydantic")
+    item = json.loads((exported / "item.json").read_text())
+    if schema.SCHEMA_URI not in item["stac_extensions"]:
+        pytest.skip(f"stac-model is of another version of the extension: {schema.SCHEMA_URI}")
+    told = schema.MLModelProperties.model_validate(item["properties"])
+    assert told.input[0].input.shape == [-1, 6, ONNX_SIDE, ONNX_SIDE] and told.output[0].classes[0].value == 1
+    for wrong in ({"mlm:tasks": ["segments"]}, {"mlm:input": [{}]}, {"mlm:accelerator": "abacus"}):
+        with pytest.raises(ValueError, match="validation error"):
+            schema.MLModelProperties.model_validate({**item["properties"], **wrong})
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -56,8 +57,12 @@ def test_a_killed_worker_and_a_bad_scene(model: SavedModel, tmp_path: Path, caps
     killer.join()
     assert len(killed) == 1 and killed != [os.getpid()]
     said = capsys.readouterr().out
-    assert said.startswith("list: 4 scenes\nscheduler: tcp://127.0.0.1:") and ", 1 worker\n" in said
-    assert f"scene 003: failed: --post={last}: cannot be opened as a raster; give a GeoTIFF file\n" in said
+    assert re.match(r"list: 4 scenes\nscheduler: http://127\.0\.0\.1:\d+/status, 1 worker\n", said)
+    reason = f"--post={last}: cannot be opened as a raster; give a GeoTIFF file"
+    assert ["scene", "003", "failed", *reason.split()] in [line.split() for line in said.splitlines()]
+    new, again = (len(fleet.outcome(out, inventory)[name]) for name in ("landslides", "observations"))
+    mapped = next(line.split() for line in said.splitlines() if line.startswith(" mapped "))
+    assert mapped[:-1] == ["mapped", "3", str(again), str(new), str(again - new), "0"] and float(mapped[-1]) > 0
     assert "3 scenes of 4 mapped" in said and "1 failed: the same command tries them again" in said
 
     last.write_bytes(good)

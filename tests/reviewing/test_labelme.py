@@ -256,6 +256,7 @@ def test_the_ground_of_a_reviewed_tile_is_written_down_once(across: Path, tmp_pa
     with pytest.raises(UserError, match="_post.json: says no size of its image; save it again"):
         labelme_import.bring_in(across, folder, "cleo")
     second.write_text(json.dumps({**content, "imageHeight": 10**9}))
+    second.with_suffix(".png").unlink()  # which says another size
     assert labelme_import.bring_in(across, folder, "cleo").ground == 1
     rows = [geopackage.decoded(row["geometry"]) for row in table(across, "reviewed")]
     assert len(rows) == 3 and rows[0] == rows[1] == rows[2]  # a map ends where it ends

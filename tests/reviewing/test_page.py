@@ -15,6 +15,8 @@ from tsmu_jax.reviewing import candidates, decision_file, page, scene_files
 BOXES = [(8 + 20 * row, 16 + 20 * row, 8 + 20 * col, 14 + 20 * col + row % 5) for row in range(20) for col in range(25)]
 COUNTS = "document.getElementById('counts').textContent"
 WHICH = "document.getElementById('which').textContent"
+TERMS = "[...document.querySelectorAll('#facts dt')]"
+FACTS = f"Object.fromEntries({TERMS}.map(one => [one.textContent, one.nextElementSibling.textContent]))"
 RUN = "window.ran=1"
 
 
@@ -39,6 +41,9 @@ def test_500_candidates_by_keys(tab: Any, many: Path, tmp_path: Path) -> None:
     tab.open(path)
     assert tab.run("document.images.length") == 2  # those of one candidate: so it opens at once
     assert tab.run(WHICH) == "Candidate 1 of 500"
+    first = landslides(path)[0]
+    (probability,) = [row["prob_mean"] for row in table(many) if row["uuid"] == first]
+    assert tab.run(FACTS)["Probability"] == f"{probability:.2f} (threshold 0.50)"
     tab.press("a")
     assert "Say who you are" in tab.run("document.getElementById('told').textContent")
     for letter in "ada":  # in the field for the name these decide nothing

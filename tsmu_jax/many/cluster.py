@@ -1,12 +1,14 @@
 """Workers of dask.distributed: here, one a device, or wherever a scheduler has them. One file alone imports dask."""
 
 import contextlib
+import http.client
 import importlib.util
 import logging
 import os
 import signal
 import subprocess
 import sys
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -33,6 +35,7 @@ from tsmu_jax.many.work import Done, Task
 
 FLAG = "--scheduler"
 _CONNECT_SECONDS = 20.0
+_PAGE_SECONDS = 5.0  # for the dashboard, which draws itself when it is first asked for
 _BATCH = 1000  # scenes that are handed over at once
 _HOST = "127.0.0.1"  # whoever reaches a scheduler can run programs
 _DEVICES = "import jax; print(jax.default_backend(), jax.local_device_count())"
@@ -89,9 +92,9 @@ class Workers:
 
     @property
     def address(self) -> str:
-        """A page where there is one, else the scheduler's address."""
-        page = self._client.dashboard_link if importlib.util.find_spec("bokeh") else ""
-        return str(page or self._client.scheduler.address)
+        """The dashboard's page where one answers, else the scheduler's address."""
+        page = str(self._client.dashboard_link or "")
+        return page if page and _answers(page) else str(self._client.scheduler.address)
 
     def mapped(
         self, tasks: Sequence[Task], *, retries: int, function: Callable[[str, Task], Done] = map_there
@@ -119,6 +122,16 @@ class Workers:
                 number = numbers.pop(future.key)
                 del future
                 yield number, found
+
+
+def _answers(page: str) -> bool:
+    """Whether a page is there: a scheduler may have no dashboard, or one behind a wall."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(page, timeout=_PAGE_SECONDS) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
 
 
 def _outcome(future: Any) -> Done | str:
@@ -209,7 +222,7 @@ def _environments(number: int) -> list[dict[str, str]]:
         return [{}] * (number or 1)
     if number > int(count):
         raise UserError(f"--workers={number}: this machine has {count} devices, one for each worker; ask for fewer")
-    granted = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    granted = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     named = granted if len(granted) >= int(count) else [str(device) for device in range(int(count))]
     return [{"CUDA_VISIBLE_DEVICES": named[device]} for device in range(number or int(count))]
 

@@ -96,7 +96,7 @@ def map_list(
             writer.finish()
         output.finish([one.name for one in listed])
         rows = list(output.rows.values())
-    print(words.closing(rows, target, inventory, time.monotonic() - started))
+    _close(rows, writer.added if inventory else None, target, inventory, time.monotonic() - started)
     return all(row.status == MAPPED and not row.error for row in rows)
 
 
@@ -173,6 +173,22 @@ def _mapped(
             for done, (at, outcome) in enumerate(ended, start=before + 1):
                 progress.update(done)
                 yield missing[at], outcome
+
+
+def _close(
+    rows: Sequence[Row],
+    added: Mapping[tuple[str, str], int] | None,
+    target: Path,
+    inventory: Path | None,
+    seconds: float,
+) -> None:
+    """Prints what came out. Args: added: numbers of landslides, as `Writer` counts them."""
+    console = words.console()
+    console.print(words.outcomes(rows, added))
+    if wrong := words.faults(rows):
+        console.print(wrong)
+    for sentence in words.sentences(rows, target, inventory, seconds):
+        print(sentence)
 
 
 def _row(scene: Scene, found: Done | str) -> Row:

@@ -14,6 +14,7 @@ from tsmu_jax.inventory import adding
 from tsmu_jax.inventory.adding import Measured
 from tsmu_jax.many.listing import Listed
 from tsmu_jax.many.output import Output, Row
+from tsmu_jax.many.words import KINDS
 from tsmu_jax.many.work import Task
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.runs.progress import PhaseProgress
@@ -40,6 +41,9 @@ class Writer:
     """Adds each map as soon as all before it in the list have ended, beside the mapping.
 
     Use it as a context manager: an exception leaves the rest to the next run.
+
+    Attributes:
+      added: numbers of landslides by the status of their scene and "new", "known" or "superseded"; see `Added`.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Writer:
         self._scenes, self._output, self._model = scenes, output, model
         self._inventory, self._dem = inventory, dem
         self._next, self._refused = 0, ""
+        self.added: collections.Counter[tuple[str, str]] = collections.Counter()
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
         self._waiting: collections.deque[tuple[Row, concurrent.futures.Future[str]]] = collections.deque()
 
@@ -92,7 +97,9 @@ class Writer:
             if self._refused:
                 return ""
             try:
-                add(inventory, scene.task.target, self._model)
+                done = add(inventory, scene.task.target, self._model)
+                status = scene.row.status if scene.row else ""
+                self.added.update({(status, kind): getattr(done, kind) for kind in KINDS})
                 return ""
             except UserError as error:
                 if last:

@@ -22,6 +22,7 @@ from tsmu_jax.mask import BACKGROUND, LANDSLIDE, UNKNOWN
 from tsmu_jax.reviewing import known_ground, pixels, tile_images
 from tsmu_jax.reviewing.judged import Judgements, Said
 from tsmu_jax.reviewing.known_ground import KnownGround
+from tsmu_jax.reviewing.learner import Learner
 from tsmu_jax.reviewing.scene_files import Images
 from tsmu_jax.reviewing.tile_images import TileImages
 from tsmu_jax.scenes import shapes
@@ -42,6 +43,7 @@ class Asked(NamedTuple):
       gsd_m: metres a pixel of the tiles; 0 for that of the maps.
       bands: that are kept of the images, counted from 1; None for all.
       hard: how often a tile with a rejected landslide is drawn for one draw of the others.
+      learner: the model that will learn from the tiles, whose resolution they must have if `gsd_m` is 0.
     """
 
     ecoregion: str
@@ -49,6 +51,7 @@ class Asked(NamedTuple):
     gsd_m: float = 0.0
     bands: tuple[int, int, int] | None = None
     hard: int = 2
+    learner: Learner = Learner()
 
 
 class Written(NamedTuple):
@@ -95,7 +98,7 @@ def write(
 
     Raises:
       UserError: the directory holds something, nobody has judged anything that has images, scenes do not fit
-        together, or the directory cannot be written.
+        together or not to the model's resolution, or the directory cannot be written.
     """
     scenes = judgements.scenes
     whole_pairs = [scene for scene, found in images.items() if found.pre or not scenes[scene]["pre_sha256"]]
@@ -109,6 +112,9 @@ def write(
         raise UserError("the images of no reviewed landslide were found; name their directory as --scenes")
     targets = {scene: _target(grids[scene], asked.gsd_m) for scene in sorted(grounds)}
     _check_metres(targets)
+    if not asked.gsd_m:
+        for target in targets.values():
+            asked.learner.check(target.gsd_m, asked.side)
     with writing.whole_directory(output) as partial:
         dtype, bands = _only_kind([images[scene] for scene in targets], asked.bands)
         tiles = _Tiles(partial / asked.ecoregion, asked)

@@ -6,7 +6,7 @@ import math
 import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from tsmu_jax import mask, untrusted
@@ -46,6 +46,8 @@ class TileFile:
             content = untrusted.parse(data)
         except (OSError, ValueError, BadFile) as error:
             raise UserError(f"--labelme: {error}" if isinstance(error, BadFile) else f"{path}: {error}") from error
+        self._refuse_other_image(annotation)
+        self._refuse_other_types(content)
         raw = content["shapes"]
         names = [str(each.get("description") or "") for each in raw]
         rings = [[each["label"], each["points"]] for each in raw]
@@ -93,6 +95,37 @@ class TileFile:
         rows, columns = (slice(start, start + side) for start, side in ((top, height), (left, width)))
         said = (self._reviewer, self._decided_at, SOURCE)
         yield Reviewed(self._tile["scene"], rows, columns, self._on_ground(shapely.box(0, 0, width, height)), *said)
+
+    def _refuse_other_image(self, annotation: labelme.Annotation) -> None:
+        """Raises UserError where the file is about another image than the tile's: its outlines lie elsewhere."""
+        from PIL import Image
+
+        image = self._path.with_suffix(".png")
+        if PurePath(annotation.image_name).stem.casefold() != image.stem.casefold():
+            raise UserError(f"{self._path}: is about the image {annotation.image_name!r:.100}; annotate {image.name}")
+        stated = annotation.width, annotation.height
+        if None in stated or not image.exists():
+            return
+        try:
+            with Image.open(image, formats=["PNG"]) as opened:
+                size = opened.size
+        except OSError as error:
+            raise UserError(f"{image}: cannot be read; export the tiles again, and copy the file there") from error
+        if stated != size:
+            held = f"is about an image of {stated[0]} x {stated[1]} px, and {image.name} has {size[0]} x {size[1]}"
+            raise UserError(f"{self._path}: {held}; annotate that one")
+
+    def _refuse_other_types(self, content: Mapping[str, Any]) -> None:
+        """Raises UserError where flags or descriptions are not LabelMe's, and would be overlooked."""
+        flags = content.get("flags")
+        reviewed = flags.get(REVIEWED) if isinstance(flags, dict) else None
+        if not isinstance(flags, dict | None) or not isinstance(reviewed, bool | None):
+            raise UserError(f"{self._path}: its flag {REVIEWED!r} is neither true nor false; save it again in LabelMe")
+        for number, shape in enumerate(content["shapes"], 1):
+            if not isinstance(shape.get("description"), str | None):
+                raise UserError(
+                    f"{self._path}: shape {number} has a description that is no text; name its landslide there"
+                )
 
     def _refuse_others_context(self, labels: Sequence[str]) -> None:
         for number, ((name, *_), label) in enumerate(zip(self._shapes, labels, strict=True), 1):
