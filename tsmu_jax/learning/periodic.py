@@ -69,5 +69,5 @@ def _read(directory: Path) -> tuple[dict[str, Any], digests.Files] | None:
         if wrong := digests.damage(directory, files) if named else f"{directory / RECORD}: names no checkpoint":
             raise ValueError(wrong)
     except ValueError as error:
-        raise digests.damaged(error, directory, trains="the phase") from error
+        raise digests.damaged(error, directory, anew="trains the phase") from error
     return progress, files

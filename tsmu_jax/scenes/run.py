@@ -23,11 +23,12 @@ from tsmu_jax.prediction.halo import MEASURED
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
 from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, turning, words
 from tsmu_jax.scenes.area import Area
-from tsmu_jax.scenes.directory import FINISHED, MapDirectory
+from tsmu_jax.scenes.directory import MapDirectory
 from tsmu_jax.scenes.grid import Grid, resampled
 from tsmu_jax.scenes.image import SceneImage, limited_cache, native_grid
 from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.pair import ScenePair
+from tsmu_jax.scenes.record import FINISHED
 from tsmu_jax.scenes.regions import Regions
 from tsmu_jax.scenes.staging import Staging
 
@@ -182,7 +183,7 @@ def _map(
         if directory.is_finished:
             print(f"{target}: holds this very map already")
         else:
-            directory.write(
+            directory.begin(
                 side=directory.record.get("side", planned.side),
                 files={name: one.path.name for name, one in (("pre", scene.pre), ("post", scene.post)) if one},
                 configuration=_configuration(whole),
@@ -220,7 +221,7 @@ def _fill(directory: MapDirectory, predictor: Predictor, scene: ScenePair, grid:
     seconds = time.monotonic() - started
     spread = functools.partial(staging.rows, plane=1) if versions else None
     layers.write(directory.path, grid, staging.rows, _tags(directory.record), spread=spread)
-    directory.write(damaged_windows=len(staging.damaged), **_shares(staging, grid))
+    directory.finish(damaged_windows=len(staging.damaged), **_shares(staging, grid))
     staging.remove()
     return seconds
 
