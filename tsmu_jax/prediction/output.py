@@ -21,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from tsmu_jax import cells, locks, untrusted
+from tsmu_jax import cells, digests, locks, untrusted
 from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
 from tsmu_jax.prediction.written import NAME as DIGESTS
@@ -103,7 +103,7 @@ class Output:
             self._written = Written(self.path)
             good = {row.image: row for row in self._read() if not row.error}  # a bad file may have been mended
             self.rows = self._whole(list(good.values()))
-            _replace(self.path / MANIFEST, json.dumps(self._asked, indent=1).encode())
+            _replace(self.path / MANIFEST, json.dumps(digests.sealed(self._asked, {}), indent=1).encode())
             self._write_table()
         except OSError as error:
             raise UserError(f"--output={self.path}: cannot be written ({error.strerror}); name another") from error
@@ -178,14 +178,15 @@ class Output:
         if not manifest.exists():
             held = sorted(path.name for path in self.path.iterdir() if path.name != locks.NAME)
             if held:
-                raise UserError(f"--output={self.path}: holds {held[0]} and no predictions; name a new directory")
+                none = f"holds {held[0]} and no predictions, which {MANIFEST} would describe"
+                raise UserError(f"--output={self.path}: {none}; name a new directory")
             return []
-        try:
-            found = dict(untrusted.read(manifest))
-            with (self.path / TABLE).open(newline="", encoding="utf-8") as file:
+        found = digests.read_or_refuse(manifest, remedy="name a new directory")
+        try:  # a byte that is no UTF-8 damages its row alone
+            with (self.path / TABLE).open(newline="", encoding="utf-8", errors="replace") as file:
                 rows = [_as_row(words) for words in csv.DictReader(file)]
-        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-            raise UserError(f"--output={self.path}: cannot be read ({error!r}); name a new directory") from error
+        except (OSError, csv.Error) as error:
+            raise UserError(f"{self.path / TABLE}: cannot be read ({error}); name a new directory") from error
         for name in self._asked:
             if found.get(name) != self._asked[name]:
                 raise UserError(
@@ -204,12 +205,15 @@ def _as_words(row: Row) -> dict[str, str]:
 
 
 def _as_row(words: Mapping[str, str | None]) -> Row | None:
-    """A row as it was written; None for one that an interruption cut off."""
+    """A row as it was written; None for one that an interruption cut off, or whose numbers are damaged."""
     if any(words.get(name) is None for name in _FIELDS) or len(words["digest"] or "") not in (0, 64):
         return None
     values: dict[str, Any] = {name: cells.original(words[name] or "") for name in _FIELDS}
     for name, kind in _NUMBERS.items():
-        values[name] = kind(values[name]) if values[name] else None
+        try:
+            values[name] = kind(values[name]) if values[name] else None
+        except ValueError:
+            return None
     return Row(**values)
 
 

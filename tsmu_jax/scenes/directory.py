@@ -92,7 +92,8 @@ class MapDirectory:
         if not (self.path / MANIFEST).exists():
             ours = (locks.NAME, f"{MANIFEST}.partial")
             if held := sorted(path.name for path in self.path.iterdir() if path.name not in ours):
-                raise UserError(f"--output={self.path}: holds {held[0]} and no map of a scene; name a new directory")
+                none = f"holds {held[0]} and no map of a scene, which {MANIFEST} would describe"
+                raise UserError(f"--output={self.path}: {none}; name a new directory")
             return {}
         try:
             found, self._rasters = record.read(self.path)

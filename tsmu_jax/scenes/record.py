@@ -34,7 +34,7 @@ def read(directory: Path) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
     if _IMAGES in record:
         if FINISHED in record and not rasters:
             raise ValueError(f"{path}: has changed since it was written")  # has lost its digest
-        record["files"] = record.pop(_IMAGES)
+        record = {"files" if name == _IMAGES else name: value for name, value in record.items()}
     return record, rasters
 
 
