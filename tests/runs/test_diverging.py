@@ -7,7 +7,6 @@ import pytest
 
 from tests.runs.circle import configuration, write_images
 from tests.runs.trained import trained
-
 from tsmu_jax.errors import UserError
 from tsmu_jax.runs.experiment import prepare
 
