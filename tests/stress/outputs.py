@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+IMAGES = 3  # of each folder
+
 Readers = Mapping[str, Callable[[Path], Any]]
 
 
@@ -22,8 +24,10 @@ def outputs(root: Path) -> Iterator[tuple[str, Path, Readers]]:
 
     model = model_at(root / "scene_model", 2.0)
     write_pair([root / "pre.tif", root / "post.tif"], 0, 0)
-    if not (root / "images").exists():
-        write_images(root / "images", ("etf", "nad"))
+    write_images(root / "few", ("etf", "nad"))
+    for path in (root / "few").rglob("*_*.png"):
+        if int(path.name.split("_")[0]) >= IMAGES:
+            path.unlink()
 
     def mapped(directory: Path) -> Any:
         from tsmu_jax.scenes.run import map_scene
@@ -37,7 +41,7 @@ def outputs(root: Path) -> Iterator[tuple[str, Path, Readers]]:
 
         said = io.StringIO()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
-            predict_folder(model.path, root / "images", directory, decoder="a")
+            predict_folder(model.path, root / "few", directory, decoder="a")
         return contents(directory)
 
     def added(directory: Path) -> Any:
