@@ -31,7 +31,7 @@ def test_brackets_in_the_names_of_regions_and_directories(tmp_path: Path) -> Non
     ):
         found = run(*words)
         assert found.returncode == 0, (words[0], found.stderr)
-    assert "a[1]" in (workdir / "report.html").read_text()
+    assert "a[1]" in (workdir / "report" / "report.html").read_text()
     with (output / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["ecoregion"] for row in rows} == {"a[1]"} and not any(row["error"] for row in rows)

@@ -111,12 +111,12 @@ def test_a_stopped_run_goes_on_and_equals_an_uninterrupted_one(tmp_path: Path) -
 def test_a_run_stopped_on_two_devices_goes_on_with_one(tmp_path: Path) -> None:
     images, stopped, whole = write_images(tmp_path / "images", ("etf", "nad")), tmp_path / "stopped", tmp_path / "whole"
     process = start(TRAINING.format(images=str(images), workdir=str(stopped)))
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=900)
     assert process.returncode == 143, said
     assert jax.local_device_count() == 2  # of that process, whose flags are this one's
     one = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=1"  # the last one counts
     process = start(GOING_ON.format(images=str(images), workdir=str(stopped)), XLA_FLAGS=one)
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
     assert "7 of" in said, said
     trained(configuration(images, old="etf", new="nad", **SHORT), whole)
