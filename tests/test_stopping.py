@@ -1,6 +1,7 @@
 """SIGTERM and Ctrl-C in real processes: a phase that trains is saved, all else ends, a second signal ends anything."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -118,14 +119,12 @@ def test_a_run_stopped_on_two_devices_goes_on_with_one(tmp_path: Path) -> None:
     process = start(GOING_ON.format(images=str(images), workdir=str(stopped)), XLA_FLAGS=one)
     _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
-    assert "7 of" in said, said
+    assert set(re.findall(r"initial +(\d+)/8 ", said)) == {"8"}, said  # the last step alone
     trained(configuration(images, old="etf", new="nad", **SHORT), whole)
     trees = [RunDirectory(run).phase("01_initial").load() for run in (stopped, whole)]
     leaves = [jax.tree.leaves(tree) for tree in trees]
-    print(max(np.abs(a - b).max() for a, b in zip(*leaves, strict=True)))
     for found, expected in zip(*leaves, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-4)
-    print(said)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
