@@ -122,9 +122,11 @@ def test_a_run_stopped_on_two_devices_goes_on_with_one(tmp_path: Path) -> None:
     assert set(re.findall(r"initial +(\d+)/8 ", said)) == {"8"}, said  # the last step alone
     trained(configuration(images, old="etf", new="nad", **SHORT), whole)
     trees = [RunDirectory(run).phase("01_initial").load() for run in (stopped, whole)]
-    leaves = [jax.tree.leaves(tree) for tree in trees]
-    for found, expected in zip(*leaves, strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+    leaves = zip(jax.tree.leaves_with_path(trees[0]), jax.tree.leaves(trees[1]), strict=True)
+    others = [(found, expected) for (path, found), expected in leaves if path[-1].key != "bias"]
+    assert len(others) > 20  # the gradient of a bias before BatchNorm is rounding alone, and Adam enlarges it
+    for found, expected in others:
+        np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
