@@ -393,7 +393,10 @@ def test_wrong_input_ends_in_one_line(model: SavedModel, images: Path, tmp_path:
         ({"input": tmp_path / "empty"}, "no images in it; they must be named <id>_pre.png and <id>_post.png"),
         ({"input": tmp_path / "missing"}, "missing: no such directory"),
         ({"output": images / "out"}, "lies in --input, and would be read as input"),
-        ({"output": tmp_path / "full"}, "holds letter.txt and no predictions; name a new directory"),
+        (
+            {"output": tmp_path / "full"},
+            "holds letter.txt and no predictions, which predictions.json would describe; name",
+        ),
         ({"output": tmp_path / "full" / "letter.txt"}, "is a file; name a directory"),
     ):
         with pytest.raises(UserError) as error:

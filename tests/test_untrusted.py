@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from launch import points, slurm
+from tests.stress.checkpoint_inputs import PROGRESS
 from tsmu_jax import analysis, digests, untrusted
 from tsmu_jax.data import labelme, prepared_index
 from tsmu_jax.data import open as opening
@@ -252,7 +253,7 @@ def test_a_record_names_no_file_elsewhere(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["../step_1", "/tmp/step_1", "step_1/../../x", "step_x"])
 def test_a_phase_under_way_names_no_checkpoint_elsewhere(tmp_path: Path, name: str) -> None:
-    record = dict.fromkeys(periodic.PROGRESS, 0) | {"checkpoint": name}
+    record = PROGRESS | {"checkpoint": name}
     (tmp_path / "latest.json").write_text(json.dumps(digests.sealed(record, {})))
     with pytest.raises(UserError, match=r"latest.json: names no checkpoint; remove .* it trains the phase anew"):
         periodic.interrupted_at(tmp_path)

@@ -63,19 +63,23 @@ def read(path: Path, *, required: Collection[str] = ()) -> tuple[dict[str, Any],
         whole = untrusted.read(path)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(whole, dict):
-        raise ValueError(f"{path}: holds no record")
-    digest, record = whole.get(DIGEST), {key: value for key, value in whole.items() if key != DIGEST}
-    if digest is not None and digest != _of_record(record):
-        raise ValueError(f"{path}: has changed since it was written")
-    missing = sorted(set(required) - set(record))
-    if missing:
-        raise ValueError(f"{path}: lacks {', '.join(missing)}")
-    files = record.pop(FILES, {}) if digest is not None else {}
     try:
-        return record, listed(files)
+        return opened(whole, required=required)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def opened(whole: Any, *, required: Collection[str] = ()) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
+    """Like `read`, of what the JSON holds. Raises ValueError, which says what is wrong."""
+    if not isinstance(whole, dict):
+        raise ValueError("holds no record")
+    digest, record = whole.get(DIGEST), {key: value for key, value in whole.items() if key != DIGEST}
+    if digest is not None and digest != _of_record(record):
+        raise ValueError("has changed since it was written")
+    missing = sorted(set(required) - set(record))
+    if missing:
+        raise ValueError(f"lacks {', '.join(missing)}")
+    return record, listed(record.pop(FILES, {}) if digest is not None else {})
 
 
 def listed(files: Any) -> dict[str, tuple[int, str]]:
@@ -101,15 +105,15 @@ def read_or_refuse(path: Path, *, remedy: str) -> dict[str, Any]:
         raise UserError(f"{error}; {remedy}") from error
 
 
-def damaged(what: object, directory: Path, *, trains: str) -> UserError:
-    """The error for a damaged file of a run.
+def damaged(what: object, directory: Path, *, anew: str) -> UserError:
+    """The error for a damaged file of a run or a map.
 
     Args:
       what: names the file, and what is wrong with it.
       directory: to be removed.
-      trains: what the same command makes anew then, as "the phase".
+      anew: what the same command does again then, as "trains the phase".
     """
-    return UserError(f"{what}; remove {directory} and run the same command again: it trains {trains} anew")
+    return UserError(f"{what}; remove {directory} and run the same command again: it {anew} anew")
 
 
 def _inside(name: str) -> str:

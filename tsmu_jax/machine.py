@@ -30,6 +30,11 @@ def is_utf8(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
+def printable(name: str) -> str:
+    r"""The name with what is not UTF-8 written out, as "\udcf0"."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def find_devices() -> None:
     """Starts JAX on the devices that were asked for. Raises UserError where there are none."""
     import jax

@@ -1,5 +1,8 @@
 """Every bad file and folder: named, with a remedy, and left out where that is asked for."""
 
+import os
+import re
+import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -213,3 +216,23 @@ def test_a_file_that_breaks_later_is_still_named(two_pairs: Path) -> None:
     (two_pairs / "etf" / "a_post.png").unlink()
     with pytest.raises(UserError, match="etf/a_post.png: cannot be read"):
         source[0]
+
+
+def test_names_that_are_not_utf8_are_bad(two_pairs: Path) -> None:
+    """As an archive of another system leaves them: bytes that no report, log or checkpoint can hold."""
+    for role in ("mask", "pre", "post"):
+        copy = os.fsdecode(f"g\xf0_{role}.png".encode("latin-1"))
+        shutil.copy(two_pairs / "etf" / f"b_{role}.png", two_pairs / "etf" / copy)
+    said = r"etf/g\udcf0_mask.png: its name is not UTF-8; rename it"
+    with pytest.raises(UserError, match=re.escape(said)):
+        open_folder(two_pairs)
+    source = open_folder(two_pairs, on_bad_file="skip")
+    assert [info.id for info in source.infos] == ["a", "b"] and source.fingerprints
+    assert [f"{skipped.path}: {skipped.reason}" for skipped in source.skipped] == [said]
+    said.encode()
+
+
+def test_a_folder_whose_name_is_not_utf8_is_bad(two_pairs: Path, write_pair: Write) -> None:
+    write_pair(two_pairs / os.fsdecode(b"g\xf0"), "1")
+    with pytest.raises(UserError, match=re.escape(r"g\udcf0: the folder's name is not UTF-8; rename it")):
+        open_folder(two_pairs)

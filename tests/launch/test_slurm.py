@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import re
 import stat
+import subprocess
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,6 +18,8 @@ from launch.points import Phase, Point
 from launch.progress import SweepProgress
 from launch.slurm import Resources, require_slurm, run_on_slurm
 from tsmu_jax.errors import UserError
+
+README = Path(__file__).parents[2] / "launch" / "README.md"
 
 # Numbers the jobs and keeps their scripts; all of them stay pending.
 SBATCH = """#!/bin/sh
@@ -87,6 +91,8 @@ def test_waves_are_job_arrays_that_wait_for_one_another(cluster: Path, tmp_path:
     for asked in (first, second):
         assert (asked["time"], asked["gpus-per-node"], asked["cpus-per-task"]) == ("150", "1", "6")
         assert (asked["mem"], asked["partition"], asked["account"]) == ("32768M", "gpu", "landslides")
+    for number in range(2):  # preempted, they come back
+        assert "\n#SBATCH --requeue\n" in (cluster / f"script_{number}").read_text()
     queue = json.loads((tmp_path / "runs" / JOBS / "slurm.json").read_text())
     assert queue.keys() == {"a", "b", "c", "d"} and set(queue.values()) == {"100_0", "100_1", "101_0", "101_1"}
 
@@ -103,6 +109,26 @@ def test_what_the_cluster_refuses(cluster: Path, tmp_path: Path) -> None:
     (cluster / "sbatch").write_text(REFUSING)
     with pytest.raises(UserError, match="sbatch refused the jobs: .*invalid partition specified: gpux"):
         submit(tmp_path / "runs", POINTS)
+
+
+@pytest.mark.parametrize(("ended", "again"), [("143", True), ("0", False), ("2", False), ("137", False)])
+def test_the_documented_script_is_queued_again_after_the_signal_alone(
+    cluster: Path, tmp_path: Path, ended: str, again: bool
+) -> None:
+    """What the training ends with after the signal, tests/test_stopping.py shows."""
+    script = next(part for part in README.read_text().split("```")[1::2] if part.startswith("\n#!/bin/bash"))
+    assert "\n#SBATCH --requeue " in script and "\n#SBATCH --signal=TERM@" in script
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").touch()
+    for name, body in (("srun", f"exit {ended}"), ("scontrol", f'echo "$@" >> {tmp_path}/asked')):
+        (cluster / name).write_text(f"#!/bin/sh\n{body}\n")
+        (cluster / name).chmod(stat.S_IRWXU)
+    (tmp_path / "train.sbatch").write_text(script.lstrip())
+    environment = {**os.environ, "SLURM_JOB_ID": "17"}
+    found = subprocess.run(["bash", "train.sbatch"], cwd=tmp_path, env=environment, check=False)
+    assert found.returncode == int(ended)
+    asked = tmp_path / "asked"
+    assert (asked.read_text() if asked.exists() else "") == ("requeue 17\n" if again else "")
 
 
 def test_machines_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

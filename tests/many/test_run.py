@@ -18,6 +18,7 @@ import pytest
 from distributed import LocalCluster
 
 from tests.many import fleet
+from tests.stress.damage import flip
 from tsmu_jax import locks
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import geopackage
@@ -83,6 +84,11 @@ def test_a_killed_worker_and_a_bad_scene(model: SavedModel, tmp_path: Path, caps
     # All is done: no worker is needed, and nothing changes. Another model's maps go elsewhere.
     assert map_list(model.path, path, out, scheduler="no file", inventory=inventory, **OPTIONS)
     assert fleet.outcome(out, inventory) == expected
+    flip(out / "scene 001" / "mask.tif")
+    capsys.readouterr()
+    assert map_list(model.path, path, out, dry_run=True, **OPTIONS)
+    assert capsys.readouterr().out.startswith("list: 4 scenes, 3 of them mapped already\n")  # and not that one
+    flip(out / "scene 001" / "mask.tif")
     (tmp_path / "linked").mkdir()
     shutil.copytree(out, tmp_path / "linked", dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "linked" / "scene 002")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.stress.checkpoint_inputs import PROGRESS
 from tsmu_jax import digests
 from tsmu_jax.errors import UserError
 from tsmu_jax.learning import checkpoints
@@ -143,9 +144,7 @@ def test_a_run_that_takes_a_phase_over_keeps_the_digests(run: RunDirectory) -> N
 def test_a_damaged_periodic_checkpoint_is_named(tmp_path: Path) -> None:
     unfinished = tmp_path / "unfinished"
     checkpoints.save(unfinished / "step_3", {"state": {"x": np.arange(9.0)}})
-    progress = dict.fromkeys(("kept", "sums", "seconds", "saturation", "ended"), 0)
-    record = {"checkpoint": "step_3", "step": 3, "identity": "k", **progress}
-    record = digests.sealed(record, digests.taken(unfinished, "step_3"))
+    record = digests.sealed(PROGRESS | {"checkpoint": "step_3"}, digests.taken(unfinished, "step_3"))
     (unfinished / "latest.json").write_text(json.dumps(record))
     assert interrupted_at(unfinished) == (3, "k")
     for path in (path for path in unfinished.rglob("*") if path.is_file() and path.stat().st_size):

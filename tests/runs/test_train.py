@@ -17,11 +17,11 @@ from PIL import Image
 
 import tsmu_jax
 from tests.runs.trained import trained
+from tests.stress.checkpoint_inputs import PROGRESS
 from tsmu_jax import digests
 from tsmu_jax.data.examples import to_example
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.probabilities import BINS
-from tsmu_jax.learning.periodic import PROGRESS
 from tsmu_jax.reporting.reading import find_runs
 from tsmu_jax.runs.experiment import prepare
 from tsmu_jax.runs.files import write_record
@@ -288,8 +288,8 @@ def test_an_interrupted_phase_of_other_data_is_not_continued(run: tuple[Path, di
     shutil.copy(workdir / "config.json", other)
     unfinished = other / "phases" / "01_initial" / "unfinished"
     unfinished.mkdir(parents=True)
-    progress = {"checkpoint": "step_3", "step": 3, "identity": "that of other data"}
-    write_record(unfinished / "latest.json", dict.fromkeys(PROGRESS) | progress, {})
+    progress = PROGRESS | {"checkpoint": "step_3", "identity": "that of other data"}
+    write_record(unfinished / "latest.json", progress, {})
     with pytest.raises(UserError, match="trained on other images or by other code"):
         trained(configuration(), other)
     shutil.rmtree(other)

@@ -1,4 +1,4 @@
-"""Damages each file of a run, of a prepared data set and of a saved model in turn, and reads them.
+"""Damages each file of a run, a prepared data set, a saved model, a map and predictions in turn, and reads them.
 
     python -m tests.stress.damage
 
@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tests.stress.outputs import outputs
 from tsmu_jax.errors import UserError
 
 
@@ -117,17 +118,18 @@ def _digest(value: Any) -> str:
 
 
 def subjects(root: Path) -> list[Subject]:
-    """A tiny run, its saved model and a small prepared data set, made in `root`."""
+    """A tiny run, its saved model, a small prepared data set, and a map and predictions, made in `root`."""
     from tests.stress.scene import prepared_dataset, tiny_run
 
     run, prepared = tiny_run(root), prepared_dataset(root)
     # The report reads all; what is only looked at, or only written, is nobody's input.
-    unread = frozenset({"tensorboard", ".lock", "results.md"})
+    unread = frozenset({"tensorboard", ".lock", "results.md", "contact_sheet.png"})
     readers = {"report": _report, "load_phase": _phases, "the same command": lambda path: _again(root, path)}
     return [
         Subject("prepared data set", prepared, {"open": _pairs}),
         Subject("saved model", run / "model", {"load_model": _model}),
         Subject("run", run, readers, unread | {"model"}),
+        *(Subject(name, path, reading, unread) for name, path, reading in outputs(root)),
     ]
 
 
@@ -211,7 +213,7 @@ def damage(every: Sequence[Case], scratch: Path, *, say: Callable[[str], None] =
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="files whose path contains this")
+    parser.add_argument("--only", default="", help="subjects and files whose path contains this")
     options = parser.parse_args()
     os.environ |= {"JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
     with tempfile.TemporaryDirectory(prefix="tsmu-damage-") as directory:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.runs.circle import configuration
+from tests.stress import checkpoint_inputs
 from tsmu_jax import configuration as configurations
 from tsmu_jax.data import images, labelme, masks, prepared_index, rasters, tiles
 from tsmu_jax.data.stated import Stated
@@ -135,6 +136,8 @@ def targets(run: Path, prepared: Path, scratch: Path) -> Iterator[Target]:
     yield _file("phase.json", run, scratch, str(phase), lambda path: reading.find_runs([path]))
     for name in ("model.json", "parameters.safetensors"):
         yield _file(f"model's {name}", run / "model", scratch, name, _opened)
+    for name, read, example in checkpoint_inputs.readers(scratch):
+        yield Target(name, read, (example,), structured=not name.endswith(".ocdbt"))
     yield _file("model's model.json, sealed again", run / "model", scratch, "model.json", _sealed)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from absl import logging
 
+from tsmu_jax import machine
 from tsmu_jax.data import alike, draws_file, names
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.source import Footprint
@@ -49,7 +50,8 @@ def collect(
     """Groups the files of `<directory>/<ecoregion>` into pairs, sorted by id; opens none of them.
 
     Files under names of neither family are left alone with a warning. What is wrong with names, or missing
-    beside them, comes back as one BadFile a pair, its path relative to `directory`.
+    beside them, comes back as one BadFile a pair, its path relative to `directory`. Names that are not UTF-8 are
+    bad, since checkpoints, logs and reports cannot hold them; a folder of such a name is one BadFile.
 
     Args:
       directory: holds the folder.
@@ -60,6 +62,8 @@ def collect(
     groups: dict[str, alike.Group] = collections.defaultdict(dict)
     bad: dict[str, BadFile] = {}  # by pair, or by file name where even the pair is unclear
     unknown = []
+    if not machine.is_utf8(ecoregion):
+        return [], [BadFile(machine.printable(ecoregion), "the folder's name is not UTF-8; rename it")]
     for path in sorted((directory / ecoregion).iterdir()):
         relative = where(ecoregion, path)
         if path.name.startswith(".") or path.name == draws_file.NAME or (not path.is_file() and path.exists()):
@@ -71,6 +75,8 @@ def collect(
             continue
         if name is None:
             unknown.append(path.name)
+        elif not machine.is_utf8(path.name):
+            bad.setdefault(name.id, BadFile(relative, "its name is not UTF-8; rename it"))
         elif name.role in groups[name.id]:
             other = groups[name.id][name.role][0].name
             bad[name.id] = BadFile(relative, f"pair {name.id} {alike.second(path.name, other, name.role)}")
@@ -92,8 +98,8 @@ def collect(
 
 
 def where(ecoregion: str, path: Path) -> str:
-    """Names a file in a message: the path relative to the directory of all ecoregions."""
-    return (Path(ecoregion) / path.name).as_posix()
+    """Names a file in a message: the path relative to the directory of all ecoregions, printable."""
+    return machine.printable((Path(ecoregion) / path.name).as_posix())
 
 
 def _pair(

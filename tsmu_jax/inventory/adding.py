@@ -92,9 +92,10 @@ def add(
       measured: of `measure`, with the same arguments; by default the map is measured now.
 
     Raises:
-      UserError: the map is unfinished or another model's, or the inventory cannot be changed; then it is as before.
+      UserError: the map is unfinished, damaged or another model's, or the inventory cannot be changed; then that is
+        as before.
     """
-    record = _record(directory, model)
+    record = _record(directory, model, rasters=not measured)
     scene = _digest(record["images"])
     if not inventory.exists():
         geopackage.create(inventory)
@@ -143,18 +144,22 @@ def check(inventory: Path) -> None:
         raise UserError(f"--inventory={inventory}: there is no directory {inventory.parent}; make it")
 
 
-def _record(directory: Path, model: SavedModel) -> dict[str, Any]:
-    from tsmu_jax import untrusted
-    from tsmu_jax.scenes.directory import FINISHED, MANIFEST
+def _record(directory: Path, model: SavedModel, *, rasters: bool = True) -> dict[str, Any]:
+    """The record of a finished map of the model. Args: rasters: whether they are read, and so checked."""
+    from tsmu_jax.scenes import record as records
 
+    if not (directory / records.MANIFEST).exists():
+        raise UserError(f"{directory / records.MANIFEST}: is not there; map the scene first")
     try:
-        record = dict(untrusted.read(directory / MANIFEST))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{directory / MANIFEST}: cannot be read ({error}); map the scene first") from error
-    if FINISHED not in record:
+        record, files = records.read(directory)
+    except ValueError as error:
+        raise records.damaged(error, directory) from error
+    if records.FINISHED not in record:
         raise UserError(f"{directory}: its map is unfinished; the command that began it goes on with it")
     if record["model"] != model.digest:
         raise UserError(f"{directory}: was mapped by another model ({record['model']:.12}); name that one")
+    if rasters:
+        records.check(directory, files)
     return record
 
 

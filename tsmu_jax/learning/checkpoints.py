@@ -59,7 +59,7 @@ def load(path: Path, like: Tree | None = None) -> Tree:
             raise
         except Exception as error:  # Orbax and TensorStore raise whatever fits them, down to "Event loop is closed"
             what = f"{path}: holds a damaged checkpoint"
-            raise digests.damaged(what, path.parent, trains="what is missing") from error
+            raise digests.damaged(what, path.parent, anew="trains what is missing") from error
 
 
 def _orbax() -> Any:

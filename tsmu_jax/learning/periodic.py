@@ -12,7 +12,18 @@ from tsmu_jax.learning import checkpoints, processes
 
 RECORD = "latest.json"
 _NAME = re.compile(r"step_[0-9]{1,18}(_not_validated)?")
-PROGRESS = ("checkpoint", "step", "kept", "identity", "sums", "seconds", "saturation", "ended")
+_NUMBER = (int, float)
+_KINDS: dict[str, Any] = {
+    "checkpoint": str,
+    "step": int,
+    "kept": bool,
+    "identity": str,
+    "sums": dict,
+    "seconds": _NUMBER,
+    "saturation": dict,
+    "ended": bool,
+}
+PROGRESS = tuple(_KINDS)
 
 
 def save(directory: Path, name: str, tree: Any, progress: Mapping[str, Any]) -> None:
@@ -65,9 +76,23 @@ def _read(directory: Path) -> tuple[dict[str, Any], digests.Files] | None:
         return None
     try:
         progress, files = digests.read(directory / RECORD, required=PROGRESS)
-        named = _NAME.fullmatch(str(progress["checkpoint"]))  # and no path that leads elsewhere
-        if wrong := digests.damage(directory, files) if named else f"{directory / RECORD}: names no checkpoint":
+        if wrong := _nonsense(progress):
+            raise ValueError(f"{directory / RECORD}: {wrong}")
+        if wrong := digests.damage(directory, files):
             raise ValueError(wrong)
     except ValueError as error:
-        raise digests.damaged(error, directory, trains="the phase") from error
+        raise digests.damaged(error, directory, anew="trains the phase") from error
     return progress, files
+
+
+def _nonsense(progress: Mapping[str, Any]) -> str | None:
+    """Says what of a record is none of what `save` writes; None where all is."""
+    if wrong := [name for name, kind in _KINDS.items() if not isinstance(progress[name], kind)]:
+        return f"{wrong[0]} is {progress[wrong[0]]!r:.100}"
+    if not _NAME.fullmatch(progress["checkpoint"]):  # a path could lead elsewhere
+        return "names no checkpoint"
+    numbers = [*progress["sums"].values(), progress["saturation"].get("chosen_epoch")]
+    best = progress["saturation"].get("best")
+    if not all(isinstance(number, _NUMBER) for number in [*numbers, 0 if best is None else best]):
+        return "holds scores that are no numbers"
+    return None

@@ -37,7 +37,7 @@ class Responses:
             _check_header(path, (len(self._row), FLIPS, len(self.decoders)))
             self._logits = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise digests.damaged(f"{path}: cannot be read ({error})", directory, trains="the phase") from error
+            raise digests.damaged(f"{path}: cannot be read ({error})", directory, anew="trains the phase") from error
 
     def read(self, pair: int, flip: int) -> np.ndarray:
         """Returns f32[decoders, s, s]: the answers to a pair, flipped."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tsmu_jax import untrusted
+from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
 from tsmu_jax.many import listing, words
 from tsmu_jax.many.listing import FLAG, LAYERS, Listed
@@ -22,9 +22,8 @@ from tsmu_jax.many.writing import Scene, Writer
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.prediction.predictor import AUTO
 from tsmu_jax.runs.progress import PhaseProgress
-from tsmu_jax.scenes import layers, run
-from tsmu_jax.scenes.directory import FINISHED
-from tsmu_jax.scenes.directory import MANIFEST as SCENE
+from tsmu_jax.scenes import layers, record, run
+from tsmu_jax.scenes.record import FINISHED
 
 RETRIES = 2
 _OF_ALL = ("resolution_m", "uncertainty", "halo")  # options that every map depends on, and that no list changes
@@ -78,7 +77,7 @@ def map_list(
         for scene in scenes:
             scene.task = scene.task._replace(measured=True, dates=scene.listed.dates, dem=dem)
     with Output(target, {"model": opened.digest, **{name: options.get(name) for name in _OF_ALL}}) as output:
-        for scene in scenes:
+        for scene in reported(scenes, total=len(scenes), what="checking the maps that are there"):
             scene.row = _kept(output, scene)
         print(words.announced(len(scenes), sum(scene.row is not None for scene in scenes)), flush=True)
         if dry_run:
@@ -150,10 +149,13 @@ def _kept(output: Output, scene: Scene) -> Row | None:
         return None
     names = layers.names(uncertainty=bool(scene.task.options.get("uncertainty")))
     try:
-        whole = FINISHED in untrusted.read(directory / SCENE) and all((directory / name).exists() for name in names)
-    except (OSError, ValueError, TypeError):
+        described, rasters = record.read(directory)
+        if FINISHED not in described or not all((directory / name).exists() for name in names):
+            return None
+        record.check(directory, rasters)
+    except (ValueError, UserError):  # a worker looks again, and says what is damaged
         return None
-    return dataclasses.replace(row, error="") if whole else None
+    return dataclasses.replace(row, error="")
 
 
 def _mapped(

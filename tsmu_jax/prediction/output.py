@@ -2,24 +2,31 @@
 
 OUTPUT/predictions.json                        the model and the options; whatever else is asked for goes elsewhere
 OUTPUT/predictions.csv                         one row an image, written when its files are there; texts as in cells.py
+OUTPUT/digests.jsonl                           sizes and digests of what was written: see written.py
 OUTPUT/<folder>/<id>_mask.png                  0 background, 255 landslide, at the image's own size
 OUTPUT/<folder>/<id>_probability.png           probability of landslide, 0 to 250 for 0 to 1; 255 not observed
 OUTPUT/contact_sheet.png                       the images to look at first
 """
 
+import concurrent.futures
 import csv
 import dataclasses
 import io
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from PIL import Image
 
-from tsmu_jax import cells, locks, untrusted
+from tsmu_jax import cells, digests, locks, untrusted
+from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
+from tsmu_jax.prediction.written import NAME as DIGESTS
+from tsmu_jax.prediction.written import Written
+from tsmu_jax.words import counted
 
 MANIFEST, TABLE, SHEET = "predictions.json", "predictions.csv", "contact_sheet.png"
 SCHEMA = 3
@@ -83,7 +90,7 @@ class Output:
         self.rows: dict[str, Row] = {}
 
     def __enter__(self) -> Self:
-        """Locks a new directory, or takes up an interrupted or finished prediction.
+        """Locks a new directory, or takes up an interrupted or finished prediction, and warns of what is damaged there.
 
         Raises:
           UserError: the directory holds something else, or predictions that something else was asked of; another
@@ -93,8 +100,10 @@ class Output:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = locks.lock(self.path, "--output")
-            self.rows = {row.image: row for row in self._read() if not row.error}  # a bad file may have been mended
-            _replace(self.path / MANIFEST, json.dumps(self._asked, indent=1).encode())
+            self._written = Written(self.path)
+            good = {row.image: row for row in self._read() if not row.error}  # a bad file may have been mended
+            self.rows = self._whole(list(good.values()))
+            _replace(self.path / MANIFEST, json.dumps(digests.sealed(self._asked, {}), indent=1).encode())
             self._write_table()
         except OSError as error:
             raise UserError(f"--output={self.path}: cannot be written ({error.strerror}); name another") from error
@@ -105,7 +114,7 @@ class Output:
         self._lock.release()
 
     def is_done(self, image: str, digest: str) -> bool:
-        """Whether these very files of an image have been predicted."""
+        """Whether these very files of an image have been predicted, and what was written is whole."""
         row = self.rows.get(image)
         return row is not None and not row.error and row.digest == digest
 
@@ -130,6 +139,8 @@ class Output:
     def add(self, row: Row) -> None:
         """Adds a row to the table on the disk, at once; its files must be there."""
         self.rows[row.image] = row
+        if not row.error:
+            self._written.add(row.image, _as_words(row))
         with (self.path / TABLE).open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, _FIELDS).writerow(_as_words(row))
 
@@ -137,7 +148,19 @@ class Output:
         """Sorts the table, and leaves out what was repeated."""
         self._write_table()
 
+    def _whole(self, rows: Sequence[Row]) -> dict[str, Row]:
+        """Those rows that are as they were written, and whose files are, by image. Warns of the others."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            checked = pool.map(lambda row: self._written.wrong(row.image, _as_words(row)), rows)
+            found = list(reported(checked, total=len(rows), what="checking what is there"))
+        if wrong := [what for what in found if what]:
+            said = f"{wrong[0]}; predicted anew with {counted(len(wrong) - 1, 'more image')}"
+            print(f"warning: {said if len(wrong) > 1 else f'{wrong[0]}; predicted anew'}", file=sys.stderr, flush=True)
+        return {row.image: row for row, what in zip(rows, found, strict=True) if not what}
+
     def _write_table(self) -> None:
+        good = {image: _as_words(self.rows[image]) for image in sorted(self.rows) if not self.rows[image].error}
+        _replace(self.path / DIGESTS, self._written.only(good))
         buffer = io.StringIO(newline="")
         writer = csv.DictWriter(buffer, _FIELDS)
         writer.writeheader()
@@ -155,14 +178,15 @@ class Output:
         if not manifest.exists():
             held = sorted(path.name for path in self.path.iterdir() if path.name != locks.NAME)
             if held:
-                raise UserError(f"--output={self.path}: holds {held[0]} and no predictions; name a new directory")
+                none = f"holds {held[0]} and no predictions, which {MANIFEST} would describe"
+                raise UserError(f"--output={self.path}: {none}; name a new directory")
             return []
-        try:
-            found = dict(untrusted.read(manifest))
-            with (self.path / TABLE).open(newline="", encoding="utf-8") as file:
+        found = digests.read_or_refuse(manifest, remedy="name a new directory")
+        try:  # a byte that is no UTF-8 damages its row alone
+            with (self.path / TABLE).open(newline="", encoding="utf-8", errors="replace") as file:
                 rows = [_as_row(words) for words in csv.DictReader(file)]
-        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-            raise UserError(f"--output={self.path}: cannot be read ({error!r}); name a new directory") from error
+        except (OSError, csv.Error) as error:
+            raise UserError(f"{self.path / TABLE}: cannot be read ({error}); name a new directory") from error
         for name in self._asked:
             if found.get(name) != self._asked[name]:
                 raise UserError(
@@ -181,12 +205,15 @@ def _as_words(row: Row) -> dict[str, str]:
 
 
 def _as_row(words: Mapping[str, str | None]) -> Row | None:
-    """A row as it was written; None for one that an interruption cut off."""
+    """A row as it was written; None for one that an interruption cut off, or whose numbers are damaged."""
     if any(words.get(name) is None for name in _FIELDS) or len(words["digest"] or "") not in (0, 64):
         return None
     values: dict[str, Any] = {name: cells.original(words[name] or "") for name in _FIELDS}
     for name, kind in _NUMBERS.items():
-        values[name] = kind(values[name]) if values[name] else None
+        try:
+            values[name] = kind(values[name]) if values[name] else None
+        except ValueError:
+            return None
     return Row(**values)
 
 

@@ -51,10 +51,10 @@ def contact_sheet(output: Output, found: Sequence[PairFiles], intensities: Inten
 def _picture(output: Output, row: Row, files: PairFiles, intensities: Intensities) -> Picture | None:
     try:
         post = images_of(files, pair_files.read(files), intensities).post
-    except BadFile:  # it has changed since
+        with Image.open(output.mask_path(row.image), formats=("PNG",)) as image:
+            mask = np.asarray(image) > 0
+    except (BadFile, OSError):  # it has changed since
         return None
-    with Image.open(output.mask_path(row.image), formats=("PNG",)) as image:
-        mask = np.asarray(image) > 0
     margin = "" if row.margin is None else f", margin {row.margin:.2f}"
     title = f"{row.image}\n{row.decoder}{margin}, {100 * (row.landslide_share or 0):.1f} %"
     return Picture(post, mask, title, marked=row.look == "yes")

@@ -9,14 +9,13 @@ from typing import Any
 
 import jax
 
-from tsmu_jax import configuration, machine
+from tsmu_jax import configuration
 from tsmu_jax.data import evidence
 from tsmu_jax.data import open as opening
 from tsmu_jax.data.ecoregions import ECOREGIONS
 from tsmu_jax.data.examples import Examples
 from tsmu_jax.data.source import PairSource
 from tsmu_jax.data.splits import limited, resolved_kind, split
-from tsmu_jax.errors import UserError
 from tsmu_jax.learning import features
 from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.learning.parallel import AXIS
@@ -224,16 +223,7 @@ def _open(config: Config, ecoregions: Sequence[str] | None, opened: dict[str, Pa
     name = json.dumps(options)
     if name not in opened:
         opened[name] = opening.open_source(**options)
-        _check_names(opened[name])
     return opened[name]
-
-
-def _check_names(source: PairSource) -> None:
-    """Raises UserError for the first name that is not UTF-8: checkpoints, logs and reports cannot hold it."""
-    for info in source.infos:
-        for name in (info.ecoregion, info.id):
-            if not machine.is_utf8(name):
-                raise UserError(f"{info.ecoregion}/{info.id}: the name is not UTF-8; rename the files or the folder")
 
 
 def _synthetic(config: Config) -> dict[str, Any]:

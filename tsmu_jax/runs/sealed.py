@@ -62,7 +62,7 @@ class Sealed:
         """Raises UserError where a file is damaged; names the file and the remedy."""
         wrong = self.damage(part)
         if wrong:
-            raise digests.damaged(wrong, self.path, trains=self.trains)
+            raise digests.damaged(wrong, self.path, anew=f"trains {self.trains}")
 
     def rewrite(self, record: Mapping[str, Any]) -> None:
         """Replaces the record; the files beside it are the same."""
@@ -79,13 +79,13 @@ class Sealed:
         try:
             return checkpoints.load(self.path / "checkpoint")
         except FileNotFoundError as error:
-            raise digests.damaged(error, self.path, trains=self.trains) from error
+            raise digests.damaged(error, self.path, anew=f"trains {self.trains}") from error
 
     def _read(self) -> tuple[dict[str, Any] | None, digests.Files]:
         try:
             return self._found()
         except ValueError as error:
-            raise digests.damaged(error, self.path, trains=self.trains) from error
+            raise digests.damaged(error, self.path, anew=f"trains {self.trains}") from error
 
     def _found(self) -> tuple[dict[str, Any] | None, digests.Files]:
         path = self.path / self.name

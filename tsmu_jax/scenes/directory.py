@@ -1,6 +1,7 @@
 """The directory that a map fills: what was asked for, how far it is, and what came out.
 
-OUTPUT/scene.json          what was asked for; the grid, the decoder, how the dates fit; the shares when it is finished
+OUTPUT/scene.json          what was asked for; the grid, the decoder, how the dates fit; when it is finished the shares,
+                           and sizes and digests of the rasters: see record.py
 OUTPUT/probability.tif     and mask.tif, observed.tif, uncertainty.tif: see layers.py
 """
 
@@ -11,10 +12,8 @@ from typing import Any, Self
 
 from tsmu_jax import locks, untrusted
 from tsmu_jax.errors import UserError
-from tsmu_jax.scenes import layers
-
-MANIFEST = "scene.json"
-FINISHED = "landslide_share"  # a record that has it is complete
+from tsmu_jax.scenes import layers, record
+from tsmu_jax.scenes.record import FINISHED, MANIFEST
 
 
 class MapDirectory:
@@ -28,12 +27,16 @@ class MapDirectory:
         """Touches nothing. Args: asked: plain values that decide what the map is."""
         self.path = path
         self.record: dict[str, Any] = {}
+        self._rasters: dict[str, tuple[int, str]] = {}
         self._asked = dict(asked)
 
     @property
     def is_finished(self) -> bool:
-        """Whether all of the map is there."""
-        return FINISHED in self.record and all((self.path / name).exists() for name in self.names)
+        """Whether all of the map is there. Raises UserError where one of its rasters is damaged."""
+        if FINISHED not in self.record or not all((self.path / name).exists() for name in self.names):
+            return False
+        record.check(self.path, self._rasters)
+        return True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,11 +67,24 @@ class MapDirectory:
         """Lets other processes in."""
         self._lock.release()
 
-    def write(self, **known: Any) -> None:
-        """Adds to the record, and writes it whole or not at all."""
-        self.record = {**self._asked, **self.record, **known}
+    def begin(self, **known: Any) -> None:
+        """Writes the record of a map that is not finished, with more of what is known."""
+        began = {name: value for name, value in self.record.items() if name != FINISHED}
+        self._write({**self._asked, **began, **known}, {})
+
+    def finish(self, **known: Any) -> None:
+        """Adds to the record what is known at the end, and the digests of the rasters, which must be there."""
+        self._write({**self.record, **known}, record.take(self.path, self.names))
+
+    def describe(self, **known: Any) -> None:
+        """Adds to the record of a finished map what earlier releases did not write."""
+        self._write({**self.record, **known}, self._rasters or record.take(self.path, self.names))
+
+    def _write(self, whole: dict[str, Any], rasters: dict[str, tuple[int, str]]) -> None:
+        """Writes the record whole or not at all."""
+        self.record, self._rasters = whole, rasters
         partial = self.path / f"{MANIFEST}.partial"
-        partial.write_text(json.dumps(self.record, indent=1))
+        partial.write_text(json.dumps(record.text(whole, rasters), indent=1))
         partial.replace(self.path / MANIFEST)
 
     def _read(self) -> dict[str, Any]:
@@ -80,17 +96,19 @@ class MapDirectory:
         if not (self.path / MANIFEST).exists():
             ours = (locks.NAME, f"{MANIFEST}.partial")
             if held := sorted(path.name for path in self.path.iterdir() if path.name not in ours):
-                raise UserError(f"--output={self.path}: holds {held[0]} and no map of a scene; name a new directory")
+                none = f"holds {held[0]} and no map of a scene, which {MANIFEST} would describe"
+                raise UserError(f"--output={self.path}: {none}; name a new directory")
             return {}
         try:
-            found = dict(untrusted.read(self.path / MANIFEST))
+            found, self._rasters = record.read(self.path)
             if "windows" in found or FINISHED not in found:  # finished maps of earlier releases have none
                 high, wide = (int(side) for side in found["windows"])
                 found["windows"] = [high, wide]
             if FINISHED in found:
                 found["damaged_windows"] = int(found["damaged_windows"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"--output={self.path}: cannot be read ({error!r}); name a new directory") from error
+            said = error if type(error) is ValueError else f"cannot be read ({error!r})"
+            raise UserError(f"--output={self.path}: {said}; name a new directory") from error
         for name, value in self._asked.items():
             if found.get(name) != value:
                 differ = f"another {name} ({found.get(name)!s:.80}, now {value!s:.80})"

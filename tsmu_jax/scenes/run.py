@@ -24,11 +24,12 @@ from tsmu_jax.prediction.halo import MEASURED
 from tsmu_jax.prediction.predictor import AUTO, Choice, Predictor
 from tsmu_jax.scenes import area, choosing, layers, mapping, opening, regions, resolutions, turning, words
 from tsmu_jax.scenes.area import Area
-from tsmu_jax.scenes.directory import FINISHED, MapDirectory
+from tsmu_jax.scenes.directory import MapDirectory
 from tsmu_jax.scenes.grid import Grid, resampled
 from tsmu_jax.scenes.image import SceneImage, limited_cache, native_grid
 from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.pair import ScenePair
+from tsmu_jax.scenes.record import FINISHED
 from tsmu_jax.scenes.regions import Regions
 from tsmu_jax.scenes.staging import Staging
 
@@ -187,9 +188,9 @@ def _map(
         if directory.is_finished:
             print(f"{target}: holds this very map already")
             if "gsd_m" not in directory.record:  # of an earlier release
-                directory.write(gsd_m=pixels)
+                directory.describe(gsd_m=pixels)
         else:
-            directory.write(
+            directory.begin(
                 windows=directory.record.get("windows", list(planned.shape)),
                 files={name: one.path.name for name, one in scene.images.items()},
                 gsd_m=pixels,
@@ -229,7 +230,7 @@ def _fill(directory: MapDirectory, predictor: Predictor, scene: ScenePair, grid:
     seconds = time.monotonic() - started
     spread = functools.partial(staging.rows, plane=1) if versions else None
     layers.write(directory.path, grid, staging.rows, _tags(directory.record), spread=spread)
-    directory.write(damaged_windows=len(staging.damaged), **_shares(staging, grid))
+    directory.finish(damaged_windows=len(staging.damaged), **_shares(staging, grid))
     staging.remove()
     return seconds
 
