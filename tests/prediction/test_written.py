@@ -86,3 +86,22 @@ def test_what_is_whole_is_left_alone(
         assert predict_folder(model.path, images, out, decoder="a")
         assert "warning" not in capsys.readouterr().err and contents(out) == whole
         assert {path: os.stat(path).st_mtime_ns for path in out.glob("first/*.png")} == before
+
+
+def test_what_somebody_has_edited_stays(
+    model: SavedModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twice: the second edit does not take the place of the first one."""
+    out = tmp_path / "out"
+    predict_folder(model.path, images, out, decoder="a")
+    whole = contents(out)
+    for number, name in enumerate(("1_mask.changed.png", "1_mask.changed1.png")):
+        edited = Image.fromarray(np.full((16, 16), 100 + number, np.uint8))
+        edited.save(out / MASK)
+        assert predict_folder(model.path, images, out, decoder="a")
+        assert f"; 1 changed file kept, as {out / 'first' / name}\n" in capsys.readouterr().err
+        with Image.open(out / "first" / name) as kept:
+            np.testing.assert_array_equal(np.asarray(kept), np.asarray(edited))
+    for path in out.glob("first/*changed*"):
+        path.unlink()
+    assert contents(out) == whole

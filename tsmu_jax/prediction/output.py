@@ -154,8 +154,15 @@ class Output:
             checked = pool.map(lambda row: self._written.wrong(row.image, _as_words(row)), rows)
             found = list(reported(checked, total=len(rows), what="checking what is there"))
         if wrong := [what for what in found if what]:
-            said = f"{wrong[0]}; predicted anew with {counted(len(wrong) - 1, 'more image')}"
-            print(f"warning: {said if len(wrong) > 1 else f'{wrong[0]}; predicted anew'}", file=sys.stderr, flush=True)
+            kept = [
+                path
+                for row, what in zip(rows, found, strict=True)
+                if what
+                for path in self._written.set_aside(row.image)
+            ]
+            more = f" with {counted(len(wrong) - 1, 'more image')}" if len(wrong) > 1 else ""
+            more += f"; {counted(len(kept), 'changed file')} kept, as {kept[0]}" if kept else ""
+            print(f"warning: {wrong[0]}; predicted anew{more}", file=sys.stderr, flush=True)
         return {row.image: row for row, what in zip(rows, found, strict=True) if not what}
 
     def _write_table(self) -> None:

@@ -4,6 +4,7 @@ OUTPUT/digests.jsonl    one line an image, written before its row: a digest of t
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,11 +41,29 @@ class Written:
         if not all(map(untrusted.is_name, image.split("/"))):
             return f"{self._directory}: {image!r:.100} is no name of an image"
         if not self._is_there:
-            return self._unreadable(image)
+            files_there = (self._directory / f"{image}_{role}.png" for role in ROLES)
+            return next(filter(None, map(_unreadable, files_there)), None)
         row, files = self._lines.get(image, ("", {}))
         if row != _digest(words):
             return f"{self._directory / image}: its row, or its line of {NAME}, has changed since it was written"
         return digests.damage(self._directory, files)
+
+    def set_aside(self, image: str) -> list[Path]:
+        """Renames those files of an image that have changed and can be read: somebody may have edited them.
+
+        Returns:
+          Where they are now.
+        """
+        _, files = self._lines.get(image, ("", {}))
+        kept = []
+        for name, as_taken in files.items():
+            path = self._directory / name
+            if digests.damage(self._directory, {name: as_taken}) is None or _unreadable(path):
+                continue
+            names = (f"{path.stem}.changed{number or ''}{path.suffix}" for number in itertools.count())
+            kept.append(next(there for one in names if not (there := path.with_name(one)).exists()))
+            path.rename(kept[-1])
+        return kept
 
     def add(self, image: str, words: Words) -> None:
         """Writes the line of an image whose files are there, at once."""
@@ -66,16 +85,15 @@ class Written:
         row, files = self._lines[image]
         return json.dumps(digests.sealed({"image": image, "row": row}, files)).encode() + b"\n"
 
-    def _unreadable(self, image: str) -> str | None:
-        """Decodes both files, of which nobody has taken digests."""
-        for role in ROLES:
-            path = self._directory / f"{image}_{role}.png"
-            try:
-                with Image.open(path, formats=("PNG",)) as opened:
-                    opened.load()
-            except (OSError, SyntaxError, ValueError) as error:
-                return f"{path}: cannot be read ({error})"
-        return None
+
+def _unreadable(path: Path) -> str | None:
+    """Decodes a file. Says what is wrong with it; None where nothing is."""
+    try:
+        with Image.open(path, formats=("PNG",)) as opened:
+            opened.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        return f"{path}: cannot be read ({error})"
+    return None
 
 
 def _digest(words: Words) -> str:
