@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
 import shapely
 
 from tests.inventory.test_adding import BOXES, DATES, ONE, TWO, Model, table, write_map
@@ -13,7 +14,7 @@ from tests.inventory.test_known import change
 from tsmu_jax.inventory import geopackage, known
 from tsmu_jax.inventory.adding import Added, add
 from tsmu_jax.inventory.rows import UNDATED, Dates
-from tsmu_jax.scenes import words
+from tsmu_jax.scenes import layers, words
 
 
 def days(first: str, last: str) -> Dates:
@@ -129,6 +130,47 @@ def test_what_people_said_of_a_part_holds_for_the_whole(tmp_path: Path, model: M
     assert table(path) == before and seen(path, before[0]) == 2
 
 
+@pytest.mark.parametrize("order", ["UL", "LU", "ULU", "LUL", "ULUL"])
+def test_scenes_that_cut_a_landslide_may_come_again(tmp_path: Path, order: str) -> None:
+    """It spans rows 20 to 95, of which the upper scene shows 40 and the lower one 55; both show the same 20."""
+    path, maps = tmp_path / "x.gpkg", {"U": ([(20, 60, 10, 20)], (0, 0)), "L": ([(0, 55, 10, 20)], (40, 0))}
+    for seed, name in enumerate(order):
+        boxes, at = maps[name]
+        add(path, write_map(tmp_path / str(seed), boxes, at=at, seed=seed), ONE)
+    (row,) = current(path)
+    assert row["area_m2"] == pytest.approx(55 * 10 * 4, rel=2e-3) and seen(path, row) == len(order)
+    change(path, "UPDATE landslides SET review_status = 'rejected' WHERE superseded_by IS NULL")
+    later = write_map(tmp_path / "later", maps["U"][0], model=TWO, seed=9)
+    done = add(path, later, TWO)
+    assert (done.new, done.known) == (0, 1)
+
+
+CLOUD = (slice(12, 16), slice(0, 80))  # of rows 4 to 24 of a landslide
+
+
+def under_cloud(directory: Path) -> Path:
+    """Takes the ground under a cloud out of a map."""
+    for name, value in ((layers.PROBABILITY, 255), (layers.MASK, 255), (layers.OBSERVED, 0)):
+        with rasterio.open(directory / name, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
+            band = file.read(1)
+            band[CLOUD] = value
+            file.write(band, 1)
+    return directory
+
+
+def test_a_cloud_cuts_a_landslide_in_two(tmp_path: Path) -> None:
+    """Both parts are one landslide with the whole, whichever map comes first."""
+    whole = [(4, 24, 10, 20)]
+    clear, cloudy = write_map(tmp_path / "clear", whole), under_cloud(write_map(tmp_path / "c", whole, seed=1))
+    add(tmp_path / "a.gpkg", clear, ONE)
+    assert add(tmp_path / "a.gpkg", cloudy, ONE) == Added(0, 2, 0, same=False)
+    assert add(tmp_path / "b.gpkg", cloudy, ONE) == Added(2, 0, 0, same=False)
+    assert add(tmp_path / "b.gpkg", clear, ONE) == Added(0, 1, 0, same=False)
+    for path in (tmp_path / "a.gpkg", tmp_path / "b.gpkg"):
+        (row,) = current(path)
+        assert row["area_m2"] == pytest.approx(800, rel=2e-3) and seen(path, row) == 2
+
+
 def test_another_landslide_beside_the_edge_is_another_one(tmp_path: Path) -> None:
     """It shares ground with the part, but not most of what both scenes show."""
     path = tmp_path / "x.gpkg"
@@ -141,8 +183,8 @@ def test_outlines_that_also_touch_have_an_area_in_common() -> None:
     """What they share is an area and a line at once, which GEOS would not intersect again."""
     scene, bent = shapely.box(0, 0, 4, 2), shapely.box(1, 1, 2, 3) | shapely.box(1, 2, 4, 3)
     assert bent.intersection(scene).geom_type == "GeometryCollection"
-    shared = known._common(bent, scene)
-    assert shared.geom_type == "MultiPolygon" and known._common(shared, scene).area == 1
+    shared = known.common(bent, scene)
+    assert shared.geom_type == "MultiPolygon" and known.common(shared, scene).area == 1
 
 
 def test_dates_may_come_later(tmp_path: Path) -> None:
@@ -160,6 +202,16 @@ def test_dates_may_come_later(tmp_path: Path) -> None:
     add(path, write_map(tmp_path / "two", BOXES, model=TWO), TWO, dates=UNDATED)
     (scene,) = table(path, "scenes")
     assert (scene["pre_date"], scene["post_date"]) == tuple(WIDE) and len(set(brackets(path))) == 1
+
+
+def test_dates_hold_for_all_maps_of_a_scene(tmp_path: Path) -> None:
+    """A map with another configuration says them, and does not find the second landslide."""
+    path = tmp_path / "x.gpkg"
+    add(path, write_map(tmp_path / "first", BOXES), ONE)
+    other = write_map(tmp_path / "other", BOXES[:1])
+    (other / "scene.json").write_text((other / "scene.json").read_text().replace("c" * 64, "d" * 64))
+    add(path, other, ONE, dates=WIDE)
+    assert brackets(path) == [("2020-05-01", "2020-07-01")] * 2
 
 
 def test_tables_say_what_is_known_of_scenes_and_models(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_what_somebody_has_edited_stays(
         edited = Image.fromarray(np.full((16, 16), 100 + number, np.uint8))
         edited.save(out / MASK)
         assert predict_folder(model.path, images, out, decoder="a")
-        assert f"; 1 changed file kept, as {out / 'first' / name}\n" in capsys.readouterr().err
+        assert f"\nwarning: {out / 'first' / name}: is what was there before\n" in capsys.readouterr().err
         with Image.open(out / "first" / name) as kept:
             np.testing.assert_array_equal(np.asarray(kept), np.asarray(edited))
     for path in out.glob("first/*changed*"):

@@ -17,6 +17,7 @@ from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.inventory.sensors import UNNAMED, Sensors
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
+from tsmu_jax.scenes import record as records
 
 Found = tuple[Ground, dict[str, Any]]  # a landslide on the ground, and its row of `landslides`
 
@@ -25,11 +26,11 @@ class Added(NamedTuple):
     """Counts of a map's landslides, by what the inventory did with them.
 
     Attributes:
-      new: rows that were written.
-      known: found again, in rows of other scenes or in reviewed ones.
+      new: that it did not hold.
+      known: found again, in rows of other scenes or in reviewed ones; of some it showed but a part before.
       superseded: rows of other models that were marked.
       same: whether this map was in the inventory already.
-      without_terrain: new rows whose ground an elevation model does not cover.
+      without_terrain: rows that were written and whose ground an elevation model does not cover.
       measured: rows that people had drawn or edited, and whose outlines were measured.
       filled: unreviewed rows that got the slopes or the uncertainty that they lacked.
       scene: whether the scene's row got dates, sensors or resolutions that it lacked: of a map that was there.
@@ -61,7 +62,8 @@ class Measured(NamedTuple):
 
 def measure(directory: Path, model: SavedModel, *, dates: Dates = UNDATED, dem: Path | None = None) -> Measured:
     """Measures a finished map: most of the work of `add`, whose arguments and errors these are."""
-    record = _record(directory, model)
+    record, rasters = _record(directory, model)
+    records.check(directory, rasters)
     with terrain.opened(dem) if dem else contextlib.nullcontext() as elevation:
         found = list(_found(directory, record, _digest(record["images"]), model, dates, elevation))
     return Measured(found, _observed(directory, record))
@@ -95,7 +97,7 @@ def add(
       UserError: the map is unfinished, damaged or another model's, or the inventory cannot be changed; then that is
         as before.
     """
-    record = _record(directory, model, rasters=not measured)
+    record, rasters = _record(directory, model)
     scene = _digest(record["images"])
     if not inventory.exists():
         geopackage.create(inventory)
@@ -107,11 +109,12 @@ def add(
         again = next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None)
         of_scene = rows.scene_row(record, scene, dates, sensors)
         described = bool(again) and scene_rows.fill(database, of_scene)
-        same = Added(0, 0, 0, True, measured=edited, scene=described)
-        if described:
-            same = same._replace(dated=renewing.narrow(database, scene))
+        dated = renewing.narrow(database, scene) if again and any(dates) else 0
+        same = Added(0, 0, 0, True, measured=edited, scene=described, dated=dated)
         if again and not dem and not (directory / layers.UNCERTAINTY).exists():
             return same
+        if not measured:
+            records.check(directory, rasters)
         looked = measured.looked if measured else _observed(directory, record)
         found: Iterable[Found] = measured.found if measured else ()
         if not measured:
@@ -122,6 +125,7 @@ def add(
             return same._replace(filled=_fill(database, held, found))
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         scene_rows.write(database, of_scene)
+        renewing.narrow(database, scene)  # of other maps of the scene, which did not know its dates
         geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(looked))
         superseded = renewing.supersede(database, looked.geometry, model.digest)
         done = [renewing.enter(database, held, ground.geometry, row, scene) for ground, row in found]
@@ -144,10 +148,8 @@ def check(inventory: Path) -> None:
         raise UserError(f"--inventory={inventory}: there is no directory {inventory.parent}; make it")
 
 
-def _record(directory: Path, model: SavedModel, *, rasters: bool = True) -> dict[str, Any]:
-    """The record of a finished map of the model. Args: rasters: whether they are read, and so checked."""
-    from tsmu_jax.scenes import record as records
-
+def _record(directory: Path, model: SavedModel) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
+    """The record of a finished map of the model, and what its rasters must be."""
     if not (directory / records.MANIFEST).exists():
         raise UserError(f"{directory / records.MANIFEST}: is not there; map the scene first")
     try:
@@ -158,9 +160,7 @@ def _record(directory: Path, model: SavedModel, *, rasters: bool = True) -> dict
         raise UserError(f"{directory}: its map is unfinished; the command that began it goes on with it")
     if record["model"] != model.digest:
         raise UserError(f"{directory}: was mapped by another model ({record['model']:.12}); name that one")
-    if rasters:
-        records.check(directory, files)
-    return record
+    return record, files
 
 
 def _digest(images: Mapping[str, str]) -> str:

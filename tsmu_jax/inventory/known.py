@@ -36,7 +36,7 @@ class Known:
 
         A reviewed landslide is the same if its outline is, or the model's outline that a person has changed, or the
         outlines of all reviewed landslides that lie inside the geometry. Where the edge of a scene cuts either of two
-        landslides, they are the same if they are on the ground that both scenes show.
+        landslides, they are the same if most of what is cut lies in the other one, on ground that both scenes show.
 
         Args:
           geometry: shapely geometry in degrees.
@@ -50,14 +50,22 @@ class Known:
             or self._changed(geometry)
             or _largest_part(reviewed, geometry)
             or _most_alike(_outlines(own), geometry)
-            or self._on_shared_ground([*reviewed, *own], geometry, cut)
+            or next(iter(self._on_shared_ground(reviewed, geometry, cut)), None)
+            or next(iter(self._on_shared_ground(own, geometry, cut)), None)
         )
+
+    def parts(self, geometry: Any, *, cut: bool) -> list[Row]:
+        """Unreviewed rows of this model that are the same landslide, each of which an edge cuts; as for `same`."""
+        near = near_rows(self._database, geometry)
+        own = [row for row in near if row["review_status"] == UNREVIEWED and self._is_own(row) and row["touches_edge"]]
+        return self._on_shared_ground(own, geometry, cut)
 
     def predecessor(self, geometry: Any, *, cut: bool) -> Row | None:
         """The same landslide as another model found it, which this one's maps have superseded; as for `same`."""
         near = near_rows(self._database, geometry)
         others = [row for row in near if row["model_id"] != self._model and row["superseded_by"] == self._model]
-        return _most_alike(_outlines(others), geometry) or self._on_shared_ground(others, geometry, cut)
+        shared = self._on_shared_ground(others, geometry, cut)
+        return _most_alike(_outlines(others), geometry) or next(iter(shared), None)
 
     def _is_own(self, row: Row) -> bool:
         """Whether this model found it, and has not found more of it since."""
@@ -71,20 +79,28 @@ class Known:
         reviewed = [row for row in found if row["review_status"] != UNREVIEWED]
         return _most_alike(_outlines(reviewed, "original_geometry"), geometry)
 
-    def _on_shared_ground(self, rows: Iterable[Row], geometry: Any, cut: bool) -> Row | None:
-        """Of rows that an edge cuts, or all if one cuts the geometry, the most alike on the ground of both scenes."""
+    def _on_shared_ground(self, rows: Iterable[Row], geometry: Any, cut: bool) -> list[Row]:
+        """The rows that are the same landslide where an edge cuts them or the geometry, the largest common area first.
+
+        The ground of each scene is looked at by itself: an outline is what one of them shows.
+        """
         import shapely
 
-        best, most = None, SAME
+        found = []
         for row, other in _outlines([row for row in rows if cut or row["touches_edge"]]):
             if not other.intersects(geometry):
                 continue
-            here = _common(self._looked, shapely.box(*other.union(geometry).bounds))
-            shared = shapely.union_all([_common(here, ground) for ground in self._grounds(row)])
-            share = _alike(_common(other, shared), _common(geometry, shared))
-            if share > most:
-                best, most = row, share
-        return best
+            here = common(self._looked, shapely.box(*other.union(geometry).bounds))
+            most = 0.0
+            for ground in self._grounds(row):
+                shared = common(here, ground)
+                ours, theirs = common(geometry, shared), common(other, shared)
+                of_cut = min(one.area for one, is_cut in ((ours, cut), (theirs, row["touches_edge"])) if is_cut)
+                both = common(ours, theirs).area
+                most = max(most, both if both > SAME * of_cut else 0.0)
+            if most:
+                found.append((most, row))
+        return [row for _, row in sorted(found, key=lambda pair: -pair[0])]
 
     def _grounds(self, row: Row) -> Iterator[Any]:
         """The ground that the scenes show in which a landslide was found."""
@@ -110,7 +126,7 @@ def _outlines(rows: Iterable[Row], column: str = geopackage.GEOMETRY) -> list[tu
     return [(row, geopackage.decoded_valid(row[column])) for row in rows]
 
 
-def _common(one: Any, other: Any) -> Any:
+def common(one: Any, other: Any) -> Any:
     """The area that two polygons share, without the lines and points where they touch: GEOS intersects no mixtures."""
     import shapely
 

@@ -37,7 +37,7 @@ WHERE = {
 
 
 def is_superseded(status: str | None, superseded_by: str | None) -> bool:
-    """Whether a row does not count since another model has mapped its ground later, and no person has judged it."""
+    """Whether a row does not count since a later map shows its ground, or more of it, and no person has judged it."""
     return bool(superseded_by) and status not in (REJECTED, *REVIEWED)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tsmu_jax.inventory import geopackage, schema
-from tsmu_jax.inventory.known import SAME, Known, Row, near_rows
+from tsmu_jax.inventory.known import SAME, Known, Row, common, near_rows
 from tsmu_jax.inventory.rows import UNREVIEWED
 
 _TERRAIN = ("height_m", "slope_deg", "aspect_deg")
@@ -31,8 +31,8 @@ class Entered(NamedTuple):
 def enter(database: sqlite3.Connection, held: Known, geometry: Any, row: Row, scene: str) -> Entered:
     """Enters a landslide of a map: as a new row, or as an observation of the same landslide.
 
-    Where the inventory has but a part of it, which the edge of another scene cut off, and nobody has reviewed that, the
-    landslide gets a row, and the part is marked as superseded. A row inherits the observations of what it supersedes.
+    Where the inventory has but parts of it, which the edge of another scene cut off, and nobody has reviewed these, the
+    landslide gets a row, and the parts are marked as superseded. A row inherits the observations of what it supersedes.
 
     Args:
       geometry: shapely geometry in degrees.
@@ -51,23 +51,31 @@ def enter(database: sqlite3.Connection, held: Known, geometry: Any, row: Row, sc
         filled = fill(database, current, row)
     seen = {name: row[name] for name in ("model_id", "prob_mean", "area_m2")}
     geopackage.upsert(database, schema.OBSERVATIONS, {"uuid": current["uuid"], "scene": scene} | seen)
+    earlier: list[Row] = []
     if part:
-        _mark(database, part, row["model_id"])
-    earlier = part or held.predecessor(geometry, cut=cut)
-    if earlier and current["review_status"] == UNREVIEWED:
-        _inherit(database, current, earlier)
+        earlier = [part, *(one for one in held.parts(geometry, cut=cut) if _shows_more(row, one))]
+    elif (other := held.predecessor(geometry, cut=cut)) and current["review_status"] == UNREVIEWED:
+        earlier = [other]
+    for one in earlier:
+        if part:
+            _mark(database, one, row["model_id"])
+        _inherit(database, current, one)
     _narrow(database, current)
     return Entered(same is not None, filled, without_terrain=current is row and row["height_m"] is None)
 
 
 def supersede(database: sqlite3.Connection, looked: Any, model: str) -> int:
     """Marks unreviewed rows of other models that lie where this one has looked. Returns their number."""
+    import shapely
+
     marked = 0
     for row in near_rows(database, looked):
         if row["model_id"] == model or row["review_status"] != UNREVIEWED or row["superseded_by"]:
             continue
         other = geopackage.decoded_valid(row[geopackage.GEOMETRY])
-        if other.intersection(looked).area > SAME * other.area:
+        # GEOS takes long for the whole ground, with a hole for each cloud.
+        around = common(looked, shapely.box(*other.bounds))
+        if other.intersection(around).area > SAME * other.area:
             _mark(database, row, model)
             marked += 1
     return marked

@@ -84,6 +84,7 @@ def _asset(assets: Mapping[str, Any], role: str) -> Mapping[str, Any] | None:
 def _sensor(asset: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
     """The platform of an image, and its instruments between brackets; "" where nothing is said."""
     platform, instruments = (asset.get(name) or properties.get(name) for name in ("platform", "instruments"))
+    instruments = [instruments] if isinstance(instruments, str) else instruments
     if instruments and not isinstance(instruments, list):
         raise ValueError(f"instruments is {instruments!r:.100}")
     aboard = ", ".join(_text(one, "instruments") for one in instruments or ())

@@ -88,6 +88,7 @@ class Output:
         self.path = path
         self._asked = {"schema": SCHEMA, **asked}
         self.rows: dict[str, Row] = {}
+        self._damaged: dict[str, Row] = {}
 
     def __enter__(self) -> Self:
         """Locks a new directory, or takes up an interrupted or finished prediction, and warns of what is damaged there.
@@ -114,7 +115,14 @@ class Output:
         self._lock.release()
 
     def is_done(self, image: str, digest: str) -> bool:
-        """Whether these very files of an image have been predicted, and what was written is whole."""
+        """Whether these very files of an image have been predicted, and what was written is whole.
+
+        What was written of the same files, and has changed since, somebody may have edited: it stays beside the new.
+        """
+        damaged = self._damaged.pop(image, None)
+        if damaged and damaged.digest == digest:
+            for path in self._written.set_aside(image):
+                print(f"warning: {path}: is what was there before", file=sys.stderr, flush=True)
         row = self.rows.get(image)
         return row is not None and not row.error and row.digest == digest
 
@@ -154,15 +162,9 @@ class Output:
             checked = pool.map(lambda row: self._written.wrong(row.image, _as_words(row)), rows)
             found = list(reported(checked, total=len(rows), what="checking what is there"))
         if wrong := [what for what in found if what]:
-            kept = [
-                path
-                for row, what in zip(rows, found, strict=True)
-                if what
-                for path in self._written.set_aside(row.image)
-            ]
             more = f" with {counted(len(wrong) - 1, 'more image')}" if len(wrong) > 1 else ""
-            more += f"; {counted(len(kept), 'changed file')} kept, as {kept[0]}" if kept else ""
             print(f"warning: {wrong[0]}; predicted anew{more}", file=sys.stderr, flush=True)
+        self._damaged = {row.image: row for row, what in zip(rows, found, strict=True) if what}
         return {row.image: row for row, what in zip(rows, found, strict=True) if not what}
 
     def _write_table(self) -> None:

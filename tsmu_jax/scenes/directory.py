@@ -107,8 +107,8 @@ class MapDirectory:
             if FINISHED in found:
                 found["damaged_windows"] = int(found["damaged_windows"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            said = error if type(error) is ValueError else f"cannot be read ({error!r})"
-            raise UserError(f"--output={self.path}: {said}; name a new directory") from error
+            said = error if type(error) is ValueError else f"{self.path / MANIFEST}: cannot be read ({error!r})"
+            raise record.damaged(said, self.path) from error
         for name, value in self._asked.items():
             if found.get(name) != value:
                 differ = f"another {name} ({found.get(name)!s:.80}, now {value!s:.80})"

@@ -38,6 +38,14 @@ def read(directory: Path) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
     return record, rasters
 
 
+def is_finished(directory: Path) -> bool:
+    """Whether a directory holds the record of a finished map, whatever was asked for; its rasters are not looked at."""
+    try:
+        return FINISHED in read(directory)[0]
+    except (OSError, ValueError):
+        return False
+
+
 def text(record: Mapping[str, Any], rasters: Files) -> dict[str, Any]:
     """The record as it is written."""
     named = {_IMAGES if name == "files" else name: value for name, value in record.items()}

@@ -29,7 +29,7 @@ from tsmu_jax.scenes.grid import Grid, resampled
 from tsmu_jax.scenes.image import SceneImage, limited_cache, native_grid
 from tsmu_jax.scenes.opening import NOTHING, Stated
 from tsmu_jax.scenes.pair import ScenePair
-from tsmu_jax.scenes.record import FINISHED
+from tsmu_jax.scenes.record import FINISHED, is_finished
 from tsmu_jax.scenes.regions import Regions
 from tsmu_jax.scenes.staging import Staging
 
@@ -170,7 +170,7 @@ def _map(
         raise UserError(f"{place}: shows none of the ground of --pre; give two images of one place")
     choice = choosing.choose(predictor, scene, stated_m)
     wanted = choosing.resolution(predictor, choice, stated_m)
-    if not stated_m:
+    if not stated_m and not is_finished(target):  # earlier releases mapped what this one refuses
         resolutions.refuse(scene, wanted)
     grid = resampled(scene.grid, wanted, path=place)
     planned = mapping.plan(predictor, grid, predictor.window_side, scene.area)
