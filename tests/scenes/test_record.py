@@ -31,7 +31,9 @@ class Finished:
         return map_scene(self._model, *self._pair, self.path, decoder="a", **options)
 
     def add(self) -> adding.Added:
-        return adding.add(self.path.parent / "landslides.gpkg", self.path, self._model)
+        """To a new inventory: one that has the map reads no rasters."""
+        number = len(list(self.path.parent.glob("*.gpkg")))
+        return adding.add(self.path.parent / f"{number}.gpkg", self.path, self._model)
 
     def change(self, **values: Any) -> None:
         """Writes another record; None leaves a value out."""
@@ -61,7 +63,7 @@ def test_a_damaged_raster_is_named_by_whoever_reads_the_map(finished: Finished, 
         remedy = f"remove {finished.path} and run the same command again: it maps the scene anew"
         assert said == f"{finished.path / name}: {what}; {remedy}"
         assert damage == "flip" or " bytes instead of " in what
-    assert not (finished.path.parent / "landslides.gpkg").exists()
+    assert not list(finished.path.parent.glob("*.gpkg"))
 
 
 def test_the_remedy_makes_the_map_anew(finished: Finished) -> None:

@@ -100,6 +100,8 @@ def add(
     record, rasters = _record(directory, model)
     scene = _digest(record["images"])
     if not inventory.exists():
+        if not measured:
+            records.check(directory, rasters)
         geopackage.create(inventory)
     with contextlib.ExitStack() as files:
         elevation = files.enter_context(terrain.opened(dem)) if dem else None
@@ -113,11 +115,11 @@ def add(
         same = Added(0, 0, 0, True, measured=edited, scene=described, dated=dated)
         if again and not dem and not (directory / layers.UNCERTAINTY).exists():
             return same
-        if not measured:
+        if measured:
+            looked, found = measured.looked, iter(measured.found)
+        else:
             records.check(directory, rasters)
-        looked = measured.looked if measured else _observed(directory, record)
-        found: Iterable[Found] = measured.found if measured else ()
-        if not measured:
+            looked = _observed(directory, record)
             every = _found(directory, record, scene, model, dates, elevation)
             found = reported(every, total=None, what="adding landslides")
         held = Known(database, model.digest, looked.geometry)
@@ -125,13 +127,25 @@ def add(
             return same._replace(filled=_fill(database, held, found))
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         scene_rows.write(database, of_scene)
-        renewing.narrow(database, scene)  # of other maps of the scene, which did not know its dates
         geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(looked))
         superseded = renewing.supersede(database, looked.geometry, model.digest)
-        done = [renewing.enter(database, held, ground.geometry, row, scene) for ground, row in found]
-        without_terrain = sum(one.without_terrain for one in done) if dem else 0
-        new, filled = (sum(each) for each in ((not one.known for one in done), (one.filled for one in done)))
-        return Added(new, len(done) - new, superseded, False, without_terrain, edited, filled)
+        added = _enter(database, held, found, scene)
+        without_terrain = added.without_terrain if dem else 0
+        return added._replace(superseded=superseded, measured=edited, without_terrain=without_terrain)
+
+
+def _enter(database: Any, held: Known, found: Iterable[Found], scene: str) -> Added:
+    """Enters the landslides of a new map. Returns what became of these."""
+    done = [renewing.enter(database, held, ground.geometry, row, scene) for ground, row in found]
+    renewing.narrow(database, scene)  # of other maps of the scene, which did not know its dates
+    return Added(
+        new=sum(not one.known for one in done),
+        known=sum(one.known for one in done),
+        superseded=0,
+        same=False,
+        without_terrain=sum(one.without_terrain for one in done),
+        filled=sum(one.filled for one in done),
+    )
 
 
 def check(inventory: Path) -> None:
