@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tsmu_jax import cells
@@ -12,8 +13,10 @@ NAMES = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "'", "'=1",
 
 
 def test_cells_that_would_be_formulas_are_texts_and_come_back(tmp_path: Path) -> None:
+    values, mask = np.zeros((4, 4)), np.zeros((4, 4), bool)
     with Output(tmp_path / "out", {"model": "m"}) as output:
         for name in NAMES:
+            output.write_images(name, values, mask, ~mask)
             output.add(Row(name, decoder=name, ecoregion=name, margin=-0.5, digest="0" * 64))
         output.finish()
         rows = dict(output.rows)
