@@ -189,6 +189,10 @@ def _again(root: Path, directory: Path) -> Any:
     with contextlib.redirect_stderr(said):
         train(tiny(root / "images"), directory)
     warnings = [line for line in said.getvalue().splitlines() if line.startswith(str(directory))]
+    for state in directory.glob(
+        "phases/*/state"
+    ):  # of the last phase, for a run with more epochs: nobody else reads it
+        shutil.rmtree(state)
     return [warnings, outcome_of(directory)]
 
 
