@@ -38,7 +38,7 @@ REVIEWER = "Nobody"
 
 
 class Way(NamedTuple):
-    """How the model learns more ground of an ecoregion that it has learnt already.
+    """A way in which a model learns more ground of an ecoregion that it knows.
 
     Attributes:
       restarts: each update begins with the first model, and learns all ground reviewed so far for one decoder. Else it

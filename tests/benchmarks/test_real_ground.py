@@ -80,7 +80,7 @@ CITIES = ("abudhabi", "beihai", "bercy", "cupertino", "mumbai", "paris", "rennes
 
 
 def displacement(folder: Path) -> tuple[float, float]:
-    """How the two rasters of a folder fit, as mapping finds it: metres down and to the right."""
+    """Returns by how much mapping finds the later of two rasters displaced: metres down and to the right."""
     with (
         SceneImage(folder / "before.tif", PLAIN, flag="--pre") as before,
         SceneImage(folder / "after.tif", PLAIN, flag="--post") as after,

@@ -1,4 +1,4 @@
-"""What QGIS does with an export, end to end: the layer that the command makes, tiles of it in onnxruntime."""
+"""An export answers in onnxruntime as the model does, for tiles of the layer that the command makes for QGIS."""
 
 import json
 import subprocess

@@ -39,7 +39,7 @@ def plain(path: Path, table: str, key: str = "OBJECTID") -> list[dict[str, Any]]
 
 
 def described(path: Path, table: str) -> dict[str, str]:
-    """What the file says of a table's columns."""
+    """Returns what the file says of each column of a table."""
     with contextlib.closing(sqlite3.connect(path)) as database:
         asked = "SELECT column_name, description FROM gpkg_data_columns WHERE table_name = ?"
         return dict(database.execute(asked, (table,)).fetchall())

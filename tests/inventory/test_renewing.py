@@ -1,4 +1,4 @@
-"""What later maps change: brackets of dates, landslides that an edge cuts, observations of other models."""
+"""Later maps narrow brackets of dates, join landslides that an edge cuts, and take over observations."""
 
 import itertools
 import json

@@ -53,12 +53,17 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.fixture
+def out(model: SavedModel, images: Path, tmp_path: Path) -> Path:
+    """The predictions of all images."""
+    predict_folder(model.path, images, tmp_path / "out", decoder="a")
+    return tmp_path / "out"
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_damaged_is_named_and_predicted_anew(
-    model: SavedModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+    model: SavedModel, images: Path, out: Path, capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
-    out = tmp_path / "out"
-    predict_folder(model.path, images, out, decoder="a")
     whole = contents(out)
     spoil, words = DAMAGES[damage]
     spoil(out)
@@ -74,10 +79,8 @@ def test_what_is_damaged_is_named_and_predicted_anew(
 
 
 def test_what_is_whole_is_left_alone(
-    model: SavedModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: SavedModel, images: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "out"
-    predict_folder(model.path, images, out, decoder="a")
     whole = contents(out)
     (out / "digests.jsonl").unlink()  # as an earlier release leaves it
     before = {path: os.stat(path).st_mtime_ns for path in out.glob("first/*.png")}
@@ -89,11 +92,9 @@ def test_what_is_whole_is_left_alone(
 
 
 def test_what_somebody_has_edited_stays(
-    model: SavedModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: SavedModel, images: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Twice: the second edit does not take the place of the first one."""
-    out = tmp_path / "out"
-    predict_folder(model.path, images, out, decoder="a")
     whole = contents(out)
     for number, name in enumerate(("1_mask.changed.png", "1_mask.changed1.png")):
         edited = Image.fromarray(np.full((16, 16), 100 + number, np.uint8))

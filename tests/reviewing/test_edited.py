@@ -36,7 +36,10 @@ NONSENSE: dict[str, tuple[Callable[[Content], Any], str]] = {
     "a coordinate is not finite": (_point([float("nan"), 10]), "the point (nan, 10), not finite"),
     "a coordinate is huge": (_point([1e300, 10]), "or over 100000 px away"),
     "a label is a number": (_first(label=7), "unknown label 7; known are landslide, context, background, unknown"),
-    "a label is not known": (_first(label="slide"), "unknown label 'slide'; known are landslide, context"),
+    "a label is not known": (
+        _first(label="slide"),
+        "unknown label 'slide'; known are landslide, context, background, unknown (rename it",
+    ),
     "a kind is not known": (_first(shape_type="spiral"), "shape 1 is a spiral; known are polygon"),
     "a description is a list": (_first(description=[1]), "shape 1 has a description that is no text"),
     "flags are a list": (

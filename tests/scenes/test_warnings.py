@@ -75,6 +75,18 @@ def test_a_map_is_warned_of_as_its_dry_run(
     assert warnings(capsys) == dry and "covers 50.0 % of the ground" in dry[0]
 
 
+OF_NETWORK = "and one of the network's input 2 m"
+
+
+def refusal(model: SavedModel, pair: list[Path], role: str, *, dry_run: bool) -> str:
+    """Why mapping refuses a pair, without the flag and the file, which must be those of the role."""
+    with pytest.raises(UserError) as caught:
+        map_scene(model.path, *pair, pair[0].parent / "out", decoder="a", dry_run=dry_run)
+    start = f"--{role}={pair[0].parent / role}.tif: "
+    assert str(caught.value).startswith(start)
+    return str(caught.value).removeprefix(start)
+
+
 @pytest.mark.parametrize("role", ["pre", "post"])
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_an_image_that_is_too_coarse_is_refused_without_a_flag(
@@ -88,11 +100,8 @@ def test_an_image_that_is_too_coarse_is_refused_without_a_flag(
     """The model was trained on pixels of 2 m."""
     metres = {"pre": 2.0, "post": 2.0} | {role: 4.0}
     pair = [written(write_raster, tmp_path / f"{name}.tif", side) for name, side in metres.items()]
-    with pytest.raises(UserError) as caught:
-        map_scene(model.path, *pair, tmp_path / "out", decoder="a", dry_run=dry_run)
-    held = "a pixel covers 4 m, and one of the network's input 2 m, too coarse to be enlarged"
-    remedy = "give a finer image, or --resolution=4 to map it as it is"
-    assert str(caught.value) == f"--{role}={tmp_path / role}.tif: {held}; {remedy}"
+    remedy = "too coarse to be enlarged; give a finer image, or --resolution=4 to map it as it is"
+    assert refusal(model, pair, role, dry_run=dry_run) == f"a pixel covers 4 m, {OF_NETWORK}, {remedy}"
     assert not (tmp_path / "out").exists() and not warnings(capsys)
     for resolution in (2.0, 4.0):
         map_scene(model.path, *pair, tmp_path / f"{resolution}", decoder="a", resolution_m=resolution, dry_run=dry_run)
@@ -109,11 +118,8 @@ def test_an_image_that_is_too_fine_is_refused_without_a_flag(
     """Along both sides: pixels that are short along one alone are those of a grid in degrees."""
     metres = {"pre": 2.0, "post": 2.0} | {role: 1.0}
     pair = [written(write_raster, tmp_path / f"{name}.tif", side) for name, side in metres.items()]
-    with pytest.raises(UserError) as caught:
-        map_scene(model.path, *pair, tmp_path / "out", decoder="a", dry_run=True)
-    held = "a pixel covers 1 m, and one of the network's input 2 m, more than 1.5 times finer than in training"
-    remedy = "give a coarser image, or --resolution=2 to average it"
-    assert str(caught.value) == f"--{role}={tmp_path / role}.tif: {held}; {remedy}"
+    remedy = "more than 1.5 times finer than in training; give a coarser image, or --resolution=2 to average it"
+    assert refusal(model, pair, role, dry_run=True) == f"a pixel covers 1 m, {OF_NETWORK}, {remedy}"
     map_scene(model.path, *pair, tmp_path / "out", decoder="a", dry_run=True, resolution_m=2.0)
     (line,) = warnings(capsys)
     sides = ", ".join(f"{side:g} m of --{name}" for name, side in metres.items())

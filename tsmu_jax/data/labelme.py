@@ -58,6 +58,13 @@ class Annotation(NamedTuple):
     height: int | None
 
 
+class _Labels(NamedTuple):
+    """Labels that mean landslide. Attributes: may_grow: whether a setting names more of them."""
+
+    names: tuple[str, ...]
+    may_grow: bool
+
+
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """The labels that mean landslide, without surrounding spaces, in lower case.
 
@@ -71,7 +78,7 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     return folded
 
 
-def read(data: bytes, *, path: str, labels: Sequence[str]) -> Annotation:
+def read(data: bytes, *, path: str, labels: Sequence[str], may_grow: bool = True) -> Annotation:
     """Parses a LabelMe file.
 
     Args:
@@ -79,13 +86,14 @@ def read(data: bytes, *, path: str, labels: Sequence[str]) -> Annotation:
       path: named in errors.
       labels: those that mean landslide, any case; all others but "background" and "unknown" (LabelMe's "_background_"
         and "__ignore__") are errors, since a label that is silently ignored is a landslide silently lost.
+      may_grow: whether --config.data.labels names more of them; errors say so.
 
     A file that is not in UTF-8 is read where all encodings in which it names its image and has known labels agree.
 
     Raises:
       BadFile: naming the file, the number of the shape (from 1) and the remedy.
     """
-    known = check_labels(labels)
+    known = _Labels(check_labels(labels), may_grow)
     return encodings.parsed(
         data,
         lambda content: _annotation(content, path, known),
@@ -94,7 +102,7 @@ def read(data: bytes, *, path: str, labels: Sequence[str]) -> Annotation:
     )
 
 
-def _annotation(content: Any, path: str, known: tuple[str, ...]) -> Annotation:
+def _annotation(content: Any, path: str, known: _Labels) -> Annotation:
     if not isinstance(content, dict):
         raise BadFile(path, "not a LabelMe file (its top level is not an object)")
     for key, kind in (("imagePath", str), ("shapes", list)):
@@ -133,7 +141,7 @@ def rasterise(shapes: Sequence[Shape], height: int, width: int) -> np.ndarray:
     return np.array(canvas)
 
 
-def _shape(shape: Any, number: int, path: str, labels: tuple[str, ...]) -> Shape:
+def _shape(shape: Any, number: int, path: str, labels: _Labels) -> Shape:
     if not isinstance(shape, dict) or "label" not in shape or "points" not in shape:
         raise BadFile(path, f"shape {number} lacks a label or points; draw it again")
     kind = str(shape.get("shape_type", "polygon"))  # files of LabelMe 3 hold polygons only and do not say so
@@ -152,17 +160,19 @@ def _shape(shape: Any, number: int, path: str, labels: tuple[str, ...]) -> Shape
     return Shape(kind, points, value)
 
 
-def _value(label: Any, where: str, path: str, labels: tuple[str, ...]) -> int:
+def _value(label: Any, where: str, path: str, labels: _Labels) -> int:
     """What a label paints."""
     folded = as_compared(str(label))
-    if folded in labels:
+    if folded in labels.names:
         return mask.LANDSLIDE
     fixed = {**_FIXED, **_LABELMES_OWN}
     if folded in fixed:
         return fixed[folded]
-    known = ", ".join((*labels, *_FIXED))
-    remedy = f"for others: --config.data.labels={shlex.quote(','.join((*labels, folded)))}"
-    if "," in folded or not folded.isprintable() or not folded:
+    known = ", ".join((*labels.names, *_FIXED))
+    remedy = f"for others: --config.data.labels={shlex.quote(','.join((*labels.names, folded)))}"
+    if not labels.may_grow:
+        remedy = "rename it in LabelMe to one of these"
+    elif "," in folded or not folded.isprintable() or not folded:
         other = re.sub(r"\W+", "_", folded).strip("_") or "another"
         remedy = f"rename it in LabelMe to one of these, or to {other!r}, and give --config.data.labels that name"
     raise BadFile(path, f"{where} has the unknown label {label!r}; known are {known} ({remedy})")

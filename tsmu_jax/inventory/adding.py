@@ -94,8 +94,7 @@ def add(
       measured: of `measure`, with the same arguments; by default the map is measured now.
 
     Raises:
-      UserError: the map is unfinished, damaged or another model's, or the inventory cannot be changed; then that is
-        as before.
+      UserError: the map is unfinished, damaged or another model's, or the inventory cannot be changed, and stays.
     """
     record, rasters = _record(directory, model)
     scene = _digest(record["images"])
@@ -110,11 +109,12 @@ def add(
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
         again = next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None)
         of_scene = rows.scene_row(record, scene, dates, sensors)
-        described = bool(again) and scene_rows.fill(database, of_scene)
-        dated = renewing.narrow(database, scene) if again and any(dates) else 0
-        same = Added(0, 0, 0, True, measured=edited, scene=described, dated=dated)
-        if again and not dem and not (directory / layers.UNCERTAINTY).exists():
-            return same
+        if again:
+            described = scene_rows.fill(database, of_scene)
+            dated = renewing.narrow(database, scene) if any(dates) else 0
+            same = Added(0, 0, 0, True, measured=edited, scene=described, dated=dated)
+            if not dem and not (directory / layers.UNCERTAINTY).exists():
+                return same
         if measured:
             looked, found = measured.looked, iter(measured.found)
         else:
@@ -129,12 +129,11 @@ def add(
         scene_rows.write(database, of_scene)
         geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(looked))
         superseded = renewing.supersede(database, looked.geometry, model.digest)
-        added = _enter(database, held, found, scene)
-        without_terrain = added.without_terrain if dem else 0
-        return added._replace(superseded=superseded, measured=edited, without_terrain=without_terrain)
+        done = _enter(database, held, found, scene, has_terrain=dem is not None)
+        return done._replace(superseded=superseded, measured=edited)
 
 
-def _enter(database: Any, held: Known, found: Iterable[Found], scene: str) -> Added:
+def _enter(database: Any, held: Known, found: Iterable[Found], scene: str, *, has_terrain: bool) -> Added:
     """Enters the landslides of a new map. Returns what became of these."""
     done = [renewing.enter(database, held, ground.geometry, row, scene) for ground, row in found]
     renewing.narrow(database, scene)  # of other maps of the scene, which did not know its dates
@@ -143,7 +142,7 @@ def _enter(database: Any, held: Known, found: Iterable[Found], scene: str) -> Ad
         known=sum(one.known for one in done),
         superseded=0,
         same=False,
-        without_terrain=sum(one.without_terrain for one in done),
+        without_terrain=sum(has_terrain and one.without_terrain for one in done),
         filled=sum(one.filled for one in done),
     )
 

@@ -85,14 +85,7 @@ def map_list(
         output.begin([scene.row for scene in scenes if scene.row])
         started = time.monotonic()
         with Writer(scenes, output, opened, inventory, dem) as writer:
-            writer.advance()
-            if missing := [scene for scene in scenes if not scene.row]:
-                for scene, found in _mapped(missing, opened, scheduler, workers, retries, total=len(scenes)):
-                    scene.row = _row(scene, found)
-                    scene.measured = None if isinstance(found, str) else found.measured
-                    output.add(scene.row)
-                    writer.advance()
-            writer.finish()
+            _map_missing(scenes, output, writer, opened, scheduler, workers, retries)
         output.finish([one.name for one in listed])
         rows = list(output.rows.values())
     _close(rows, writer.added if inventory else None, target, inventory, time.monotonic() - started)
@@ -158,6 +151,26 @@ def _kept(output: Output, scene: Scene) -> Row | None:
     if FINISHED not in described or not whole or "gsd_m" not in described:  # or of an earlier release
         return None
     return dataclasses.replace(row, error="")
+
+
+def _map_missing(
+    scenes: Sequence[Scene],
+    output: Output,
+    writer: Writer,
+    model: SavedModel,
+    scheduler: str,
+    number: int,
+    retries: int,
+) -> None:
+    """Maps the scenes that have no row yet, and hands each to the writer in its turn."""
+    writer.advance()
+    if missing := [scene for scene in scenes if not scene.row]:
+        for scene, found in _mapped(missing, model, scheduler, number, retries, total=len(scenes)):
+            scene.row = _row(scene, found)
+            scene.measured = None if isinstance(found, str) else found.measured
+            output.add(scene.row)
+            writer.advance()
+    writer.finish()
 
 
 def _mapped(

@@ -42,7 +42,7 @@ class TileFile:
         self._database, self._path, self._tile, self._place, self._inventory = database, path, tile, place, inventory
         try:
             data = path.read_bytes()
-            annotation = labelme.read(data, path=str(path), labels=[pixels.LANDSLIDE, CONTEXT])
+            annotation = labelme.read(data, path=str(path), labels=[pixels.LANDSLIDE, CONTEXT], may_grow=False)
             content = untrusted.parse(data)
         except (OSError, ValueError, BadFile) as error:
             raise UserError(f"--labelme: {error}" if isinstance(error, BadFile) else f"{path}: {error}") from error

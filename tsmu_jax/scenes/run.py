@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tsmu_jax import __version__
+from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
 from tsmu_jax.evaluation.evaluate import THRESHOLD
 from tsmu_jax.inventory import adding, terrain
@@ -92,19 +93,10 @@ def map_scene(
         found = regions.choose(decoder, opened, near, wanted)
         named = found.ecoregion if found else decoder
         predictor = Predictor(opened, decoder=named, memory_gib=memory_gib, halo=halo)
-        before = (
-            stack.enter_context(SceneImage(pre, predictor.intensities, flag="--pre", stated=stated)) if pre else None
-        )
-        after = stack.enter_context(SceneImage(post, predictor.intensities, flag="--post", stated=stated))
-        asked = _asked(
-            stated,
-            wanted,
-            decoder=f"layer {found.digest}" if found else decoder,
-            resolution=resolution_m,
-            uncertainty=uncertainty,
-            halo=predictor.halo.kind,
-        )
-        whole = _map(predictor, ScenePair(before, after, wanted), target, asked, found, dry_run=dry_run)
+        scene = _pair(stack, pre, post, wanted, predictor.intensities, stated)
+        said = {"decoder": f"layer {found.digest}" if found else decoder, "halo": predictor.halo.kind}
+        asked = _asked(stated, wanted, **said, resolution=resolution_m, uncertainty=uncertainty)
+        whole = _map(predictor, scene, target, asked, found, dry_run=dry_run)
     if inventory and not dry_run:
         added = adding.add(inventory, target, opened, dates=dates, sensors=sensors, dem=dem)
         print(words.added(inventory, added))
@@ -126,6 +118,17 @@ def _asked(stated: Stated, wanted: Area, **more: Any) -> dict[str, Any]:
     """What decides what a map is, beside its model and its images; plain values."""
     bands = stated.bands and list(stated.bands)
     return {"crs": stated.crs, "bands": bands, **wanted.digests._asdict(), **more}
+
+
+def _pair(
+    stack: contextlib.ExitStack, pre: Path | None, post: Path, wanted: Area, intensities: Intensities, stated: Stated
+) -> ScenePair:
+    """The images, open until the stack is closed. Raises UserError where one is wrong."""
+
+    def image(path: Path, flag: str) -> SceneImage:
+        return stack.enter_context(SceneImage(path, intensities, flag=flag, stated=stated))
+
+    return ScenePair(image(pre, "--pre") if pre else None, image(post, "--post"), wanted)
 
 
 def _place(pre: Path | None, post: Path, stated: Stated, dem: Path | None) -> Grid:
