@@ -49,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if asked.truth:
             print(compared(asked.truth, [Path(name) for name in asked.maps.split(",")], asked.block))
         elif asked.pair:
-            down, right = (int(number) for number in asked.moved.split(","))
-            print(_placed(asked.pair, (down, right), asked.gsd, asked.output))
+            print(_placed(asked.pair, _pixels(asked.moved), asked.gsd, asked.output))
         else:
             print(_joined(asked.tiles, asked.area, asked.gsd, asked.output))
     except UserError as error:
@@ -67,6 +66,15 @@ def _joined(tiles: Path, area: str, gsd: float, output: Path) -> str:
     _write(output / "truth.tif", truth[..., None], gsd)
     share = truth[truth != UNKNOWN].mean()
     return f"{area}: {truth.shape[1]} x {truth.shape[0]} px of {gsd:g} m, {share:.1%} of the known ground is landslide"
+
+
+def _pixels(moved: str) -> tuple[int, int]:
+    """The two numbers of --moved. Raises UserError where it is something else."""
+    try:
+        down, right = map(int, moved.split(","))
+    except ValueError:
+        raise UserError(f"--moved={moved}: two whole numbers with a comma between them, as 3,-2") from None
+    return down, right
 
 
 def _placed(folder: Path, moved: tuple[int, int], gsd: float, output: Path) -> str:

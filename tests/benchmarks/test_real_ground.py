@@ -105,3 +105,9 @@ def test_real_dates_lie_on_each_other_and_a_planted_displacement_is_found(
 def test_a_folder_of_several_pairs_is_refused(tiles: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main([f"--pair={tiles}", f"--output={tmp_path / 'x'}"]) == 2
     assert "error: " in capsys.readouterr().err and not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("moved", ["3", "3,-2,1", "a,b", "1.5,2", ""])
+def test_a_displacement_is_two_whole_numbers(tmp_path: Path, capsys: pytest.CaptureFixture, moved: str) -> None:
+    assert main([f"--pair={tmp_path}", f"--moved={moved}", f"--output={tmp_path / 'x'}"]) == 2
+    assert capsys.readouterr().err == f"error: --moved={moved}: two whole numbers with a comma between them, as 3,-2\n"

@@ -167,6 +167,17 @@ def test_dates_that_lie_apart(tmp_path: Path, write_raster: WriteRaster, down: i
     assert fit and fit.shift_m == pytest.approx((2 * down, 2 * right), abs=0.5)
 
 
+@pytest.mark.parametrize("role", ["pre", "post"])
+def test_a_file_that_was_cut_off_is_named(tmp_path: Path, write_raster: WriteRaster, role: str) -> None:
+    """Its header is whole and says where it lies; its pixels are gone."""
+    paths = {name: write_raster(tmp_path / f"{name}.tif", texture(80, 100)) for name in ("pre", "post")}
+    whole = paths[role].read_bytes()
+    paths[role].write_bytes(whole[: len(whole) // 40])
+    images = (SceneImage(paths[name], PLAIN, flag=f"--{name}") for name in ("pre", "post"))
+    with pytest.raises(UserError, match=f"--{role}=.*{role}.tif: none of its pixels can be read; .*get it anew"):
+        ScenePair(*images).fit()
+
+
 def test_a_shift_that_cannot_be_told() -> None:
     everywhere = np.ones((100, 100), bool)
     noise = np.random.default_rng(0).normal(size=(2, 100, 100))

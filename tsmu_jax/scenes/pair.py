@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tsmu_jax.errors import UserError
 from tsmu_jax.scenes.area import EVERYWHERE, Area
 from tsmu_jax.scenes.grid import Grid, resampled
 from tsmu_jax.scenes.image import SceneImage
@@ -72,7 +73,11 @@ class ScenePair:
         return Ground(image, observed, damaged or any(part.damaged for part in parts))
 
     def fit(self) -> Fit | None:
-        """Compares the dates on a coarse grid; None where there is one date."""
+        """Compares the dates on a coarse grid; None where there is one date.
+
+        Raises:
+          UserError: nothing of an image can be read.
+        """
         if self.pre is None:
             return None
         coarsest = max(1.0, max(self.grid.height, self.grid.width) / _COARSE_PX)
@@ -80,6 +85,11 @@ class ScenePair:
         coarse = resampled(self.grid, (down * coarsest, across * coarsest), path=str(self.post.path))
         whole = slice(0, coarse.height), slice(0, coarse.width)
         before, after = self.pre.read(coarse, *whole), self.post.read(coarse, *whole)
+        for flag, image, part in (("--pre", self.pre, before), ("--post", self.post, after)):
+            if part.damaged and not part.observed.any():
+                raise UserError(
+                    f"{flag}={image.path}: none of its pixels can be read; the file is damaged, get it anew"
+                )
         both = before.observed & after.observed
         overlap = float(both.sum() / max(after.observed.sum(), 1))
         moved = shift(before.rgb.mean(-1), after.rgb.mean(-1), both)
