@@ -29,9 +29,13 @@ from tsmu_jax.prediction.predictor import Predictor
 from tsmu_jax.scenes.run import map_scene
 
 
-def train_step(size: int, batch: int, dtype: str = "float32", rematerialise: bool = False) -> Job:
-    """A step of initial training, from u8 images on the devices to new parameters."""
-    network, model = _model(dtype, {"old": 1}, rematerialise=rematerialise)
+def train_step(size: int, batch: int, dtype: str = "float32", **network_arguments: Any) -> Job:
+    """A step of initial training, from u8 images on the devices to new parameters.
+
+    Args:
+      network_arguments: of `make_network`, here and below.
+    """
+    network, model = _model(dtype, {"old": 1}, **network_arguments)
     parts = ("shared", "old")
     objective = Objective(trains=parts, training=parts, supervised=("old0",))
     return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=0))
@@ -45,9 +49,9 @@ def joint_fine_tuning_step(size: int, batch: int, old_decoders: int, dtype: str 
     return _training(network, model, objective, costs.blank_batch(padded(batch), size, 6, distilled=old_decoders))
 
 
-def inference(size: int, batch: int, dtype: str = "float32") -> Job:
+def inference(size: int, batch: int, dtype: str = "float32", **network_arguments: Any) -> Job:
     """Logits of a batch, from u8 images on the devices."""
-    network, model = _model(dtype, {"old": 1})
+    network, model = _model(dtype, {"old": 1}, **network_arguments)
     step = pmap_answer(make_answer_step(network))
     drawn = _drawn(costs.blank_batch(padded(batch), size, 6, distilled=0))
     sent = shard({name: drawn[name] for name in (IMAGE, FLIP)})
@@ -62,11 +66,12 @@ def inference(size: int, batch: int, dtype: str = "float32") -> Job:
     return Job(run, warmup=2, lead=2)
 
 
-def predict(size: int, batch: int, dtype: str = "float32") -> Job:
+def predict(size: int, batch: int, dtype: str = "float32", **network_arguments: Any) -> Job:
     """A folder of `batch` pairs, from PNG files to PNG files, by a saved model that is open."""
     directory = write_pairs(batch, size)
     path = Path(directory.name)
-    save_model(path / "model", PairInfo("0", "a", "0", size=(size, size)), side=size, dtype=dtype)
+    pair = PairInfo("0", "a", "0", size=(size, size))
+    save_model(path / "model", pair, side=size, dtype=dtype, **network_arguments)
     predictor = Predictor(saved.load_model(path / "model"))
     found, bad = pairs.find(path / "input", require_pre=True)
     outputs = (path / f"output{number}" for number in itertools.count())

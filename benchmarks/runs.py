@@ -56,14 +56,15 @@ def synthetic(size: int, batch: int, pairs: int) -> dict[str, Any]:
     }
 
 
-def phase_step(phase: str, size: int, batch: int, pairs: int) -> Job:
+def phase_step(phase: str, size: int, batch: int, pairs: int, depth: int = 7) -> Job:
     """A step of a phase of TSMU as the training loop takes it, its input included, on synthetic pairs.
 
     Args:
       phase: its name.
       pairs: that it trains on. A whole epoch, every pair in every flip, is the warm-up.
+      depth: levels of the decoder.
     """
-    steps = _Steps(configuration(synthetic(size, batch, pairs)), phase)
+    steps = _Steps(configuration({**synthetic(size, batch, pairs), "model.depth": depth}), phase)
     return Job(steps.advance, warmup=steps.loop.steps_per_epoch + 1, close=steps.close)
 
 
