@@ -19,7 +19,7 @@ TINY = {
     "data.synthetic.pairs": "mwcf=9,nad=9",
     "data.test_pairs": 3,
     "data.draws": 2,
-    "model.depth": 2,
+    "model.depth": 1,
     "model.width": 0.25,
     "optimizer.schedule": "constant",  # whatever the number of epochs, a step is the same program
     "selection.epochs": 2,

@@ -16,7 +16,7 @@ from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.runs import feed
 
 SHORT = {"epochs.initial": 1, "epochs.freeze": 2, "epochs.joint_fine_tuning": 1, "selection.epochs": 1}
-SMALL = {"model.depth": 2, "model.width": 0.25, "data.size": 16}
+SMALL = {"model.depth": 1, "model.width": 0.25, "data.size": 16}
 
 
 def test_every_model_that_answers_is_sent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
