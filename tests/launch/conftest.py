@@ -7,21 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs.circle import PROGRAM
+
 ROOT = Path(__file__).parents[2]
-TINY = {
+TINY = PROGRAM | {
     "old": "nad",
     "new": "mwcf",
-    "batch_size": 4,
     "checkpoint_minutes": 10.0,
-    "data.size": 32,
     "data.synthetic.height": 32,
     "data.synthetic.width": 48,
     "data.synthetic.pairs": "mwcf=9,nad=9",
     "data.test_pairs": 3,
     "data.draws": 2,
-    "model.depth": 1,
-    "model.width": 0.25,
-    "optimizer.schedule": "constant",  # whatever the number of epochs, a step is the same program
     "selection.epochs": 2,
     "epochs.initial": 2,
     "epochs.freeze": 1,

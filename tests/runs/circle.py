@@ -11,18 +11,22 @@ from PIL import Image
 from tsmu_jax.data.synthetic import SyntheticSource
 
 ROOT = Path(__file__).parents[2]
-TINY = {
+# All that a training step's program depends on beside the demo's settings: tests that share it compile it once for all.
+PROGRAM = {
+    "batch_size": 4,
     "data.size": 16,
-    "data.test_pairs": 4,
-    "data.subsample": 0,
     "model.depth": 2,
     "model.width": 0.25,
+    "optimizer.schedule": "constant",  # whatever the number of epochs, a step is the same program
+}
+TINY = PROGRAM | {
+    "data.test_pairs": 4,
+    "data.subsample": 0,
     "epochs.initial": 40,  # there must be something to forget
     "epochs.freeze": 2,
     "epochs.joint_fine_tuning": 2,
     "epochs.retrain": 1,
     "epochs.fine_tune": 1,
-    "optimizer.schedule": "constant",  # whatever the number of epochs, a step is the same program
     "selection.epochs": 4,
     "new": "",
 }

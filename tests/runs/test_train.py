@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import tsmu_jax
+from tests.runs.circle import PROGRAM
 from tests.runs.trained import trained
 from tests.stress.checkpoint_inputs import PROGRESS
 from tsmu_jax import digests
@@ -185,7 +186,7 @@ def test_loaded_phases_predict_what_the_run_predicted(run: tuple[Path, dict]) ->
 
 def test_rejects_images_it_was_not_made_for(run: tuple[Path, dict]) -> None:
     phase = tsmu_jax.load_phase(run[0], "freeze")
-    for wrong in (np.zeros((1, 32, 32, 3)), np.zeros((1, 30, 32, 6)), np.full((1, 32, 32, 6), 255.0)):
+    for wrong in (np.zeros((1, 32, 32, 3)), np.zeros((1, 31, 32, 6)), np.full((1, 32, 32, 6), 255.0)):
         with pytest.raises(ValueError, match="images"):
             phase.predict(wrong)
     with pytest.raises(UserError, match=r"no finished phase 'frieze' .*; there are 01_initial, 02_freeze"):
@@ -255,9 +256,9 @@ def test_more_epochs_go_on_where_fewer_ended_and_end_in_the_same_bits(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def config(epochs: int, schedule: str = "constant") -> dict:
-        short = {"epochs.initial": 2, "epochs.freeze": epochs, "optimizer.schedule": schedule, "selection.epochs": 0}
-        small = {"model.depth": 1, "model.width": 0.25, "data.size": 16, "data.draws": 1, "data.features_gib": 0.0}
-        return configuration(method="feature_extraction", **short, **small)
+        short = {"epochs.initial": 2, "epochs.freeze": epochs, "selection.epochs": 0}
+        small = PROGRAM | {"rates.initial": 5e-3, "data.draws": 1, "data.features_gib": 0.0}
+        return configuration(method="feature_extraction", **short, **small | {"optimizer.schedule": schedule})
 
     few, more, anew = tmp_path / "few", tmp_path / "more", tmp_path / "elsewhere" / "anew"
     trained(config(2), few)

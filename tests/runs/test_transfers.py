@@ -1,6 +1,5 @@
 """Transfers of a run to its devices: each model goes once, and no images where stored features are used."""
 
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,19 @@ import jax
 import numpy as np
 import pytest
 
+from tests.runs.circle import configuration, write_images
 from tests.runs.trained import trained
 from tsmu_jax.batch import IMAGE, ROW
 from tsmu_jax.learning import answer as answering
 from tsmu_jax.learning.answer import Answerer
 from tsmu_jax.runs import feed
 
-SHORT = {"epochs.initial": 1, "epochs.freeze": 2, "epochs.joint_fine_tuning": 1, "selection.epochs": 1}
-SMALL = {"model.depth": 1, "model.width": 0.25, "data.size": 16}
+SHORT = {"epochs__initial": 1, "epochs__freeze": 2, "epochs__joint_fine_tuning": 1, "selection__epochs": 1}
 
 
 def test_every_model_that_answers_is_sent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = runpy.run_path(str(Path(__file__).with_name("test_train.py")))["configuration"](**SHORT, **SMALL)
+    config = configuration(write_images(tmp_path / "images", ("etf", "nad")), old="etf", new="nad", **SHORT)
+    config["data"]["draws"] = 4  # so that features are stored
     answers, sent, shard = Answerer._answers, [], feed.shard
     asked: list[str] = []
 

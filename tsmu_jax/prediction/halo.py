@@ -84,14 +84,13 @@ def measure(
       nothing below the reach will do.
     """
     half = min(-(-exact.before // stride) * stride + stride, MOST_SIDE // 2 // stride * stride)
+    wholes = np.stack([mosaic(images, 2 * half, seed=number) for number in range(MOSAICS)])
+    quarters = np.concatenate([wholes[:, y : y + half, x : x + half] for y in (0, half) for x in (0, half)])
     changes = np.zeros((2 * half, 2 * half), np.float32)
-    for number in range(MOSAICS):
-        whole = mosaic(images, 2 * half, seed=number)
-        quarters = np.stack([whole[y : y + half, x : x + half] for y in (0, half) for x in (0, half)])
-        for answer in answers:
-            top_left, top_right, bottom_left, bottom_right = answer(quarters)
-            apart = np.block([[top_left, top_right], [bottom_left, bottom_right]])
-            changes = np.maximum(changes, np.abs(answer(whole[None])[0] - apart))
+    for answer in answers:
+        top_left, top_right, bottom_left, bottom_right = np.split(answer(quarters), 4)
+        apart = np.block([[top_left, top_right], [bottom_left, bottom_right]])
+        changes = np.maximum(changes, np.abs(answer(wholes) - apart).max(0))
     sides = [[*range(0, min(most, half), stride), most] for most in exact]
     for before, after in sorted(itertools.product(*sides), key=sum):
         if (before, after) == exact:
