@@ -291,7 +291,7 @@ def test_forward_names_an_unknown_decoder(network, model, images) -> None:
 def test_rematerialisation_changes_what_is_kept_and_nothing_else(variant: str) -> None:
     shape = {"channels": 3, "width": 0.25, "depth": 2, "dropout": 0.3}
     plain, saving = make_network(variant, **shape), make_network(variant, **shape, rematerialise=True)
-    fewer = {"widths": (2, 4)} | ({"blocks": (2, 1)} if variant == "text" else {})  # each kind of block, compiled sooner
+    fewer = {"widths": (2, 4)} | ({"blocks": (2, 1)} if variant == "text" else {})  # each kind of block
     plain, saving = (dataclasses.replace(each, encoder=each.encoder.copy(**fewer)) for each in (plain, saving))
     key = jax.random.key(3)
     (shared, shared_stats), (new, new_stats) = init_encoder(plain, key), init_decoder(plain, key)
