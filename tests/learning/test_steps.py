@@ -222,6 +222,15 @@ def test_a_state_may_hold_the_same_array_twice(side: int) -> None:
     np.testing.assert_array_equal(leaf, 0.5)
 
 
+def test_the_names_of_decoders_are_nothing_to_the_compiler() -> None:
+    """So what is kept of one run's programs serves an update with other ecoregions."""
+    step = pmap_train(lambda state, batch, key: (jax.tree.map(lambda leaf: leaf + 1, state), batch["x"].sum()))
+    batch, key = shard({"x": np.ones(2, np.float32)}), jax.random.key(0)
+    texts = {step.lower({name: np.ones(3, np.float32)}, batch, key).as_text() for name in ("alps", "andes")}
+    assert len(texts) == 1
+    assert step({"alps": np.ones(3, np.float32)}, batch, key)[0]["alps"].tolist() == [2, 2, 2]
+
+
 def test_freeze_learns(freeze, model, make_batch) -> None:
     batch = make_batch(0)
     batch[MASK] = (batch[IMAGE][..., 0] > 127).astype(np.uint8)
