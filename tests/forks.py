@@ -1,6 +1,9 @@
 """Processes that are forked from one that has imported everything: each of them costs its work alone."""
 
+import importlib
 import multiprocessing
+import os
+import sys
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -40,3 +43,30 @@ def on_a_cpu(programs: Path) -> None:
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(programs))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def ended(module: str, *words: str, said: Path, cwd: Path | None = None) -> tuple[int | None, str, str]:
+    """Runs `python -m MODULE WORDS` in such a process: exit code, and what came on standard output and error.
+
+    Args:
+      said: a new directory for both.
+      cwd: where it runs; by default where the first of all these processes was started.
+    """
+    said.mkdir()
+    process = context().Process(target=_run, args=(module, words, said.absolute(), cwd))
+    process.start()
+    process.join(300)
+    return process.exitcode, *((said / name).read_text() for name in ("out", "err"))
+
+
+def _run(module: str, words: tuple[str, ...], said: Path, cwd: Path | None) -> None:
+    for number, name in enumerate(("out", "err"), 1):
+        with (said / name).open("w") as file:
+            os.dup2(file.fileno(), number)
+    if cwd:
+        os.chdir(cwd)
+    from tsmu_jax import cli
+
+    entry_point = importlib.import_module(module)
+    sys.argv = [module, *words]
+    cli.run(entry_point.main, "", commands=tuple(getattr(entry_point, "_FLAGS_OF", ())))

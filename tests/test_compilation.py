@@ -65,7 +65,7 @@ def test_a_run_with_kept_programs_ends_with_the_same_bits_traced_or_not(tmp_path
         "data.test_pairs": 2,
         "data.draws": 4,  # a few steps, for the trace
         "model.width": 0.25,
-        "model.depth": 2,
+        "model.depth": 1,
         "selection.epochs": 0,
         "epochs.initial": 1,
         "reuse": False,

@@ -16,6 +16,7 @@ import pytest
 import rasterio
 from PIL import Image
 
+from tests import forks
 from tsmu_jax import locks
 from tsmu_jax.data import pair_files
 from tsmu_jax.data.bad_file import BadFile
@@ -417,10 +418,9 @@ def test_two_commands_do_not_write_into_one_directory(
     begin = Predictor.begin
 
     def meanwhile(self: Predictor, squares: Sequence[np.ndarray], decoder: str) -> jax.Array:
-        command = [sys.executable, "-m", "tsmu_jax.predict", f"--input={images}", f"--output={out}"]
         if not said:
-            other = subprocess.run([*command, f"--model={model.path}"], cwd=ROOT, capture_output=True, text=True)
-            said.append((other.returncode, other.stdout, other.stderr))
+            own = f"--input={images}", f"--output={out}", f"--model={model.path}"
+            said.append(forks.ended("tsmu_jax.predict", *own, said=tmp_path / "said"))
         return begin(self, squares, decoder)
 
     monkeypatch.setattr(Predictor, "begin", meanwhile)
@@ -451,10 +451,10 @@ def test_what_another_process_has_written_before_the_lock_is_kept(
 
 def test_the_command(model: SavedModel, images: Path, tmp_path: Path) -> None:
     (images / "second" / "3_post.png").write_bytes(b"")
-    command = [sys.executable, "-m", "tsmu_jax.predict", f"--input={images}", f"--output={tmp_path / 'out'}"]
-    for name, code, said in (("none", 2, "error: --model: "), (model.path.name, 1, "8 images, ")):
-        done = subprocess.run(
-            [*command, f"--model={model.path.with_name(name)}"], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code
-        assert said in done.stdout + done.stderr and "Traceback" not in done.stderr
+    flags = f"--input={images}", f"--output={tmp_path / 'out'}"
+    command = [sys.executable, "-m", "tsmu_jax.predict", f"--model={model.path}", *flags]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "8 images, " in done.stdout and "Traceback" not in done.stderr
+    none = f"--model={model.path.with_name('none')}"
+    code, printed, error = forks.ended("tsmu_jax.predict", none, *flags, said=tmp_path / "said")
+    assert (code, printed) == (2, "") and error.startswith("error: --model: ")

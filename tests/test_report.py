@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import forks
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -62,14 +64,15 @@ def test_several_workdirs_and_another_output(tmp_path: Path, make_run) -> None:
     ],
 )
 def test_wrong_input_ends_with_one_line_and_code_2(
-    tmp_path: Path, make_run, words: tuple[str, ...], message: str
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, make_run, words: tuple[str, ...], message: str
 ) -> None:
     make_run("run", "tsmu")
     make_run("half", "tsmu", finished=1)
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.txt").write_text("x")
     before = contents(tmp_path)
-    code, out, err = report(*words, cwd=tmp_path)
+    said = tmp_path_factory.mktemp("said") / "words"
+    code, out, err = forks.ended("tsmu_jax.report", *words, said=said, cwd=tmp_path)
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {message}") and err.count("\n") == 1
     assert contents(tmp_path) == before

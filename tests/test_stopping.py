@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -87,21 +89,38 @@ def waiting(*, hold: bool = False, compiling: bool = False) -> subprocess.Popen[
     return process
 
 
-def test_a_stopped_run_goes_on_and_equals_an_uninterrupted_one(tmp_path: Path) -> None:
-    images, stopped, whole = write_images(tmp_path / "images", ("etf", "nad")), tmp_path / "stopped", tmp_path / "whole"
+class Runs(NamedTuple):
+    """A run that was stopped after its seventh step, which nothing may change, and one that was not."""
+
+    config: dict[str, Any]
+    images: Path
+    stopped: Path
+    whole: Path
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    place = tmp_path_factory.mktemp("runs")
+    images, stopped, whole = write_images(place / "images", ("etf", "nad")), place / "stopped", place / "whole"
     process = start(TRAINING.format(images=str(images), workdir=str(stopped)))
     _, said = process.communicate(timeout=300)
     assert process.returncode == 143, said
     unfinished = RunDirectory(stopped).phase("01_initial").periodic
     last = f"stopped by SIGTERM; {unfinished} keeps 7 steps of the phase, and the same command goes on from there"
     assert said.splitlines()[-1] == last
+    config = configuration(images, old="etf", new="nad", **SHORT)
+    trained(config, whole)
+    return Runs(config, images, stopped, whole)
+
+
+def test_a_stopped_run_goes_on_and_equals_an_uninterrupted_one(runs: Runs, tmp_path: Path) -> None:
+    going_on = shutil.copytree(runs.stopped, tmp_path / "stopped")
+    unfinished = RunDirectory(going_on).phase("01_initial").periodic
     found = interrupted_at(unfinished)
     assert found is not None and found[0] == 7
-    config = configuration(images, old="etf", new="nad", **SHORT)
-    for run in (stopped, whole):
-        trained(config, run)
-    for phase in RunDirectory(whole).finished():
-        one, two = (RunDirectory(run).phase(phase) for run in (stopped, whole))
+    trained(runs.config, going_on)
+    for phase in RunDirectory(runs.whole).finished():
+        one, two = (RunDirectory(run).phase(phase) for run in (going_on, runs.whole))
         trees = [jax.tree.leaves(each.load()) for each in (one, two)]
         assert all(np.array_equal(a, b) for a, b in zip(*trees, strict=True)) and trees[0]
         records = [each.record() or {} for each in (one, two)]
@@ -109,19 +128,15 @@ def test_a_stopped_run_goes_on_and_equals_an_uninterrupted_one(tmp_path: Path) -
     assert not unfinished.exists()
 
 
-def test_a_run_stopped_on_two_devices_goes_on_with_one(tmp_path: Path) -> None:
-    images, stopped, whole = write_images(tmp_path / "images", ("etf", "nad")), tmp_path / "stopped", tmp_path / "whole"
-    process = start(TRAINING.format(images=str(images), workdir=str(stopped)))
-    _, said = process.communicate(timeout=900)
-    assert process.returncode == 143, said
-    assert jax.local_device_count() == 2  # of that process, whose flags are this one's
+def test_a_run_stopped_on_two_devices_goes_on_with_one(runs: Runs, tmp_path: Path) -> None:
+    going_on = shutil.copytree(runs.stopped, tmp_path / "stopped")
+    assert jax.local_device_count() == 2  # of the process that was stopped, whose flags are this one's
     one = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=1"  # the last one counts
-    process = start(GOING_ON.format(images=str(images), workdir=str(stopped)), XLA_FLAGS=one)
+    process = start(GOING_ON.format(images=str(runs.images), workdir=str(going_on)), XLA_FLAGS=one)
     _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
     assert set(re.findall(r"initial +(\d+)/8 ", said)) == {"8"}, said  # the last step alone
-    trained(configuration(images, old="etf", new="nad", **SHORT), whole)
-    trees = [RunDirectory(run).phase("01_initial").load() for run in (stopped, whole)]
+    trees = [RunDirectory(run).phase("01_initial").load() for run in (going_on, runs.whole)]
     leaves = zip(jax.tree.leaves_with_path(trees[0]), jax.tree.leaves(trees[1]), strict=True)
     others = [(found, expected) for (path, found), expected in leaves if path[-1].key != "bias"]
     assert len(others) > 20  # the gradient of a bias before BatchNorm is rounding alone, and Adam enlarges it

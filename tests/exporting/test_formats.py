@@ -40,7 +40,7 @@ def test_the_arrays_and_their_order_are_enough(model: SavedModel, exported: Path
 
 def test_the_arrays_of_the_other_network_are_too(separable: tuple[SavedModel, Path]) -> None:
     model, directory = separable
-    images = noise(1, 16, 24, 6)
+    images = noise(1, ONNX_SIDE, ONNX_SIDE, 6)  # as ONNX takes them, so that the model compiles once
     answer = by_numpy.answer(directory, "himalaya", images)
     np.testing.assert_allclose(answer, model.predict(images, "himalaya"), atol=CLOSE)
 
@@ -57,7 +57,7 @@ def test_every_array_has_a_name_a_shape_and_a_role(model: SavedModel, exported: 
         network_file.described(model, tuple(DECODERS), {**stored, "encoder/Conv_9/kernel": np.zeros(1)})
 
 
-@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 24, 32), (2, 4, 8)])
+@pytest.mark.parametrize("shape", [(1, 16, 24), (3, 16, 32), (2, 4, 8)])
 def test_stablehlo_takes_any_number_and_size(model: SavedModel, exported: Path, shape: tuple[int, ...]) -> None:
     program = export.deserialize(bytearray((exported / "himalaya.stablehlo").read_bytes()))
     assert program.platforms == ("cpu", "cuda")

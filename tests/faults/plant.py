@@ -101,7 +101,8 @@ def run_tests(root: Path, tests: Sequence[str], *, stop: bool, timeout_seconds: 
     report = root / _REPORT
     options = [f"--junitxml={report}", "-ojunit_family=xunit1", "-pno:cacheprovider", "--ignore=tests/faults", "-q"]
     if "tests" not in tests:
-        options.append("--numprocesses=0")  # a few tests take less time than further processes need to start
+        # A few tests take less time than further processes need to start, or Hypothesis to be imported.
+        options += ["--numprocesses=0", "-pno:hypothesispytest"]
     paths = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
     started = time.perf_counter()
     process = subprocess.Popen(

@@ -1,6 +1,6 @@
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,10 +21,26 @@ from tsmu_jax.models.tsmu import Network, init_decoder, init_encoder
 SIDE = 8
 
 
-def make_network(axis_name: str | None) -> Network:
+def make_network(axis_name: str | None, widths: tuple[int, ...] = (4, 8)) -> Network:
     """As small as it gets with every kind of layer: compiling is what takes the time."""
     encoder = TableIXEncoder((2,), axis_name=axis_name)
-    return Network(encoder, Decoder((4, 8), dropout=0.5, axis_name=axis_name), channels=3)
+    return Network(encoder, Decoder(widths, dropout=0.5, axis_name=axis_name), channels=3)
+
+
+def drawn_model(network: Network) -> Model:
+    """Two old decoders "a" and "b", a new one "new"; statistics that are not those of a fresh network."""
+    random = np.random.default_rng(0)
+
+    def drawn(init) -> tuple[dict, dict]:
+        shapes = jax.eval_shape(functools.partial(init, network), jax.random.key(0))
+        return (
+            jax.tree.map(lambda p: random.normal(0, 0.4, p.shape).astype(np.float32), shapes[0]),
+            jax.tree.map(lambda s: random.uniform(0.2, 1.2, s.shape).astype(np.float32), shapes[1]),
+        )
+
+    shared, a, b, new = drawn(init_encoder), *(drawn(init_decoder) for _ in range(3))
+    trees = ({"shared": shared[i], "old": {"a": a[i], "b": b[i]}, "new": {"new": new[i]}} for i in range(2))
+    return Model(*trees)
 
 
 @pytest.fixture(scope="package")
@@ -39,19 +55,22 @@ def network_of_one_device() -> Network:
 
 @pytest.fixture(scope="package")
 def model(network_of_one_device: Network) -> Model:
-    """Two old decoders "a" and "b", a new one "new"; statistics that are not those of a fresh network."""
-    random = np.random.default_rng(0)
+    return drawn_model(network_of_one_device)
 
-    def drawn(init) -> tuple[dict, dict]:
-        shapes = jax.eval_shape(functools.partial(init, network_of_one_device), jax.random.key(0))
-        return (
-            jax.tree.map(lambda p: random.normal(0, 0.4, p.shape).astype(np.float32), shapes[0]),
-            jax.tree.map(lambda s: random.uniform(0.2, 1.2, s.shape).astype(np.float32), shapes[1]),
-        )
 
-    shared, a, b, new = drawn(init_encoder), *(drawn(init_decoder) for _ in range(3))
-    trees = ({"shared": shared[i], "old": {"a": a[i], "b": b[i]}, "new": {"new": new[i]}} for i in range(2))
-    return Model(*trees)
+class Shallow(NamedTuple):
+    """A network of one level, for what depends on the objective alone: it compiles in half of the time."""
+
+    network: Network
+    network_of_one_device: Network
+    model: Model
+    answer: Answerer
+
+
+@pytest.fixture(scope="package")
+def shallow() -> Shallow:
+    network, of_one_device = (make_network(axis_name, widths=(4,)) for axis_name in (AXIS, None))
+    return Shallow(network, of_one_device, drawn_model(of_one_device), Answerer(of_one_device, batch_size=3))
 
 
 @pytest.fixture(scope="package")

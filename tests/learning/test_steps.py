@@ -121,46 +121,32 @@ def test_a_batch_of_padding_alone_on_one_device(one_device, two_devices, model, 
     assert_close(run(one_device, model, [two]), run(two_devices, model, [two], devices=2))
 
 
-def test_dice_of_the_batch_gathers_its_pixels_from_all_devices(
-    network, network_of_one_device, answer, model, make_batch
-) -> None:
-    objective = Objective(trains=("old",), training=(), supervised=("a", "b"), dice="batch", smoothing=2.0)
-    whole = jax.jit(make_train_step(network_of_one_device, SGD, objective))
-    split = pmap_train(make_train_step(network, SGD, objective, axis_name=AXIS))
-    batch = routed(make_batch(0), 0, 1, 0, 1)
-    batch[WEIGHT][3] = 0
-    outcome = run(whole, model, [batch])
-    assert_close(outcome, run(split, model, [batch], devices=2))
-    expected = 0.0
-    for decoder, rows in {"a": [0, 2], "b": [1]}.items():
-        logits = answer(model, decoder, batch[IMAGE], batch[FLIP])[rows].astype(np.float64)
-        p, y = 1 / (1 + np.exp(-logits)), flip(batch[MASK], batch[FLIP])[np.array(rows)]
-        expected += len(rows) / 3 * (1 - (2 * (y * p).sum() + 2) / ((y + p).sum() + 2))
-    np.testing.assert_allclose(outcome[1][0]["dice_loss"], expected, rtol=1e-4)
-    for decoder in ("a", "b"):
-        moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), outcome[0].params["old"], model.params["old"])
-        assert max(jax.tree.leaves(moved[decoder])) > 1e-2
-
-
 @pytest.mark.parametrize("dice", ["image", "batch"])
-def test_cross_entropy_is_added_to_dice_over_the_real_images(
-    network, network_of_one_device, answer, model, make_batch, dice: str
-) -> None:
-    objective = Objective(trains=("old",), training=(), supervised=("a", "b"), dice=dice, cross_entropy=0.5)
-    whole = jax.jit(make_train_step(network_of_one_device, SGD, objective))
-    split = pmap_train(make_train_step(network, SGD, objective, axis_name=AXIS))
+def test_losses_gather_the_real_pixels_of_all_devices(shallow, make_batch, dice: str) -> None:
+    """Dice of each image or of the whole batch, and cross-entropy beside it."""
+    weights = {"smoothing": 2.0, "cross_entropy": 0.5}
+    objective = Objective(trains=("old",), training=(), supervised=("a", "b"), dice=dice, **weights)
+    whole = jax.jit(make_train_step(shallow.network_of_one_device, SGD, objective))
+    split = pmap_train(make_train_step(shallow.network, SGD, objective, axis_name=AXIS))
     batch = routed(make_batch(0), 0, 1, 0, 1)
     batch[WEIGHT][3] = 0
-    outcome = run(whole, model, [batch])
-    assert_close(outcome, run(split, model, [batch], devices=2))
-    expected = 0.0
+    outcome = run(whole, shallow.model, [batch])
+    assert_close(outcome, run(split, shallow.model, [batch], devices=2))
+    of_batch, surprise = 0.0, 0.0
     for decoder, rows in {"a": [0, 2], "b": [1]}.items():
-        logits = answer(model, decoder, batch[IMAGE], batch[FLIP])[rows].astype(np.float64)
+        logits = shallow.answer(shallow.model, decoder, batch[IMAGE], batch[FLIP])[rows].astype(np.float64)
         p, y = 1 / (1 + np.exp(-logits)), flip(batch[MASK], batch[FLIP])[np.array(rows)]
-        expected -= (y * np.log(p) + (1 - y) * np.log(1 - p)).mean((1, 2)).sum() / 3
+        of_batch += len(rows) / 3 * (1 - (2 * (y * p).sum() + 2) / ((y + p).sum() + 2))
+        surprise -= (y * np.log(p) + (1 - y) * np.log(1 - p)).mean((1, 2)).sum() / 3
     metrics = outcome[1][0]
-    np.testing.assert_allclose(metrics["cross_entropy"], expected, rtol=1e-4)
-    np.testing.assert_allclose(metrics["loss"], metrics["dice_loss"] + 0.5 * expected, rtol=1e-5)
+    if dice == "batch":
+        np.testing.assert_allclose(metrics["dice_loss"], of_batch, rtol=1e-4)
+    np.testing.assert_allclose(metrics["cross_entropy"], surprise, rtol=1e-4)
+    np.testing.assert_allclose(metrics["loss"], metrics["dice_loss"] + 0.5 * surprise, rtol=1e-5)
+    for decoder in ("a", "b"):
+        trees = outcome[0].params["old"], shallow.model.params["old"]
+        moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), *trees)
+        assert max(jax.tree.leaves(moved[decoder])) > 1e-2
 
 
 def test_same_seed_same_bits(two_devices, model, make_batch, identical) -> None:
@@ -209,11 +195,10 @@ def test_frozen_means_identical_to_the_bit(freeze, answer, model, make_batch, id
     assert not np.array_equal(answer(after, "new", images), answer(model, "new", images))
 
 
-def test_old_decoders_may_stay_as_they_are_in_joint_fine_tuning(
-    network_of_one_device, model, make_batch, identical
-) -> None:
+def test_old_decoders_may_stay_as_they_are_in_joint_fine_tuning(shallow, make_batch, identical) -> None:
+    network, model = shallow.network_of_one_device, shallow.model
     objective = Objective(trains=("shared", "new"), training=(), supervised=("new",), distilled=("a", "b"))
-    step = jax.jit(make_train_step(network_of_one_device, SGD, objective))
+    step = jax.jit(make_train_step(network, SGD, objective))
     batch = make_batch(0)
     batch[RESPONSES] = np.random.default_rng(1).normal(0, 3, (4, 2, 8, 8)).astype(np.float32)
     state, _ = step(start(model, SGD), batch, jax.random.key(0))
@@ -235,6 +220,15 @@ def test_a_state_may_hold_the_same_array_twice(side: int) -> None:
         for copy in state[name].addressable_shards:
             np.testing.assert_array_equal(copy.data, value)
     np.testing.assert_array_equal(leaf, 0.5)
+
+
+def test_the_names_of_decoders_are_nothing_to_the_compiler() -> None:
+    """So what is kept of one run's programs serves an update with other ecoregions."""
+    step = pmap_train(lambda state, batch, key: (jax.tree.map(lambda leaf: leaf + 1, state), batch["x"].sum()))
+    batch, key = shard({"x": np.ones(2, np.float32)}), jax.random.key(0)
+    texts = {step.lower({name: np.ones(3, np.float32)}, batch, key).as_text() for name in ("alps", "andes")}
+    assert len(texts) == 1
+    assert step({"alps": np.ones(3, np.float32)}, batch, key)[0]["alps"].tolist() == [2, 2, 2]
 
 
 def test_freeze_learns(freeze, model, make_batch) -> None:

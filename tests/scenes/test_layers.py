@@ -1,8 +1,6 @@
 """Further files of a scene: areas, masks, elevation models, ecoregions; and the spread over turned versions."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from tests import forks
 from tests.scenes.conftest import WriteRaster, moved, texture, write_polygons
 from tests.scenes.test_map import HEIGHT, LITTLE, WIDTH, contents, read, scene
 from tsmu_jax.errors import UserError
@@ -267,13 +266,12 @@ def test_the_inventory_knows_what_was_looked_at(model: SavedModel, whole: Path, 
 def test_flags_that_are_wrong(model: SavedModel, whole: Path, tmp_path: Path, flags: Any, words: str) -> None:
     """One line, exit code 2, and nothing is written."""
     own = [f"--model={model.path}", "--pre=pre.tif", "--post=post.tif", f"--output={tmp_path / 'out'}"]
-    command = [sys.executable, "-m", "tsmu_jax.predict", *own, *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=whole)
-    assert done.returncode == 2 and done.stderr.startswith(f"error: {words}") and done.stderr.count("\n") == 1
+    code, _, error = forks.ended("tsmu_jax.predict", *own, *flags, said=tmp_path / "said", cwd=whole)
+    assert code == 2 and error.startswith(f"error: {words}") and error.count("\n") == 1
     assert not (tmp_path / "out").exists() and not (whole / "x.gpkg").exists()
 
 
 def test_flags_of_scenes_are_not_for_folders(model: SavedModel, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tsmu_jax.predict", f"--model={model.path}", f"--output={tmp_path / 'out'}"]
-    done = subprocess.run([*command, "--input=a", "--aoi=b"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "--aoi belongs to a scene with coordinates" in done.stderr
+    own = [f"--model={model.path}", f"--output={tmp_path / 'out'}", "--input=a", "--aoi=b"]
+    code, _, error = forks.ended("tsmu_jax.predict", *own, said=tmp_path / "said")
+    assert code == 2 and "--aoi belongs to a scene with coordinates" in error

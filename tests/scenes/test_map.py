@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 import rasterio
 from scipy import ndimage
 
+from tests import forks
 from tests.scenes.conftest import WriteRaster, model_at, moved, texture, with_halo
 from tsmu_jax import locks
 from tsmu_jax.errors import UserError
@@ -259,10 +258,10 @@ def test_wrong_input_ends_in_one_line_before_anything_is_written(
     ],
 )
 def test_flags_that_do_not_go_together(model: SavedModel, tmp_path: Path, flags: tuple[str, ...], words: str) -> None:
-    command = [sys.executable, "-m", "tsmu_jax.predict", f"--model={model.path}", f"--output={tmp_path / 'out'}"]
-    done = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert words in done.stderr
+    own = [f"--model={model.path}", f"--output={tmp_path / 'out'}"]
+    code, _, error = forks.ended("tsmu_jax.predict", *own, *flags, said=tmp_path / "said")
+    assert code == 2 and error.startswith("error: ") and error.count("\n") == 1
+    assert words in error
 
 
 def test_landslides_go_into_an_inventory(

@@ -1,14 +1,13 @@
 """What a scene was mapped from, from flags and files to the inventory: sensors, and the resolution of each image."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rasterio
 
+from tests import forks
 from tests.scenes.conftest import WriteRaster, texture
 from tsmu_jax import digests
 from tsmu_jax.inventory import geopackage
@@ -27,21 +26,17 @@ def scenes(inventory: Path) -> list[dict[str, Any]]:
 def pair(tmp_path: Path, write_raster: WriteRaster) -> tuple[Path, Path]:
     """Pixels of 2.5 x 2 m before the event and of 2 x 2 m after it, by their coordinates."""
     place = rasterio.Affine(2.5, 0, 500_000, 0, -2, 5_000_000)
-    pre = write_raster(tmp_path / "pre.tif", texture(150, 176), transform=place)
-    return pre, write_raster(tmp_path / "post.tif", texture(150, 220, 1))
-
-
-def predict(*flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tsmu_jax.predict", *flags]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    pre = write_raster(tmp_path / "pre.tif", texture(60, 64), transform=place)
+    return pre, write_raster(tmp_path / "post.tif", texture(60, 80, 1))
 
 
 def test_flags_become_columns_of_the_inventory(model: SavedModel, pair: tuple[Path, Path], tmp_path: Path) -> None:
     images = f"--pre={pair[0]}", f"--post={pair[1]}"
     out = f"--output={tmp_path / 'out'}", f"--inventory={tmp_path / 'x.gpkg'}"
     told = "--pre_sensor=Landsat 8  OLI", "--post_sensor=Sentinel-2B MSI"
-    done = predict(f"--model={model.path}", "--decoder=a", *images, *out, *told)
-    assert done.returncode == 0, done.stderr
+    own = f"--model={model.path}", "--decoder=a"
+    code, _, error = forks.ended("tsmu_jax.predict", *own, *images, *out, *told, said=tmp_path / "said")
+    assert code == 0, error
     (row,) = scenes(tmp_path / "x.gpkg")
     assert (row["pre_sensor"], row["post_sensor"]) == ("Landsat 8 OLI", "Sentinel-2B MSI")
     assert (row["pre_gsd_m"], row["post_gsd_m"]) == pytest.approx((2.5, 2.0), rel=1e-3)
@@ -57,9 +52,10 @@ def test_flags_become_columns_of_the_inventory(model: SavedModel, pair: tuple[Pa
     ],
 )
 def test_wrong_flags_end_in_one_line(model: SavedModel, tmp_path: Path, flags: tuple[str, ...], words: str) -> None:
-    done = predict(f"--model={model.path}", f"--output={tmp_path / 'out'}", *flags)
-    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert words in done.stderr
+    own = f"--model={model.path}", f"--output={tmp_path / 'out'}"
+    code, _, error = forks.ended("tsmu_jax.predict", *own, *flags, said=tmp_path / "said")
+    assert code == 2 and error.startswith("error: ") and error.count("\n") == 1
+    assert words in error
 
 
 def test_a_finished_map_of_an_older_release_gets_its_resolutions(

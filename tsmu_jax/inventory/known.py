@@ -88,9 +88,9 @@ class Known:
 
         found = []
         for row, other in _outlines([row for row in rows if cut or row["touches_edge"]]):
-            if not other.intersects(geometry):
+            if not other.intersects(geometry) or not common(other, geometry).area:  # neighbours often touch
                 continue
-            here = common(self._looked, shapely.box(*other.union(geometry).bounds))
+            here = common(self._looked, shapely.box(*shapely.total_bounds([other, geometry])))
             most = 0.0
             for ground in self._grounds(row):
                 shared = common(here, ground)
@@ -156,6 +156,6 @@ def _largest_part(rows: Iterable[Row], geometry: Any) -> Row | None:
 
     inside = [(row, one) for row, one in _outlines(rows) if one.intersection(geometry).area > SAME * one.area]
     together = shapely.union_all([one for _, one in inside])
-    if together.intersection(geometry).area > SAME * together.union(geometry).area:
+    if inside and together.intersection(geometry).area > SAME * together.union(geometry).area:
         return max(inside, key=lambda pair: float(pair[1].area))[0]
     return None

@@ -4,7 +4,7 @@ Each process holds the rows of a batch that would lie on its devices if one proc
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -25,6 +25,32 @@ AHEAD = 2
 CPU_OPTIONS = {"xla_backend_optimization_level": 1, "xla_disable_hlo_passes": "cse_barrier_expander"}
 
 
+@jax.tree_util.register_pytree_node_class
+class _Unnamed:
+    """A tree of results whose names JAX does not see: it compiles anew what differs by the names of decoders alone."""
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+
+    def tree_flatten(self) -> tuple[list[Any], Any]:
+        return jax.tree.flatten(self.tree)
+
+    @classmethod
+    def tree_unflatten(cls, structure: Any, leaves: Sequence[Any]) -> "_Unnamed":
+        return cls(jax.tree.unflatten(structure, leaves))
+
+
+class _Compiled:
+    """A mapped step within `jit`."""
+
+    def __init__(self, whole: Callable[..., _Unnamed], **options: Any) -> None:
+        compiled: Any = jax.jit(whole, **options)
+        self.lower, self.trace, self._call = compiled.lower, compiled.trace, compiled
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._call(*arguments).tree
+
+
 def _pmap(step: Callable[..., Any], in_axes: Any, *, donates_first: bool = False) -> Callable[..., Any]:
     """Maps over AXIS, with results as device 0 has them.
 
@@ -36,10 +62,10 @@ def _pmap(step: Callable[..., Any], in_axes: Any, *, donates_first: bool = False
     if jax.process_count() > 1 or jax.default_backend() != "cpu":
         return mapped
 
-    def whole(*arguments: Any) -> Any:  # `jit` would take over the `lower` of what it is given, which knows no options
-        return mapped(*arguments)
+    def whole(*arguments: Any) -> _Unnamed:
+        return _Unnamed(mapped(*arguments))
 
-    return jax.jit(whole, donate_argnums=donated, compiler_options=CPU_OPTIONS)
+    return _Compiled(whole, donate_argnums=donated, compiler_options=CPU_OPTIONS)
 
 
 def pmap_train(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -80,8 +80,20 @@ def sweep(tmp_path: Path, make_pictured_run) -> Path:
     return tmp_path / "sweep"
 
 
-def test_everything_is_in_one_file(sweep: Path) -> None:
-    text = written(sweep)
+@pytest.fixture(scope="module")
+def kept() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def text(kept: list[str], request: pytest.FixtureRequest) -> str:
+    """The page of `sweep`, which is the same for all tests: written for the first of them."""
+    if not kept:
+        kept.append(written(request.getfixturevalue("sweep")))
+    return kept[0]
+
+
+def test_everything_is_in_one_file(text: str) -> None:
     reader = Reader(text)
     assert text.startswith("<!doctype html>") and len(text) < 1_000_000
     for _, attributes, _ in reader.elements:
@@ -96,14 +108,14 @@ def test_everything_is_in_one_file(sweep: Path) -> None:
         assert attributes.get("aria-labelledby", identifiers[0]) in identifiers
 
 
-def test_headings_follow_one_another(sweep: Path) -> None:
-    levels = [int(tag[1]) for tag, *_ in Reader(written(sweep)).all("h1", "h2", "h3", "h4")]
+def test_headings_follow_one_another(text: str) -> None:
+    levels = [int(tag[1]) for tag, *_ in Reader(text).all("h1", "h2", "h3", "h4")]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
 
 
-def test_images_have_texts_and_open(sweep: Path) -> None:
-    images = Reader(written(sweep)).pictures()
+def test_images_have_texts_and_open(text: str) -> None:
+    images = Reader(text).pictures()
     # Worst and best of three ecoregions: before, after, truth; predictions of two methods, and of the sequential one.
     assert len(images) == 6 * (3 + 2) + 6 * (3 + 1)
     for attributes in images:
@@ -147,15 +159,15 @@ def test_every_table_has_a_caption_and_heads(sweep: Path) -> None:
     assert all(attributes.get("scope") for _, attributes, _ in reader.all("th"))
 
 
-def test_a_single_run_leads_with_its_verdict_and_pictures(sweep: Path, make_pictured_run) -> None:
-    def titles(*workdirs: Path) -> list[str | None]:
-        return [attributes.get("href") for _, attributes, _ in Reader(written(*workdirs)).all("a")][1:]
+def test_a_single_run_leads_with_its_verdict_and_pictures(text: str, make_pictured_run) -> None:
+    def titles(page: Reader) -> list[str | None]:
+        return [attributes.get("href") for _, attributes, _ in page.all("a")][1:]
 
-    alone = make_pictured_run("alone", "tsmu", ("a", "b"), ("c",), images=6)
+    alone = Reader(written(make_pictured_run("alone", "tsmu", ("a", "b"), ("c",), images=6)))
     assert titles(alone)[:2] == ["#summary", "#cases"]
-    assert titles(sweep)[:3] == ["#summary", "#scatter", "#tables"]
-    said = [text for tag, _, text in Reader(written(alone)).all("strong") if text.startswith("The update: ")]
-    assert len(said) == 1 and "The update: " not in written(sweep)
+    assert titles(Reader(text))[:3] == ["#summary", "#scatter", "#tables"]
+    said = [words for tag, _, words in alone.all("strong") if words.startswith("The update: ")]
+    assert len(said) == 1 and "The update: " not in text
 
 
 def test_nothing_of_a_run_is_markup(tmp_path: Path, make_pictured_run) -> None:
@@ -223,7 +235,7 @@ def test_prediction_and_truth_are_drawn_where_they_are(make_pictured_run) -> Non
 
 
 def test_the_choice_of_the_decoder_is_shown_where_a_run_made_it(make_pictured_run) -> None:
-    path = make_pictured_run("run", "tsmu")
+    path = make_pictured_run("run", "tsmu", images=1)
     assert 'id="choice"' not in written(path)
     ways = {"oracle": 0.5, "chosen": 0.375, "mean": 0.25, "fallback": 0.4375}
     scores = {"images": 5, "accuracy": 0.8, "decoder_accuracy": 1.0, "iou": ways}
@@ -267,7 +279,7 @@ def test_the_choice_of_the_decoder_is_shown_where_a_run_made_it(make_pictured_ru
 
 
 def test_broken_files_are_named(make_pictured_run) -> None:
-    path = make_pictured_run("run", "tsmu")
+    path = make_pictured_run("run", "tsmu", images=1)
     file = path / "tests" / "histograms.json"
     whole = file.read_text()
     file.write_text("[1]")

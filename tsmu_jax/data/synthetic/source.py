@@ -1,6 +1,7 @@
 """Synthetic ecoregions: made-up pairs with Table I's pixel statistics, for tests, examples and benchmarks."""
 
 import datetime
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -41,12 +42,11 @@ class SyntheticSource(PairSource):
         self._shape = (height, width)
         self._seed = seed
         self._numbers = tuple((key, number) for key, count in self._counts.items() for number in range(count))
-        self._infos = tuple(self._info(key, number) for key, number in self._numbers)
 
-    @property
+    @functools.cached_property  # fingerprints are often all that is asked for
     def infos(self) -> Sequence[PairInfo]:
         """One `PairInfo` a pair, sorted by ecoregion, then id; no footprints, every pair a scene of its own."""
-        return self._infos
+        return tuple(self._info(key, number) for key, number in self._numbers)
 
     @property
     def fingerprints(self) -> Mapping[str, str]:
