@@ -77,9 +77,14 @@ class Attempt:
 class Scene:
     """A directory with the images of two ecoregions and of a third one, and the runs on them."""
 
-    def __init__(self, root: Path, **changes: Any):
-        """Writes the images. Args: changes: of both runs' configuration."""
-        self.root, self.changes = root, changes
+    def __init__(self, root: Path, *, pictures: bool = True, **changes: Any):
+        """Writes the images.
+
+        Args:
+          pictures: whether the runs draw any and print the closing table, which take half of a tiny run's time.
+          changes: of both runs' configuration.
+        """
+        self.root, self.pictures, self.changes = root, pictures, changes
         self.runs = root / "runs"
         write_images(root / "old", ("etf", "nad"))
         write_images(root / "new", ("mwcf",))
@@ -89,7 +94,7 @@ class Scene:
         """Goes on with the two runs in a new process. Raises RuntimeError where it fails or hangs by itself."""
         moment = moment or Moment()
         receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_work, args=(self.root, self.changes, moment, sender))
+        process = self._context.Process(target=_work, args=(self.root, self.pictures, self.changes, moment, sender))
         started = time.monotonic()
         process.start()
         sender.close()
@@ -115,7 +120,7 @@ class Scene:
         shutil.rmtree(self.runs, ignore_errors=True)
 
 
-def _work(root: Path, changes: Mapping[str, Any], moment: Moment, sender: Any) -> None:
+def _work(root: Path, pictures: bool, changes: Mapping[str, Any], moment: Moment, sender: Any) -> None:
     """The run and the update, in a process of their own. Sends the number of changes, or a traceback."""
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
@@ -124,12 +129,14 @@ def _work(root: Path, changes: Mapping[str, Any], moment: Moment, sender: Any) -
     os.environ["SOURCE_DATE_EPOCH"] = CREATED
     changed = _counted(root / "runs", moment)
     try:
+        from tsmu_jax.runs.train import train
         from tsmu_jax.train import train_and_evaluate
 
+        run = train_and_evaluate if pictures else train
         often = {"checkpoint_minutes": 1e-4, "epochs__initial": 4, "reuse": False, **changes}
-        train_and_evaluate(configuration(root / "old", old="etf", new="nad", **often), root / "runs" / RUNS[0])
+        run(configuration(root / "old", old="etf", new="nad", **often), root / "runs" / RUNS[0])
         update = {"start": str(root / "runs" / RUNS[0]), "update__max_forgetting": 0.9}
-        train_and_evaluate(configuration(root / "new", **update, **often), root / "runs" / RUNS[1])
+        run(configuration(root / "new", **update, **often), root / "runs" / RUNS[1])
     except BaseException as error:
         from tsmu_jax import machine
 

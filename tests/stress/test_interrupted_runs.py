@@ -18,7 +18,7 @@ Whole = tuple[Scene, Attempt, dict[str, str]]
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """Runs that nothing interrupted: their scene, how they ended, and what they left."""
-    scene = Scene(tmp_path_factory.mktemp("interrupted"), **EPOCHS)
+    scene = Scene(tmp_path_factory.mktemp("interrupted"), pictures=False, **EPOCHS)
     attempt = scene.attempt()
     return scene, attempt, outcome(scene.runs)
 
