@@ -107,7 +107,7 @@ def writer(root: str, model: str) -> Job:
         nonlocal number
         maps = sorted(path for path in (Path(root) / "again").iterdir() if path.is_dir())
         measured = [adding.measure(path, opened) for path in maps]
-        number = sum(len(one.found) for one in measured)
+        number = sum(len(list(one.found)) for one in measured)
         inventory = Path(root) / "writer.gpkg"
         inventory.unlink(missing_ok=True)
         started = time.perf_counter()

@@ -56,7 +56,7 @@ class Measured(NamedTuple):
       looked: the ground that was looked at.
     """
 
-    found: list[Found]
+    found: Iterable[Found]
     looked: Ground
 
 
@@ -115,21 +115,18 @@ def add(
             same = Added(0, 0, 0, True, measured=edited, scene=described, dated=dated)
             if not dem and not (directory / layers.UNCERTAINTY).exists():
                 return same
-        if measured:
-            looked, found = measured.looked, iter(measured.found)
-        else:
+        if not measured:
             records.check(directory, rasters)
-            looked = _observed(directory, record)
             every = _found(directory, record, scene, model, dates, elevation)
-            found = reported(every, total=None, what="adding landslides")
-        held = Known(database, model.digest, looked.geometry)
+            measured = Measured(reported(every, total=None, what="adding landslides"), _observed(directory, record))
+        held = Known(database, model.digest, measured.looked.geometry)
         if again:
-            return same._replace(filled=_fill(database, held, found))
+            return same._replace(filled=_fill(database, held, measured.found))
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         scene_rows.write(database, of_scene)
-        geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(looked))
-        superseded = renewing.supersede(database, looked.geometry, model.digest)
-        done = _enter(database, held, found, scene, has_terrain=dem is not None)
+        geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(measured.looked))
+        superseded = renewing.supersede(database, measured.looked.geometry, model.digest)
+        done = _enter(database, held, measured.found, scene, has_terrain=dem is not None)
         return done._replace(superseded=superseded, measured=edited)
 
 

@@ -86,20 +86,17 @@ def map_scene(
     opened = model if isinstance(model, SavedModel) else open_named(model)
     check_dates(opened, has_pre=pre is not None)
     check(inventory, dem, uncertainty)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(limited_cache())
+    with limited_cache(), contextlib.ExitStack() as stack:
         near = _place(pre, post, stated, dem)
         wanted = stack.enter_context(area.opened(aoi, mask, near, stated=stated))
         found = regions.choose(decoder, opened, near, wanted)
-        named = found.ecoregion if found else decoder
-        predictor = Predictor(opened, decoder=named, memory_gib=memory_gib, halo=halo)
+        predictor = Predictor(opened, decoder=found.ecoregion if found else decoder, memory_gib=memory_gib, halo=halo)
         scene = _pair(stack, pre, post, wanted, predictor.intensities, stated)
         said = {"decoder": f"layer {found.digest}" if found else decoder, "halo": predictor.halo.kind}
         asked = _asked(stated, wanted, **said, resolution=resolution_m, uncertainty=uncertainty)
         whole = _map(predictor, scene, target, asked, found, dry_run=dry_run)
     if inventory and not dry_run:
-        added = adding.add(inventory, target, opened, dates=dates, sensors=sensors, dem=dem)
-        print(words.added(inventory, added))
+        print(words.added(inventory, adding.add(inventory, target, opened, dates=dates, sensors=sensors, dem=dem)))
     return whole
 
 
