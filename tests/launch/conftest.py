@@ -47,7 +47,7 @@ def command(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", *map(str, words)]
 
 
-def environment(devices: int = 1) -> dict[str, str]:
+def environment(devices: int = 2) -> dict[str, str]:
     """That of a user on no cluster with a number of CPU devices, whose programs compile as quickly as the tests'."""
     rest = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
     del rest["JAX_NUMPY_RANK_PROMOTION"]

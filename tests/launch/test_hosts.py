@@ -59,7 +59,7 @@ def free_port() -> int:
 def keeping(programs: Path) -> dict[str, str]:
     """The environment of a user, whose compiled programs are kept from one run to the next."""
     cache = {"JAX_ENABLE_COMPILATION_CACHE": "true", "JAX_COMPILATION_CACHE_DIR": str(programs)}
-    return environment() | cache | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return environment(devices=1) | cache | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
 
 def start(config_file: Path, workdir: Path, *flags: str, slurm: bool = False, second: Sequence[str] = ()) -> Processes:
@@ -158,10 +158,7 @@ def test_two_processes_go_on_after_a_signal_and_end_as_one_process_with_two_devi
     assert re.search(r"\nfeatures  (\d+)/\1 ", said[0])
     assert "results: " in said[0] and "initial" not in said[1]  # the first one speaks
 
-    words = ("tsmu_jax.main", f"--config={config_file}", f"--workdir={tmp_path / 'one'}", *flags)
-    one = subprocess.run(
-        command(*words), cwd=ROOT, env=environment(devices=2), capture_output=True, text=True, timeout=900, check=False
-    )
+    one = run("tsmu_jax.main", f"--config={config_file}", f"--workdir={tmp_path / 'one'}", *flags)
     assert one.returncode == 0, one.stderr
     compare(tmp_path / "one", two)
 

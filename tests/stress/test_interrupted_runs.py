@@ -10,7 +10,7 @@ from tests.stress import room
 from tests.stress.killed import Attempt, Moment, Scene, compare, outcome
 
 EPOCHS = {"epochs__initial": 1, "epochs__freeze": 1, "epochs__joint_fine_tuning": 1, "selection__epochs": 1}
-STEP_KIB = 2048
+STEP_KIB = 5120  # full once
 
 Whole = tuple[Scene, Attempt, dict[str, str]]
 
