@@ -131,6 +131,7 @@ def test_the_item_follows_the_models_extension(exported: Path) -> None:
     assert [band["name"] for band in item.properties["bands"]] == list(taken.bands)
     assert taken.input.shape == [-1, 6, ONNX_SIDE, ONNX_SIDE] and taken.input.data_type == "float32"
     assert len(taken.input.shape) == len(set(taken.input.dim_order)) == 4
+    assert taken.input.dim_order[1] == "bands"  # so from version 1.5 on, wherever bands are named
     assert made.result.shape == [-1, 1, ONNX_SIDE, ONNX_SIDE]
     assert len(item.properties["mlm:input"][0]["value_scaling"]) == 6
     models = [one for one in item.assets.values() if "mlm:model" in (one.roles or ())]

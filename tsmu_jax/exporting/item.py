@@ -77,7 +77,7 @@ def _input(export: Export, bands: list[str], contracts: list[Contract]) -> dict[
         "name": "images",
         "description": "Pre-event and post-event images on one grid, each band scaled to 0 to 1 and clipped.",
         "bands": bands,
-        "input": _structure(export, len(bands), "channel"),
+        "input": _structure(export, len(bands), "bands"),  # version 1.5 asks for this name beside `bands`
         "resize_type": None,
         **({"value_scaling": scaling} if agreed else {}),
     }
