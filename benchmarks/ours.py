@@ -83,11 +83,11 @@ def predict(size: int, batch: int, dtype: str = "float32", **network_arguments: 
     return Job(run, warmup=2, close=directory.cleanup)
 
 
-def scene(model: str, pre: str, post: str, output: str, memory_gib: float) -> Job:
-    """A scene from its files to a new map, as `tsmu_jax.predict` makes it."""
+def scene(model: str, pre: str, post: str, output: str, memory_gib: float, aoi: str | None = None) -> Job:
+    """A scene, or of it what lies in `aoi`, from its files to a new map, as `tsmu_jax.predict` makes it."""
 
     def run() -> None:
-        map_scene(model, Path(pre), Path(post), Path(output), memory_gib=memory_gib)
+        map_scene(model, Path(pre), Path(post), Path(output), memory_gib=memory_gib, aoi=Path(aoi) if aoi else None)
 
     return Job(run, warmup=0)
 

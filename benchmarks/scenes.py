@@ -5,8 +5,9 @@ python -m benchmarks.scenes --sides=2000 --peers=              ours alone
 
 The network is the demo's. A scene is a pair of GeoTIFF files, 8-bit RGB in tiles; sides must be divisible by 16. Each
 run has a process of its own, and memory is the most that this process held, libraries included. The time is that from
-the files to the map, without imports. A first run in a cache of its own says how long compiling takes; the others use
-what it compiled. PyTorch's windows are as large as ours and cropped as ours; it compiles before its time begins.
+the files to the map, without imports. A first run in a cache of its own says how long compiling takes. Windows differ
+in shape from scene to scene, so those of each scene are compiled before it is measured. PyTorch's windows are as large
+as ours and cropped as ours; it compiles before its time begins.
 """
 
 import dataclasses
@@ -31,6 +32,7 @@ GIB = 2**30
 NETWORK = {"channels": 6, "width": 0.5, "depth": 5}  # the demo's
 SIDE = 48  # of its training images
 GSD_M = 2.0
+CRS, LEFT_M, TOP_M = "EPSG:32633", 500_000.0, 5_000_000.0  # where all scenes lie
 PEERS = {"pytorch": "PyTorch eager", "compile": "torch.compile", "torchgeo": "TorchGeo"}
 _BLOCK = 512
 
@@ -48,6 +50,7 @@ def rows(
         for side in lengths:
             job.write(side)
             cold = cold or job.measured(job.ours("ours, cold"))
+            job.measured(job.ours("ours, one window", aoi=job.corner))
             found[side] = [job.measured(one) for one in (job.ours("ours"), *(job.peer(name) for name in chosen))]
     *made, last = table(f"memory_gib {memory_gib:g}", cold or Measured("ours, cold"), found)
     return [*made, dataclasses.replace(last, note=last.note or f"windows of {job.window} x {job.window} px at most")]
@@ -68,6 +71,7 @@ class Mapped:
 
     Attributes:
       window: side of a square with as many pixels as a window has at most.
+      corner: a file with a polygon that the first window of each scene covers.
     """
 
     def __init__(self, scratch: Path, memory_gib: float, network: Mapping[str, Any] = NETWORK) -> None:
@@ -84,7 +88,8 @@ class Mapped:
         model = load_model(scratch / "model")
         self.window = Predictor(model, memory_gib=memory_gib).window_side
         self._reach, self._stride = reach("table_ix", network["depth"]), model.network.stride
-        self._side = 0
+        self._side, self.corner = 0, scratch / "corner.gpkg"
+        write_corner(self.corner)
 
     def write(self, side: int) -> None:
         """Writes the scene that the following candidates map, in the place of the one before."""
@@ -92,14 +97,14 @@ class Mapped:
         for seed, name in enumerate(("pre", "post")):
             write_image(self._scratch / f"{name}.tif", side, seed)
 
-    def ours(self, name: str) -> Candidate:
-        """Our side, with the programs that were compiled before."""
+    def ours(self, name: str, *, aoi: Path | None = None) -> Candidate:
+        """Our side, with the programs that were compiled before. Args: aoi: maps the windows that it touches alone."""
         cache = {
             **large_pages.environment(),
             "JAX_COMPILATION_CACHE_DIR": str(self._scratch / "compiled"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
-        setting = {**self._files(), "memory_gib": self._memory_gib}
+        setting = {**self._files(), "memory_gib": self._memory_gib, "aoi": aoi and str(aoi)}
         return Candidate(name, "benchmarks.ours:scene", setting, environment=cache)
 
     def peer(self, name: str) -> Candidate:
@@ -136,13 +141,22 @@ def write_image(path: Path, side: int, seed: int) -> None:
     coarse = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
     tile = np.asarray(Image.fromarray(coarse).resize((_BLOCK, _BLOCK), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
     strip = np.tile(tile, -(-side // _BLOCK))[:, :, :side]
-    profile: dict[str, Any] = {"height": side, "width": side, "count": 3, "dtype": "uint8", "crs": "EPSG:32633"}
-    profile["transform"] = rasterio.Affine(GSD_M, 0.0, 500_000.0, 0.0, -GSD_M, 5_000_000.0)
+    profile: dict[str, Any] = {"height": side, "width": side, "count": 3, "dtype": "uint8", "crs": CRS}
+    profile["transform"] = rasterio.Affine(GSD_M, 0.0, LEFT_M, 0.0, -GSD_M, TOP_M)
     tiles: dict[str, Any] = {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "compress": "deflate"}
     with rasterio.open(path, "w", driver="GTiff", photometric="rgb", **profile, **tiles) as file:
         for top in range(0, side, _BLOCK):
             height = min(_BLOCK, side - top)
             file.write(strip[:, :height], window=Window(0, top, side, height))
+
+
+def write_corner(path: Path) -> None:
+    """Writes a polygon of one pixel, that of all scenes at their upper left corner."""
+    import geopandas
+    import shapely
+
+    pixel = shapely.box(LEFT_M, TOP_M - GSD_M, LEFT_M + GSD_M, TOP_M)
+    geopandas.GeoSeries([pixel], crs=CRS).to_file(path)
 
 
 def table(title: str, cold: Measured, found: Mapping[int, Sequence[Measured]]) -> list[Row]:

@@ -1,6 +1,7 @@
 """Whole scenes: how they are written, what the table says, and that our side and PyTorch's make the same map."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ def test_images_are_tiled_and_have_a_place(tmp_path: Path) -> None:
 def test_a_scene_takes_several_windows(mapped: Mapped, ours_map: np.ndarray) -> None:
     assert mapped.window < SIDE
     assert ours_map.shape == (SIDE, SIDE) and ours_map.max() <= 250 and ours_map.std() > 0
+
+
+def test_one_window_compiles_what_a_scene_needs(mapped: Mapped, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for aoi in (None, mapped.corner):
+        with contextlib.closing(ours.scene(**mapped.ours("ours", aoi=aoi).arguments)) as job:
+            job.run()
+        said.append(re.findall(r"windows: (\d+) of (\d+ x \d+) px", capsys.readouterr().out)[0])
+    (all_of_them, shape), one = said
+    assert int(all_of_them) > 1 and one == ("1", shape)
 
 
 @pytest.fixture
