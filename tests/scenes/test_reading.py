@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
+from rasterio.enums import ColorInterp
 from rasterio.warp import transform as project
 
 from tests.scenes.conftest import UTM, WriteRaster, moved, texture
@@ -236,6 +237,28 @@ def test_files_that_are_no_scene(tmp_path: Path, write_raster: WriteRaster) -> N
     assert "outside of the globe; mend its georeference" in refused(far)
     with SceneImage(five, PLAIN, flag="--post", stated=Stated((3, 2, 1))) as image:
         np.testing.assert_array_equal(whole(image, image.grid)[0], values[..., ::-1])
+
+
+@pytest.mark.parametrize(("at", "order"), [(0, "-b 2 -b 3 -b 4 -b 1"), (1, "-b 1 -b 3 -b 4 -b 2")])
+def test_transparency_that_is_not_the_last_band_is_refused(
+    tmp_path: Path, write_raster: WriteRaster, at: int, order: str
+) -> None:
+    values, alpha = texture(20, 30), np.full((20, 30), 255, np.uint8)
+    alpha[:5] = 0
+    path = write_raster(tmp_path / "a.tif", np.insert(values, at, alpha, axis=2))
+    with rasterio.open(path, "r+") as file:
+        kinds = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+        file.colorinterp = [*kinds[:at], ColorInterp.alpha, *kinds[at:]]
+    for stated in (Stated(), Stated((3, 2, 4))):
+        with pytest.raises(UserError, match=rf"band {at + 1} is its transparency; .* as gdal_translate {order} does"):
+            SceneImage(path, PLAIN, flag="--post", stated=stated)
+    with rasterio.open(path) as file:
+        ordered = np.moveaxis(file.read([int(number) for number in order.split()[1::2]]), 0, -1)
+    path = write_raster(tmp_path / "b.tif", ordered[..., :3], alpha=ordered[..., 3])
+    with SceneImage(path, PLAIN, flag="--post") as image:
+        rgb, observed = whole(image, image.grid)
+    np.testing.assert_array_equal(observed, alpha > 0)
+    np.testing.assert_array_equal(rgb[5:], values[5:])
 
 
 def test_a_picture_with_a_world_file(tmp_path: Path) -> None:
