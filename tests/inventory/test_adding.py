@@ -46,14 +46,17 @@ def write_map(
     seed: int = 0,
     shape: Any = (60, 80),
     gsd_m: dict[str, Any] | None = None,
+    level: int = 180,
 ) -> Path:
     """A finished map of 2 m pixels with landslides of the given rows and columns (top, bottom, left, right).
 
-    Args: gsd_m: of the images; None as in records of earlier releases.
+    Args:
+      gsd_m: of the images; None as in records of earlier releases.
+      level: 250 times the probability of the landslides.
     """
     levels = np.full(shape, 20, np.uint8)
     for top, bottom, left, right in boxes:
-        levels[top:bottom, left:right] = 180
+        levels[top:bottom, left:right] = level
     path.mkdir(parents=True)
     place = grid(rasterio.CRS.from_epsg(32633), moved(at[1], at[0]), *shape, path="")
     layers.write(path, place, lambda start, stop: levels[start:stop], {})
@@ -81,6 +84,30 @@ def inventory(tmp_path: Path) -> Path:
     path = tmp_path / "landslides.gpkg"
     assert add(path, write_map(tmp_path / "first", BOXES), ONE, dates=DATES) == Added(2, 0, 0, same=False)
     return path
+
+
+# The columns that are agreed on; the images and their dates stand in `scenes`, of which a landslide may have several.
+USGS = "Date Fatalities Confidence Inventory InventoryURL LS_ID Info_source Notes Latitude Longitude"
+OURS = """area_m2 perimeter_m date_min date_max gsd_m na_l1key na_l1name ecoregion_source decoder selection_margin
+    prob_mean prob_max uncertainty threshold model_id config_digest touches_edge review_status reviewer reviewed_at
+    original_geometry matched_usgs_id match_distance_m license"""
+IMAGES = "pre_sha256 post_sha256 pre_date post_date"
+
+
+def test_all_columns_are_there(inventory: Path) -> None:
+    info = pyogrio.read_info(inventory, layer="landslides")
+    assert (info["fid_column"], info["geometry_type"]) == ("OBJECTID", "MultiPolygon")
+    assert {*USGS.split(), *OURS.split()} <= {*info["fields"]}
+    assert {*IMAGES.split()} <= {*pyogrio.read_info(inventory, layer="scenes")["fields"]}
+    assert {row["scene"] for row in table(inventory, "observations")} == {table(inventory, "scenes")[0]["scene"]}
+
+
+@pytest.mark.parametrize(("level", "confidence"), [(126, 1), (162, 1), (163, 2), (199, 2), (201, 3), (250, 3)])
+def test_confidence_is_possible_probable_from_65_and_likely_from_80_percent(
+    tmp_path: Path, level: int, confidence: int
+) -> None:
+    add(tmp_path / "x.gpkg", write_map(tmp_path / "map", BOXES, level=level), ONE, dates=DATES)
+    assert {row["Confidence"] for row in table(tmp_path / "x.gpkg")} == {confidence}
 
 
 def test_rows_say_what_is_known(inventory: Path) -> None:
