@@ -24,9 +24,9 @@ def scenes(inventory: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def pair(tmp_path: Path, write_raster: WriteRaster) -> tuple[Path, Path]:
-    """Pixels of 2.5 x 2 m before the event and of 2 x 2 m after it, by their coordinates."""
+    """Pixels of 2.5 x 2 m before the event, of three quarters of the ground, and of 2 x 2 m after it."""
     place = rasterio.Affine(2.5, 0, 500_000, 0, -2, 5_000_000)
-    pre = write_raster(tmp_path / "pre.tif", texture(60, 64), transform=place)
+    pre = write_raster(tmp_path / "pre.tif", texture(60, 48), transform=place)
     return pre, write_raster(tmp_path / "post.tif", texture(60, 80, 1))
 
 
@@ -41,6 +41,7 @@ def test_flags_become_columns_of_the_inventory(model: SavedModel, pair: tuple[Pa
     assert (row["pre_sensor"], row["post_sensor"]) == ("Landsat 8 OLI", "Sentinel-2B MSI")
     assert (row["pre_gsd_m"], row["post_gsd_m"]) == pytest.approx((2.5, 2.0), rel=1e-3)
     assert row["gsd_m"] == pytest.approx(2.0, rel=1e-3)
+    assert row["overlap"] == pytest.approx(0.75, abs=0.02)
 
 
 @pytest.mark.parametrize(
