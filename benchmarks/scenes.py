@@ -151,7 +151,7 @@ def write_image(path: Path, side: int, seed: int) -> None:
 
 
 def write_corner(path: Path) -> None:
-    """Writes a polygon of one pixel, that of all scenes at their upper left corner."""
+    """Writes a polygon around the pixel in the upper left corner, which lies on the same ground in all scenes."""
     import geopandas
     import shapely
 

@@ -131,10 +131,11 @@ def bands(dataset: Any, trained: Intensities, stated: Stated, said: str) -> tupl
     if ColorInterp.palette in dataset.colorinterp:
         raise UserError(f"{said}: holds colours by a palette; save it as RGB")
     held = [number for number, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
-    first = list(dataset.colorinterp).index(ColorInterp.alpha) + 1 if len(held) < dataset.count else dataset.count
-    if first < dataset.count:  # GDAL would say that all is observed, or take the last colour for it
-        order = " ".join(f"-b {number}" for number in (*held, first))
-        raise UserError(f"{said}: band {first} is its transparency; write it last, as gdal_translate {order} does")
+    transparency = [number for number in range(1, dataset.count + 1) if number not in held]
+    if transparency and transparency[0] < dataset.count:  # GDAL would call all observed, or take a colour for it
+        order = " ".join(f"-b {number}" for number in (*held, transparency[0]))
+        remedy = f"write it last, as gdal_translate {order} does"
+        raise UserError(f"{said}: band {transparency[0]} is its transparency; {remedy}")
     found = stated.bands or ((held[0],) * 3 if len(held) == 1 else trained.bands)
     named = list(dataset.colorinterp[:3]) == [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
     if not stated.bands and not named and len(held) > len(found) and trained.bands == (1, 2, 3):
