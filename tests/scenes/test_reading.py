@@ -21,6 +21,7 @@ from tsmu_jax.scenes.opening import Stated
 from tsmu_jax.scenes.pair import ScenePair, shift
 
 Affine = rasterio.Affine
+KINDS = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
 ALL = slice(0, 10**9)
 
 # Where 80 x 100 pixels lie: (CRS, transform).
@@ -247,8 +248,7 @@ def test_transparency_that_is_not_the_last_band_is_refused(
     alpha[:5] = 0
     path = write_raster(tmp_path / "a.tif", np.insert(values, at, alpha, axis=2))
     with rasterio.open(path, "r+") as file:
-        kinds = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
-        file.colorinterp = [*kinds[:at], ColorInterp.alpha, *kinds[at:]]
+        file.colorinterp = [*KINDS[:at], ColorInterp.alpha, *KINDS[at:]]
     for stated in (Stated(), Stated((3, 2, 4))):
         with pytest.raises(UserError, match=rf"band {at + 1} is its transparency; .* as gdal_translate {order} does"):
             SceneImage(path, PLAIN, flag="--post", stated=stated)
@@ -259,6 +259,48 @@ def test_transparency_that_is_not_the_last_band_is_refused(
         rgb, observed = whole(image, image.grid)
     np.testing.assert_array_equal(observed, alpha > 0)
     np.testing.assert_array_equal(rgb[5:], values[5:])
+
+
+def fourth(path: Path, kind: ColorInterp) -> None:
+    """Calls the fourth band so, as `gdal_translate -colorinterp_4` does."""
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = [*KINDS, kind]
+
+
+def test_near_infrared_that_is_called_transparency_is_refused(tmp_path: Path, write_raster: WriteRaster) -> None:
+    values, infrared = texture(200, 300), texture(200, 300)[..., 0] // 2
+    infrared[:9] = 0  # as water is
+    path = write_raster(tmp_path / "a.tif", values, alpha=infrared)
+    with pytest.raises(UserError, match=r"holds many values, as near infrared .* gdal_translate -colorinterp_4 undefi"):
+        SceneImage(path, PLAIN, flag="--post")
+    with pytest.raises(UserError, match=r"band 4 is called its transparency and is asked for as a colour; call it"):
+        SceneImage(path, PLAIN, flag="--post", stated=Stated((4, 1, 2)))
+    fourth(path, ColorInterp.undefined)
+    for stated, expected in ((Stated(), values), (Stated((4, 1, 2)), np.dstack([infrared, values[..., :2]]))):
+        with SceneImage(path, PLAIN, flag="--post", stated=stated) as image:
+            rgb, observed = whole(image, image.grid)
+        assert observed.all()
+        np.testing.assert_array_equal(rgb, expected)
+
+
+def test_transparency_has_soft_edges(tmp_path: Path, write_raster: WriteRaster) -> None:
+    alpha = np.full((200, 300), 255, np.uint8)
+    alpha[:20] = np.arange(20)[:, None] * 12
+    with SceneImage(write_raster(tmp_path / "a.tif", texture(200, 300), alpha=alpha), PLAIN, flag="--post") as image:
+        np.testing.assert_array_equal(whole(image, image.grid)[1], alpha > 0)
+
+
+def test_transparency_that_is_not_called_so_is_refused(tmp_path: Path, write_raster: WriteRaster) -> None:
+    values, alpha = texture(200, 300), np.full((200, 300), 255, np.uint8)
+    alpha[:, :7] = 0
+    path = write_raster(tmp_path / "a.tif", values, alpha=alpha)
+    fourth(path, ColorInterp.undefined)
+    for stated in (Stated(), Stated((3, 2, 1))):
+        with pytest.raises(UserError, match=r"holds 0 and 255 alone, .* gdal_translate -colorinterp_4 alpha does"):
+            SceneImage(path, PLAIN, flag="--post", stated=stated)
+    fourth(path, ColorInterp.alpha)
+    with SceneImage(path, PLAIN, flag="--post") as image:
+        np.testing.assert_array_equal(whole(image, image.grid)[1], alpha > 0)
 
 
 def test_a_picture_with_a_world_file(tmp_path: Path) -> None:

@@ -183,8 +183,12 @@ def _unreadable(data: bytes, path: str) -> NoReturn:
 
 
 def is_cut_out(alpha: np.ndarray) -> bool:
-    """Whether a band [h, w] that a TIFF calls alpha is one: a fourth colour, such as near infrared, has many values."""
-    return len(np.unique(alpha)) <= 2
+    """Whether a band [h, w] that a TIFF calls alpha is one: a fourth colour, such as near infrared, has many values.
+
+    So has alpha with soft edges, but most of what it shows at all is opaque.
+    """
+    opaque, shown = np.count_nonzero(alpha == alpha.max(initial=0)), np.count_nonzero(alpha)
+    return len(np.unique(alpha)) <= 2 or opaque > shown / 2
 
 
 def orientation(image: Image.Image) -> int:

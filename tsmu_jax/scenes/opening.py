@@ -10,6 +10,7 @@ from tsmu_jax.data import names, rasters
 from tsmu_jax.data.bad_file import BadFile
 from tsmu_jax.data.source import Intensities
 from tsmu_jax.errors import UserError
+from tsmu_jax.scenes import transparency
 from tsmu_jax.words import counted
 
 _MOST_VRT = 64 * 2**20  # bytes of a VRT's description
@@ -124,18 +125,14 @@ def bands(dataset: Any, trained: Intensities, stated: Stated, said: str) -> tupl
     """Red, green and blue of a dataset: those that were stated, or those of the training.
 
     Raises:
-      UserError: they are not there, nobody can tell them, or they hold other values than in training.
+      UserError: they are not there, nobody can tell them, they hold other values than in training, or nobody can tell
+        which pixels are transparent (`transparency`).
     """
     from rasterio.enums import ColorInterp
 
     if ColorInterp.palette in dataset.colorinterp:
         raise UserError(f"{said}: holds colours by a palette; save it as RGB")
     held = [number for number, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
-    transparency = [number for number in range(1, dataset.count + 1) if number not in held]
-    if transparency and transparency[0] < dataset.count:  # GDAL would call all observed, or take a colour for it
-        order = " ".join(f"-b {number}" for number in (*held, transparency[0]))
-        remedy = f"write it last, as gdal_translate {order} does"
-        raise UserError(f"{said}: band {transparency[0]} is its transparency; {remedy}")
     found = stated.bands or ((held[0],) * 3 if len(held) == 1 else trained.bands)
     named = list(dataset.colorinterp[:3]) == [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
     if not stated.bands and not named and len(held) > len(found) and trained.bands == (1, 2, 3):
@@ -147,6 +144,7 @@ def bands(dataset: Any, trained: Intensities, stated: Stated, said: str) -> tupl
     for number in found:
         if (dtype := dataset.dtypes[number - 1]) != trained.dtype:
             raise UserError(f"{said}: band {number} holds {dtype}, and the model was trained on {trained.dtype}")
+    transparency.check(dataset, found, said)
     try:
         rasters.check_coding(dataset, said)
     except BadFile as error:
