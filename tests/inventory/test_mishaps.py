@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.inventory.test_adding import BOXES, ONE, TWO, table, write_map
-from tests.inventory.writers import PIPE, add_and_die, check, hold, make_and_die, start
+from tests.inventory.writers import PIPE, add_and_die, check, count, hold, make_and_die, start
 from tests.inventory.writers import add as writers_add
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import adding, geopackage
@@ -131,6 +131,37 @@ def test_a_file_that_may_not_be_written(inventory: Path, public: Path) -> None:
     said = refusal(path, user=NOBODY)
     assert f"its directory {public} cannot be written, where SQLite keeps its journal" in said
     assert path.read_bytes() == before and beside(path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "setresuid"), reason="users are of Unix")
+def test_a_file_of_qgis_on_a_read_only_disk_is_read(inventory: Path, public: Path) -> None:
+    """QGIS may leave a file in SQLite's WAL mode, in which SQLite writes beside it even to read."""
+    path = Path(shutil.copy(inventory, public))
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY)
+    path.chmod(0o444)
+    public.chmod(0o555)
+
+    def read(*, written: bool = False) -> tuple[str, str, int]:
+        process, pipe = start(count, path, PIPE, NOBODY, written)
+        said = pipe.recv()
+        process.join()
+        return said
+
+    assert read() == (f"{len(BOXES)}\n", "", 0)
+    _, line, code = read(written=True)
+    assert code == 2 and "was written while it was read; run the same command again" in line
+    public.chmod(0o755)
+    killed = f"import sqlite3, os; one = sqlite3.connect({str(path)!r}); "
+    killed += "one.execute('PRAGMA user_version = 7'); os._exit(0)"
+    subprocess.run([sys.executable, "-c", killed], check=True)
+    assert sorted(beside(path)) == [f"{path.name}-shm", f"{path.name}-wal"]
+    path.with_name(f"{path.name}-shm").unlink()
+    public.chmod(0o555)
+    said, line, code = read()
+    assert code == 2 and not said and f"changes are in {path.name}-wal" in line and "copy both files to" in line
 
 
 NO_LOCKS = """

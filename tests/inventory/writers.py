@@ -13,7 +13,7 @@ from typing import Any
 from tests import forks
 from tests.inventory.test_adding import Model
 from tsmu_jax import cli
-from tsmu_jax.inventory import adding, furnishing, geopackage, known, renewing
+from tsmu_jax.inventory import adding, furnishing, geopackage, known, reading, renewing
 
 CONTEXT = forks.context()
 
@@ -66,6 +66,23 @@ def hold(inventory: Path, pipe: Any) -> None:
 def check(inventory: Path, pipe: Any, seconds: float, user: int) -> None:
     """Checks an inventory as an entry point does. Sends standard output, standard error and the exit code."""
     geopackage._WAIT_SECONDS = seconds
+    _run(lambda _: adding.check(inventory), pipe, user)
+
+
+def count(inventory: Path, pipe: Any, user: int, written: bool) -> None:
+    """Prints the number of landslides, while the file is written or not. Sends what `check` sends."""
+
+    def read(_: Any) -> None:
+        with reading.opened(inventory) as database:
+            print(*database.execute("SELECT count(*) FROM landslides").fetchone())
+            if written:
+                inventory.chmod(0o644)  # it belongs to the user
+                os.utime(inventory)
+
+    _run(read, pipe, user)
+
+
+def _run(work: Callable[[Any], None], pipe: Any, user: int) -> None:
     sys.argv[1:] = []
     if user and os.geteuid() == 0:
         os.setgroups([])
@@ -73,13 +90,13 @@ def check(inventory: Path, pipe: Any, seconds: float, user: int) -> None:
         os.setresuid(user, user, user)
     said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
-        code = _checked(inventory)
+        code = _exit_code(work)
     pipe.send((*(each.getvalue() for each in said), code))
 
 
-def _checked(inventory: Path) -> int:
+def _exit_code(work: Callable[[Any], None]) -> int:
     try:
-        cli.run(lambda _: adding.check(inventory), "")
+        cli.run(work, "")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     return 0

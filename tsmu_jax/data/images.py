@@ -188,7 +188,7 @@ def is_cut_out(alpha: np.ndarray) -> bool:
     So has alpha with soft edges, but most of what it shows at all is opaque.
     """
     opaque, shown = np.count_nonzero(alpha == alpha.max(initial=0)), np.count_nonzero(alpha)
-    return len(np.unique(alpha)) <= 2 or opaque > shown / 2
+    return len(np.unique(alpha)) <= 2 or bool(opaque > shown / 2)
 
 
 def orientation(image: Image.Image) -> int:

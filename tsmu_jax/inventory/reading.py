@@ -3,6 +3,7 @@
 import contextlib
 import enum
 import math
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from tsmu_jax.inventory import geopackage
 from tsmu_jax.inventory.schema import Table
 
 FID = "OBJECTID"  # of every table, beside its columns
+_WRITE_VERSION_AT, _WAL = 18, 2  # of SQLite's file format: byte 18 is 2 in files that QGIS has had open
 
 
 class Which(enum.StrEnum):
@@ -48,18 +50,38 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     No other library of this process may have the file open: GDAL gives up SQLite's locks when it closes a file.
 
     Raises:
-      UserError: there is no such file, it is no inventory, or of a newer release.
+      UserError: there is no such file, it is no inventory, of a newer release, or was written meanwhile on a disk
+        where it cannot be locked.
     """
     if not path.is_file():
         raise UserError(f"--inventory={path}: there is no such file; name one that tsmu_jax.predict --inventory made")
+    log = path.with_name(f"{path.name}-wal")
     try:
-        address = f"{path.absolute().as_uri()}?mode=ro"
+        unlocked = _cannot_be_locked(path, log)
+        address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if unlocked else ''}"
+        before = path.stat()
         with contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as database:
             database.execute("BEGIN")
             geopackage.checked(database, path)
             yield database
+            now = path.stat()
+            if unlocked and (log.exists() or (now.st_mtime_ns, now.st_size) != (before.st_mtime_ns, before.st_size)):
+                raise UserError(f"--inventory={path}: was written while it was read; run the same command again")
     except sqlite3.Error as error:
+        if log.exists() and not os.access(path.parent, os.W_OK):
+            said = f"its last changes are in {log.name}, which cannot be read where nothing can be written"
+            raise UserError(f"--inventory={path}: {said}; copy both files to another directory") from error
         raise UserError(f"--inventory={path}: {geopackage.explained(error, path)}") from error
+
+
+def _cannot_be_locked(path: Path, log: Path) -> bool:
+    """Whether SQLite can read a file only as one that nobody changes.
+
+    In its WAL mode, in which QGIS may leave a file, it keeps even a reader's locks in a file of their own.
+    """
+    with path.open("rb") as file:
+        mode = file.read(_WRITE_VERSION_AT + 1)[_WRITE_VERSION_AT:]
+    return mode == bytes([_WAL]) and not log.exists() and not os.access(path.parent, os.W_OK)
 
 
 def columns(database: sqlite3.Connection, table: Table, names: Sequence[str], where: str = "1") -> dict[str, list[Any]]:
