@@ -1,11 +1,13 @@
-r"""Draws how a scene's map depends on its windows: cores of 192 px beside 704 px, and tiles that are not cropped.
+r"""Draws how a scene's map depends on its windows: their size, where they begin, and whether they are cropped.
 
     python -m benchmarks.seams --model=runs/demo --decoder=mwcf --pre=before.tif --post=after.tif --resolution=10 \
         --picture=docs/seams.png
 
-The scene is mapped twice as `tsmu_jax.predict` maps it. The tiles, of 192 px, are answered one by one and put side by
-side. Prints the largest difference of probability of either from the map with the large cores, away from ground without
-data. The exit code is 1 where two maps of the first kind differ by more than .01.
+The scene is mapped as `tsmu_jax.predict` maps it, with windows of which 192 and 704 px are kept, and once without its
+first 37 rows and columns, so that it begins between two multiples of any stride. The tiles, of 192 px, are answered one
+by one and put side by side. Prints the largest difference of probability of each from the map with the large windows,
+away from ground without data; for the shifted one, where its scene shows as much around as the halo. The exit code is 1
+where maps of `tsmu_jax.predict` differ by more than .01.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 SMALL, LARGE = 192, 704  # cores, px
+SHIFT = 37  # px: no multiple of any network's stride
 MOST = 0.01
 
 
@@ -29,17 +32,40 @@ def main() -> int:
     parser.add_argument("--picture", type=Path, help="where to draw")
     options = parser.parse_args()
     small, large = (_mapped(options, core) for core in (SMALL, LARGE))
-    apart = _tiled(options, large.shape)
-    differences = {
-        f"windows of {SMALL} px beside {LARGE} px, cropped": abs(small - large),
-        f"tiles of {SMALL} px, not cropped": abs(apart - large),
-    }
-    for name, difference in differences.items():
+    cropped = {f"windows of {SMALL} px beside {LARGE} px, cropped": abs(small - large)}
+    cropped[f"the scene from {SHIFT} px on, cropped"] = _shifted(options, large)
+    apart = {f"tiles of {SMALL} px, not cropped": abs(_tiled(options, large.shape) - large)}
+    for name, difference in (cropped | apart).items():
         above = np.nanmean(difference > MOST)
         print(f"{name}: up to {np.nanmax(difference):.3f}, above {MOST} in {above:.2%} of the pixels")
     if options.picture:
-        _draw(options.picture, large, differences)
-    return int(np.nanmax(abs(small - large)) > MOST)
+        _draw(options.picture, large, cropped | apart)
+    return int(max(np.nanmax(difference) for difference in cropped.values()) > MOST)
+
+
+def _shifted(options: argparse.Namespace, whole: np.ndarray) -> np.ndarray:
+    """Differences f32[h, w] of a map from one of the scene without its first rows and columns; elsewhere no number."""
+    import rasterio
+    from rasterio.windows import Window
+
+    from tsmu_jax.models.saved import load_model
+    from tsmu_jax.prediction.predictor import Predictor
+
+    with tempfile.TemporaryDirectory() as scratch:
+        moved = argparse.Namespace(**vars(options))
+        for date in ("pre", "post"):
+            with rasterio.open(getattr(options, date)) as file:
+                window = Window(SHIFT, SHIFT, file.width - SHIFT, file.height - SHIFT)
+                profile = file.profile | {"width": window.width, "height": window.height, "driver": "GTiff"}
+                profile |= {"transform": file.window_transform(window)}
+                setattr(moved, date, f"{scratch}/{date}.tif")
+                with rasterio.open(f"{scratch}/{date}.tif", "w", **profile) as output:
+                    output.write(file.read(window=window))
+        part = _mapped(moved, LARGE)
+    before = Predictor(load_model(options.model), decoder=options.decoder).halo.seen[0]
+    result = np.full(whole.shape, np.nan, np.float32)
+    result[SHIFT + before :, SHIFT + before :] = abs(whole[SHIFT:, SHIFT:] - part)[before:, before:]
+    return result
 
 
 def _mapped(options: argparse.Namespace, core: int) -> np.ndarray:
@@ -99,7 +125,7 @@ def _draw(path: Path, probability: np.ndarray, differences: dict[str, np.ndarray
     import matplotlib.pyplot as plt
     from PIL import Image
 
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4.3), dpi=80, layout="constrained")
+    figure, axes = plt.subplots(1, 1 + len(differences), figsize=(15, 4.1), dpi=80, layout="constrained")
     axes[0].imshow(probability, vmin=0, vmax=1, cmap="magma")
     axes[0].set_title("probability of landslide")
     for axis, (name, difference) in zip(axes[1:], differences.items(), strict=True):
