@@ -63,6 +63,19 @@ def test_a_newer_models_row_keeps_what_is_known(tmp_path: Path) -> None:
     assert models == {ONE.digest, TWO.digest}
 
 
+def test_accepted_landslides_that_a_newer_model_does_not_find_are_kept_and_told(tmp_path: Path) -> None:
+    """Of two neighbours that it finds as one, it has seen both; what lies off its ground it has not missed."""
+    path, accepted = tmp_path / "x.gpkg", (*BOXES, (10, 20, 23, 30), (10, 20, 70, 78))
+    add(path, write_map(tmp_path / "one", accepted), ONE)
+    change(path, "UPDATE landslides SET review_status = 'accepted'")
+    before = table(path)
+    done = add(path, write_map(tmp_path / "two", [(10, 20, 10, 30)], model=TWO, shape=(60, 66)), TWO)
+    assert done == Added(0, 1, 0, same=False, unseen=1) and table(path) == before
+    assert "1 known ones found again" in words.added(path, done)
+    assert ", 1 accepted one on this ground not found" in words.added(path, done)
+    assert add(path, write_map(tmp_path / "three", [(2, 5, 2, 8)], model=TWO, seed=2), TWO).unseen == 4
+
+
 QUEUE = "SELECT uuid, priority, why FROM review_queue"
 
 

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import geopackage, measures, renewing, rows, scene_rows, schema, terrain
+from tsmu_jax.inventory import geopackage, known, measures, renewing, rows, scene_rows, schema, terrain
 from tsmu_jax.inventory.ground import Ground, on_ground, together
-from tsmu_jax.inventory.known import Known
 from tsmu_jax.inventory.polygons import detections
 from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.inventory.sensors import UNNAMED, Sensors
@@ -35,6 +34,7 @@ class Added(NamedTuple):
       filled: unreviewed rows that got the slopes or the uncertainty that they lacked.
       scene: whether the scene's row got dates, sensors or resolutions that it lacked: of a map that was there.
       dated: unreviewed rows whose bracket is narrower by these dates.
+      unseen: landslides that people accepted on its ground, and of which it shows nothing.
     """
 
     new: int
@@ -46,6 +46,7 @@ class Added(NamedTuple):
     filled: int = 0
     scene: bool = False
     dated: int = 0
+    unseen: int = 0
 
 
 class Measured(NamedTuple):
@@ -119,7 +120,7 @@ def add(
             records.check(directory, rasters)
             every = _found(directory, record, scene, model, dates, elevation)
             measured = Measured(reported(every, total=None, what="adding landslides"), _observed(directory, record))
-        held = Known(database, model.digest, measured.looked.geometry)
+        held = known.Known(database, model.digest, measured.looked.geometry)
         if again:
             return same._replace(filled=_fill(database, held, measured.found))
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
@@ -127,10 +128,11 @@ def add(
         geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(measured.looked))
         superseded = renewing.supersede(database, measured.looked.geometry, model.digest)
         done = _enter(database, held, measured.found, scene, has_terrain=dem is not None)
-        return done._replace(superseded=superseded, measured=edited)
+        unseen = known.unseen(database, measured.looked.geometry, scene, model.digest)
+        return done._replace(superseded=superseded, measured=edited, unseen=unseen)
 
 
-def _enter(database: Any, held: Known, found: Iterable[Found], scene: str, *, has_terrain: bool) -> Added:
+def _enter(database: Any, held: known.Known, found: Iterable[Found], scene: str, *, has_terrain: bool) -> Added:
     """Enters the landslides of a new map. Returns what became of these."""
     done = [renewing.enter(database, held, ground.geometry, row, scene) for ground, row in found]
     renewing.narrow(database, scene)  # of other maps of the scene, which did not know its dates
@@ -197,7 +199,7 @@ def _found(
         yield ground, rows.landslide_row(record, detection, ground, scene, model.digest, dates, slope)
 
 
-def _fill(database: Any, held: Known, found: Iterable[Found]) -> int:
+def _fill(database: Any, held: known.Known, found: Iterable[Found]) -> int:
     """Fills empty columns of the rows that a map has added. Returns their number."""
     filled = 0
     for ground, row in found:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tsmu_jax.inventory import geopackage, schema
+from tsmu_jax.inventory import geopackage, reading, schema
 from tsmu_jax.inventory.rows import UNREVIEWED
 
 SAME = 0.5  # intersection over union from which on two polygons are one landslide
@@ -59,6 +59,11 @@ class Known:
         near = near_rows(self._database, geometry)
         own = [row for row in near if row["review_status"] == UNREVIEWED and self._is_own(row) and row["touches_edge"]]
         return self._on_shared_ground(own, geometry, cut)
+
+    def covered(self, geometry: Any) -> list[Row]:
+        """Reviewed rows of which most lies in a geometry: a model may show several landslides as one."""
+        reviewed = [row for row in near_rows(self._database, geometry) if row["review_status"] != UNREVIEWED]
+        return [row for row, _ in _inside(reviewed, geometry)]
 
     def predecessor(self, geometry: Any, *, cut: bool) -> Row | None:
         """The same landslide as another model found it, which this one's maps have superseded; as for `same`."""
@@ -126,6 +131,25 @@ def _outlines(rows: Iterable[Row], column: str = geopackage.GEOMETRY) -> list[tu
     return [(row, geopackage.decoded_valid(row[column])) for row in rows]
 
 
+def unseen(database: sqlite3.Connection, looked: Any, scene: str, model: str) -> int:
+    """Number of landslides that people accepted on the ground of a map, and which it does not show.
+
+    Args:
+      looked: the ground that the map shows, a shapely geometry in degrees.
+      scene, model: digests of the map, whose landslides have been entered.
+    """
+    import shapely
+
+    asked = "SELECT uuid FROM observations WHERE scene = ? AND model_id = ?"
+    shown = {uuid for (uuid,) in database.execute(asked, (scene, model))}
+    near = [row for row in near_rows(database, looked) if row["review_status"] in reading.REVIEWED]
+    number = 0
+    for _, outline in _outlines(row for row in near if row["uuid"] not in shown):
+        here = common(looked, shapely.box(*outline.bounds)).intersection(outline)
+        number += here.area > SAME * outline.area
+    return number
+
+
 def common(one: Any, other: Any) -> Any:
     """The area that two polygons share, without the lines and points where they touch: GEOS intersects no mixtures."""
     import shapely
@@ -150,11 +174,16 @@ def _most_alike(outlines: Iterable[tuple[Row, Any]], geometry: Any) -> Row | Non
     return best
 
 
+def _inside(rows: Iterable[Row], geometry: Any) -> list[tuple[Row, Any]]:
+    """The rows of which most lies in a geometry, and their outlines."""
+    return [(row, one) for row, one in _outlines(rows) if one.intersection(geometry).area > SAME * one.area]
+
+
 def _largest_part(rows: Iterable[Row], geometry: Any) -> Row | None:
     """Of rows that lie inside a geometry the largest one; None where these together are another landslide."""
     import shapely
 
-    inside = [(row, one) for row, one in _outlines(rows) if one.intersection(geometry).area > SAME * one.area]
+    inside = _inside(rows, geometry)
     together = shapely.union_all([one for _, one in inside])
     if inside and together.intersection(geometry).area > SAME * together.union(geometry).area:
         return max(inside, key=lambda pair: float(pair[1].area))[0]

@@ -50,7 +50,8 @@ def enter(database: sqlite3.Connection, held: Known, geometry: Any, row: Row, sc
         database.execute("UPDATE landslides SET superseded_by = NULL WHERE uuid = ?", [current["uuid"]])
         filled = fill(database, current, row)
     seen = {name: row[name] for name in ("model_id", "prob_mean", "area_m2")}
-    geopackage.upsert(database, schema.OBSERVATIONS, {"uuid": current["uuid"], "scene": scene} | seen)
+    for uuid in dict.fromkeys((current["uuid"], *(one["uuid"] for one in held.covered(geometry)))):
+        geopackage.upsert(database, schema.OBSERVATIONS, {"uuid": uuid, "scene": scene} | seen)
     earlier: list[Row] = []
     if part:
         earlier = [part, *(one for one in held.parts(geometry, cut=cut) if _shows_more(row, one))]

@@ -86,6 +86,7 @@ def added(inventory: Path, one: Added) -> str:
         return f"inventory: {inventory} has this very map already; {changes}"
     more = f", {one.known} known ones found again" if one.known else ""
     more += f", {one.superseded} of older models superseded" if one.superseded else ""
+    more += f", {counted(one.unseen, 'accepted one')} on this ground not found" if one.unseen else ""
     more += f", {one.without_terrain} without heights in --dem" if one.without_terrain else ""
     return f"inventory: {counted(one.new, 'new landslide')}{more}{changes}: {inventory}"
 

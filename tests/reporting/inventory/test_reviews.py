@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.inventory.test_adding import ONE, table, write_map
+from tests.inventory.test_adding import ONE, TWO, table, write_map
 from tsmu_jax.inventory import geopackage
 from tsmu_jax.inventory.adding import add
 from tsmu_jax.inventory.deciding import Decision, decide
 from tsmu_jax.reporting.inventory import contents, reviews, tables
 from tsmu_jax.reporting.inventory.distribution import distribution
-from tsmu_jax.reporting.inventory.reviews import Precision, kappa
+from tsmu_jax.reporting.inventory.reviews import Judged, Precision, kappa
 
 BOXES = [(4 + 10 * row, 8 + 10 * row, 4 + 10 * col, 9 + 10 * col) for row in range(2) for col in range(5)]
 
@@ -76,8 +76,23 @@ def test_precision_by_the_models_own_confidence(inventory: Path) -> None:
     ]
 
 
+def test_what_each_model_finds_of_what_people_judged(inventory: Path, tmp_path: Path) -> None:
+    """The second model has seen the upper row alone, of which it joins two and leaves out one."""
+    say(inventory, "ada", "aararaaaar", 0)
+    (top, bottom, left, _), (*_, right), wrong, _, last = BOXES[:5]
+    upper = write_map(tmp_path / "two", [(top, bottom, left, right), wrong, last], model=TWO, shape=(12, 80))
+    add(inventory, upper, TWO)
+    found = contents.read(inventory)
+    assert reviews.by_model(found) == [Judged(ONE.digest, 7, 7, 3, 3), Judged(TWO.digest, 3, 2, 2, 2)]
+    say(inventory, "ada", "....a.....", 1)
+    found = contents.read(inventory)
+    assert reviews.by_model(found)[1] == Judged(TWO.digest, 4, 3, 1, 1)
+    rows = {one.name: one for one in tables.all_tables(found, distribution(found.area_m2))}["models"].rows
+    assert rows[1] == (TWO.digest[:12], 4, 3, 0.75, 1, 1)
+
+
 def test_nothing_is_told_of_what_nobody_reviewed(inventory: Path) -> None:
     found = contents.read(inventory)
     assert reviews.agreements(found) == [] and reviews.by_reviewer(found) == {}
     every = {one.name: one.rows for one in tables.all_tables(found, distribution(found.area_m2))}
-    assert every["reviewers"] == every["agreement"] == every["precision"] == ()
+    assert every["reviewers"] == every["agreement"] == every["precision"] == every["models"] == ()

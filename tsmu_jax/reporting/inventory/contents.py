@@ -98,7 +98,7 @@ def read(inventory: Path) -> Contents:
         looked = reading.columns(database, OBSERVED, names, "geometry IS NOT NULL")
         reviewed = reading.columns(database, REVIEWED, (geopackage.GEOMETRY,), "geometry IS NOT NULL")
         scenes = reading.columns(database, SCENES, [column.name for column in schema.SCENES.columns])
-        seen = reading.columns(database, OBSERVATIONS, ("uuid", "scene"))
+        seen = reading.columns(database, OBSERVATIONS, ("uuid", "scene", "model_id"))
         decided = reading.columns(database, DECISIONS, ("landslide", "verdict", "reviewer", "decided_at", "seen"))
     every = reading.geometries(found.pop(geopackage.GEOMETRY), inventory)
     kept = np.array([shape is not None and not shape.is_empty for shape in every], bool)

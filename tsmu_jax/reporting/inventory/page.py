@@ -19,7 +19,7 @@ _SECTIONS = {
     "map": ("Map", ("map",), ()),
     "size": ("Size", ("frequency_area",), ("frequency_area",)),
     "counts": ("Counts", ("counts",), ("ecoregions", "confidence", "review")),
-    "review": ("Review", (), ("reviewers", "agreement", "precision")),
+    "review": ("Review", (), ("reviewers", "agreement", "precision", "models")),
     "completeness": ("Completeness", ("dates",), ("dates",)),
     "sources": ("Sources", ("sources",), ("scenes",)),
 }

@@ -5,6 +5,9 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from tsmu_jax.inventory import reading
 from tsmu_jax.inventory.deciding import VERDICTS
 from tsmu_jax.inventory.rows import CONFIDENCE
 from tsmu_jax.reporting.inventory.contents import Contents
@@ -37,6 +40,21 @@ class Precision(NamedTuple):
     confidence: str
     reviewed: int
     landslides: int
+
+
+class Judged(NamedTuple):
+    """Of a model, and of what people judged on the ground that it looked at.
+
+    Attributes:
+      landslides, rejected: rows that people accepted or drew, and rows that they rejected.
+      landslides_found, rejected_found: of them, those that the model shows.
+    """
+
+    model: str
+    landslides: int
+    landslides_found: int
+    rejected: int
+    rejected_found: int
 
 
 def by_reviewer(contents: Contents) -> dict[str, dict[str, int]]:
@@ -79,6 +97,28 @@ def precisions(contents: Contents) -> list[Precision]:
         states = [state for mean, state, by in rows if by != "people" and mean is not None and least <= mean < most]
         yes = sum(state in ("accepted", "edited") for state in states)
         found.append(Precision(WORDS[word], yes + states.count("rejected"), yes))
+    return found
+
+
+def by_model(contents: Contents) -> list[Judged]:
+    """Every model of the inventory, the first one first: what it finds of what people judged, its own rows or others'.
+
+    A row lies on the ground that the model looked at if a point inside of it does.
+    """
+    import shapely
+
+    status = contents.landslides["review_status"]
+    points = shapely.STRtree(shapely.point_on_surface(contents.shapes))
+    found = []
+    for model in dict.fromkeys(contents.observed["model_id"]):
+        ground = contents.observed_shapes[contents.observed["model_id"] == model]
+        looked = np.unique(points.query(ground, predicate="contains")[1])
+        shown = set(contents.observations["uuid"][contents.observations["model_id"] == model])
+        counts = []
+        for states in (reading.REVIEWED, (reading.REJECTED,)):
+            judged = [contents.landslides["uuid"][row] for row in looked if status[row] in states]
+            counts += [len(judged), len(shown.intersection(judged))]
+        found.append(Judged(model, *counts))
     return found
 
 

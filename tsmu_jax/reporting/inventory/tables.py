@@ -17,6 +17,7 @@ def all_tables(contents: Contents, known: Distribution) -> tuple[Table, ...]:
         _reviewers(contents),
         _agreement(contents),
         _precision(contents),
+        _models(contents),
         _dates(contents),
         _distribution(known),
         _scenes(contents),
@@ -82,6 +83,34 @@ def _precision(contents: Contents) -> Table:
         "estimate for the rows that nobody has reviewed."
     )
     return Table("precision", "How far the model was right", columns, rows, (note,))
+
+
+def _models(contents: Contents) -> Table:
+    every = [one for one in reviews.by_model(contents) if one.landslides or one.rejected]
+    rows = tuple(
+        (
+            f"{one.model:.12}",
+            one.landslides,
+            one.landslides_found,
+            one.landslides_found / one.landslides if one.landslides else None,
+            one.rejected,
+            one.rejected_found,
+        )
+        for one in every
+    )
+    columns = (
+        Column("model"),
+        Column("landslides", digits=None),
+        Column("found", digits=None),
+        Column("share"),
+        Column("rejected", digits=None),
+        Column("found all the same", digits=None),
+    )
+    note = (
+        "Of what people judged on the ground that each model looked at. A model finds whatever people only accepted or "
+        "rejected in its own maps: what other models found, and what people drew, tells how much it leaves out."
+    )
+    return Table("models", "What each model finds of what people judged", columns, rows, (note,))
 
 
 def _dates(contents: Contents) -> Table:
