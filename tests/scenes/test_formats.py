@@ -65,11 +65,41 @@ def jpeg_with_the_papers_name(folder: Path) -> Path:
     return folder / NAMED
 
 
+def tiff_with_world_file(folder: Path) -> Path:
+    (folder / "a.tfw").write_text("2\n0\n0\n-2\n500001\n4999999\n")
+    Image.fromarray(picture()).save(folder / "a.tif")
+    return folder / "a.tif"
+
+
+def picture_with_aux_xml(folder: Path) -> Path:
+    """As GDAL and ArcGIS write what a format cannot hold itself."""
+    transform = ", ".join(str(one) for one in UTM.to_gdal())
+    place = f"<SRS>{IN_UTM[0].to_wkt()}</SRS><GeoTransform>{transform}</GeoTransform>"
+    (folder / "a.png.aux.xml").write_text(f"<PAMDataset>{place}</PAMDataset>")
+    Image.fromarray(picture()).save(folder / "a.png")
+    return folder / "a.png"
+
+
+def tiff_by_points(folder: Path) -> Path:
+    """Its coordinates are those of the middles of pixels: GDAL moves them to the corners itself."""
+    with rasterio.open(write_tiff(folder)) as file:
+        profile = file.profile
+    with rasterio.Env(GTIFF_POINT_GEO_IGNORE=False), rasterio.open(folder / "a.tif", "w", **profile) as file:
+        file.update_tags(AREA_OR_POINT="Point")
+        file.write(np.moveaxis(picture(), -1, 0))
+    with rasterio.Env(GTIFF_POINT_GEO_IGNORE=True), rasterio.open(folder / "a.tif") as file:
+        assert (file.transform.c, file.transform.f) == (UTM.c + 1, UTM.f - 1)  # as it stands in the file
+    return folder / "a.tif"
+
+
 @pytest.mark.parametrize(
     ("write", "place", "most"),
     [
         (jpeg_2000, IN_UTM, 0),
         (cog, IN_UTM, 0),
+        (tiff_with_world_file, IN_UTM, 0),
+        (picture_with_aux_xml, IN_UTM, 0),
+        (tiff_by_points, IN_UTM, 0),
         (jpeg_with_world_file, IN_UTM, 25),
         (jpeg_with_the_papers_name, BY_NAME, 25),
     ],
@@ -78,7 +108,8 @@ def test_a_scene_of_another_format(
     tmp_path: Path, write: Callable[[Path], Path], place: tuple[Any, Any], most: int
 ) -> None:
     """Args: most: levels by which a pixel may differ, where the format loses some."""
-    stated = Stated(crs="EPSG:32633") if write is jpeg_with_world_file else Stated()
+    unsaid = write in (jpeg_with_world_file, tiff_with_world_file)
+    stated = Stated(crs="EPSG:32633") if unsaid else Stated()
     values = picture()
     with SceneImage(write(tmp_path), PLAIN, flag="--post", stated=stated) as image:
         assert image.grid.crs == place[0] and image.grid.transform.almost_equals(place[1], 1e-12)

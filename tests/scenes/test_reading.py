@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.rpc
 from PIL import Image
-from rasterio.enums import ColorInterp
 from rasterio.warp import transform as project
 
 from tests.scenes.conftest import UTM, WriteRaster, moved, texture
@@ -21,7 +21,6 @@ from tsmu_jax.scenes.opening import Stated
 from tsmu_jax.scenes.pair import ScenePair, shift
 
 Affine = rasterio.Affine
-KINDS = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
 ALL = slice(0, 10**9)
 
 # Where 80 x 100 pixels lie: (CRS, transform).
@@ -201,6 +200,14 @@ def test_a_damaged_block_is_ground_without_data(tmp_path: Path, write_raster: Wr
     np.testing.assert_array_equal(part.rgb[part.observed], values[part.observed])
 
 
+_TERMS = [1.0, *19 * [0.0]]
+RATIONAL: dict[str, Any] = {
+    **{f"{name}_off": 10.0 for name in ("lat", "long", "height", "line", "samp")},
+    **{f"{name}_scale": 1.0 for name in ("lat", "long", "height", "line", "samp")},
+    **{f"{name}_coeff": _TERMS for name in ("line_num", "line_den", "samp_num", "samp_den")},
+}
+
+
 def test_files_that_are_no_scene(tmp_path: Path, write_raster: WriteRaster) -> None:
     from rasterio.control import GroundControlPoint
 
@@ -223,6 +230,15 @@ def test_files_that_are_no_scene(tmp_path: Path, write_raster: WriteRaster) -> N
     with rasterio.open(by_points, "w", gcps=points, crs="EPSG:4326", **shape) as file:
         file.write(np.moveaxis(values, -1, 0))
     assert "placed by ground control points alone; warp it first" in refused(by_points)
+    by_polynomials = tmp_path / "polynomials.tif"
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open(by_polynomials, "w", **shape) as file:
+        file.write(np.moveaxis(values, -1, 0))
+        file.rpcs = rasterio.rpc.RPC(**RATIONAL)
+    assert "placed by rational polynomials (RPC) alone; warp it first" in refused(by_polynomials)
+    palette = write_raster(tmp_path / "palette.tif", values[..., :1])
+    with rasterio.open(palette, "r+") as file:
+        file.write_colormap(1, {level: (level, 255 - level, 7, 255) for level in range(256)})
+    assert "holds colours by a palette; save it as RGB" in refused(palette)
     five = write_raster(tmp_path / "five.tif", np.concatenate([values, values[..., :2]], -1))
     assert "has 5 bands; say which are red, green and blue: --bands=3,2,1" in refused(five)
     assert "band 6 is asked for" in refused(five, stated=Stated((6, 2, 1)))
@@ -238,69 +254,6 @@ def test_files_that_are_no_scene(tmp_path: Path, write_raster: WriteRaster) -> N
     assert "outside of the globe; mend its georeference" in refused(far)
     with SceneImage(five, PLAIN, flag="--post", stated=Stated((3, 2, 1))) as image:
         np.testing.assert_array_equal(whole(image, image.grid)[0], values[..., ::-1])
-
-
-@pytest.mark.parametrize(("at", "order"), [(0, "-b 2 -b 3 -b 4 -b 1"), (1, "-b 1 -b 3 -b 4 -b 2")])
-def test_transparency_that_is_not_the_last_band_is_refused(
-    tmp_path: Path, write_raster: WriteRaster, at: int, order: str
-) -> None:
-    values, alpha = texture(20, 30), np.full((20, 30), 255, np.uint8)
-    alpha[:5] = 0
-    path = write_raster(tmp_path / "a.tif", np.insert(values, at, alpha, axis=2))
-    with rasterio.open(path, "r+") as file:
-        file.colorinterp = [*KINDS[:at], ColorInterp.alpha, *KINDS[at:]]
-    for stated in (Stated(), Stated((3, 2, 4))):
-        with pytest.raises(UserError, match=rf"band {at + 1} is its transparency; .* as gdal_translate {order} does"):
-            SceneImage(path, PLAIN, flag="--post", stated=stated)
-    with rasterio.open(path) as file:
-        ordered = np.moveaxis(file.read([int(number) for number in order.split()[1::2]]), 0, -1)
-    path = write_raster(tmp_path / "b.tif", ordered[..., :3], alpha=ordered[..., 3])
-    with SceneImage(path, PLAIN, flag="--post") as image:
-        rgb, observed = whole(image, image.grid)
-    np.testing.assert_array_equal(observed, alpha > 0)
-    np.testing.assert_array_equal(rgb[5:], values[5:])
-
-
-def fourth(path: Path, kind: ColorInterp) -> None:
-    """Calls the fourth band so, as `gdal_translate -colorinterp_4` does."""
-    with rasterio.open(path, "r+") as file:
-        file.colorinterp = [*KINDS, kind]
-
-
-def test_near_infrared_that_is_called_transparency_is_refused(tmp_path: Path, write_raster: WriteRaster) -> None:
-    values, infrared = texture(200, 300), texture(200, 300)[..., 0] // 2
-    infrared[:9] = 0  # as water is
-    path = write_raster(tmp_path / "a.tif", values, alpha=infrared)
-    with pytest.raises(UserError, match=r"holds many values, as near infrared .* gdal_translate -colorinterp_4 undefi"):
-        SceneImage(path, PLAIN, flag="--post")
-    with pytest.raises(UserError, match=r"band 4 is called its transparency and is asked for as a colour; call it"):
-        SceneImage(path, PLAIN, flag="--post", stated=Stated((4, 1, 2)))
-    fourth(path, ColorInterp.undefined)
-    for stated, expected in ((Stated(), values), (Stated((4, 1, 2)), np.dstack([infrared, values[..., :2]]))):
-        with SceneImage(path, PLAIN, flag="--post", stated=stated) as image:
-            rgb, observed = whole(image, image.grid)
-        assert observed.all()
-        np.testing.assert_array_equal(rgb, expected)
-
-
-def test_transparency_has_soft_edges(tmp_path: Path, write_raster: WriteRaster) -> None:
-    alpha = np.full((200, 300), 255, np.uint8)
-    alpha[:20] = np.arange(20)[:, None] * 12
-    with SceneImage(write_raster(tmp_path / "a.tif", texture(200, 300), alpha=alpha), PLAIN, flag="--post") as image:
-        np.testing.assert_array_equal(whole(image, image.grid)[1], alpha > 0)
-
-
-def test_transparency_that_is_not_called_so_is_refused(tmp_path: Path, write_raster: WriteRaster) -> None:
-    values, alpha = texture(200, 300), np.full((200, 300), 255, np.uint8)
-    alpha[:, :7] = 0
-    path = write_raster(tmp_path / "a.tif", values, alpha=alpha)
-    fourth(path, ColorInterp.undefined)
-    for stated in (Stated(), Stated((3, 2, 1))):
-        with pytest.raises(UserError, match=r"holds 0 and 255 alone, .* gdal_translate -colorinterp_4 alpha does"):
-            SceneImage(path, PLAIN, flag="--post", stated=stated)
-    fourth(path, ColorInterp.alpha)
-    with SceneImage(path, PLAIN, flag="--post") as image:
-        np.testing.assert_array_equal(whole(image, image.grid)[1], alpha > 0)
 
 
 def test_a_picture_with_a_world_file(tmp_path: Path) -> None:
