@@ -55,6 +55,9 @@ _MASK = flags.DEFINE_string(
     "mask", None, "Scenes: a raster (not 0) or polygons of clouds and the like, which count as not observed."
 )
 _DEM = flags.DEFINE_string("dem", None, "Scenes: heights in metres, for height, slope and aspect in the inventory.")
+_MIN_AREA = flags.DEFINE_float(
+    "min_area_m2", 0.0, "Scenes: smaller landslides do not enter the inventory; masks keep them.", 0.0
+)
 _UNCERTAINTY = flags.DEFINE_integer(
     "uncertainty", 0, "Scenes: versions of the images, flipped (4) or also turned (8), whose spread is written."
 )
@@ -102,7 +105,7 @@ def _check_flags() -> None:
         raise UserError(f"--{many[0]} belongs to a list of scenes; give --scenes=LIST, or leave it out")
     if _SCHEDULER.value and _WORKERS.value:
         raise UserError("--workers are processes of this machine, and --scheduler has its own; give one or the other")
-    given = [one.name for one in (_AOI, _MASK, _DEM, _UNCERTAINTY, _PRE_SENSOR, _POST_SENSOR) if one.value]
+    given = [one.name for one in (_AOI, _MASK, _DEM, _MIN_AREA, _UNCERTAINTY, _PRE_SENSOR, _POST_SENSOR) if one.value]
     if _INPUT.value and given:
         raise UserError(f"--{given[0]} belongs to a scene with coordinates; give --post=FILE in place of --input")
 
@@ -166,6 +169,7 @@ def _asked() -> dict[str, Any]:
         "aoi": _path(_AOI),
         "mask": _path(_MASK),
         "dem": _path(_DEM),
+        "min_area_m2": _MIN_AREA.value,
         "uncertainty": _UNCERTAINTY.value,
         "halo": _HALO.value,
     }

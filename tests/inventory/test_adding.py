@@ -19,7 +19,7 @@ from tsmu_jax.inventory import geopackage, known, schema
 from tsmu_jax.inventory.adding import Added, add
 from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.inventory.sensors import UNNAMED, Sensors
-from tsmu_jax.scenes import layers
+from tsmu_jax.scenes import layers, words
 from tsmu_jax.scenes.grid import grid
 
 DATES = Dates("2024-05-01T00:00:00+00:00", "2024-06-01T00:00:00+00:00")
@@ -176,7 +176,7 @@ def test_one_landslide_in_two_scenes(inventory: Path, tmp_path: Path) -> None:
     """The second scene lies 5 rows further down, sees the first landslide a little larger, and not the second one."""
     later = Dates("2024-05-20T00:00:00+00:00", "2024-07-01T00:00:00+00:00")
     second = write_map(tmp_path / "second", [(5, 16, 10, 22), (30, 33, 5, 9)], at=(5, 0), seed=1, shape=(34, 80))
-    assert add(inventory, second, ONE, dates=later) == Added(1, 1, 0, same=False)
+    assert add(inventory, second, ONE, dates=later) == Added(1, 1, 0, same=False, small=1)
     first, _, new = table(inventory)
     assert first["area_m2"] == pytest.approx(480, rel=2e-3)  # of record is what was found first
     assert (first["date_min"], first["date_max"]) == (later.pre, DATES.post)  # the narrowest
@@ -195,6 +195,23 @@ def test_a_newer_model_marks_and_never_deletes(inventory: Path, tmp_path: Path) 
     assert len(rows) == 4 and rows[1] == reviewed
     assert rows[0]["superseded_by"] == TWO.digest and rows[0]["review_status"] == "unreviewed"
     assert [row["model_id"] for row in rows[2:]] == [TWO.digest] * 2
+
+
+def test_small_landslides_are_left_out_and_come_in_when_they_are_asked_for(tmp_path: Path) -> None:
+    path, boxes = tmp_path / "x.gpkg", [*BOXES, (50, 52, 10, 12), (50, 54, 30, 33)]  # the last ones of 16 and 48 m2
+    first = write_map(tmp_path / "first", boxes)
+    assert add(path, first, ONE, min_area_m2=100) == Added(2, 0, 0, same=False)
+    assert [row["min_area_m2"] for row in table(path, "observed")] == [100]
+    held = path.read_bytes()
+    for same in (100, 1000):
+        assert add(path, first, ONE, min_area_m2=same) == Added(0, 0, 0, same=True)
+    assert path.read_bytes() == held
+    done = add(path, first, ONE, min_area_m2=20)
+    assert done == Added(1, 2, 0, same=False, small=1)
+    assert "1 new landslide (1 under 16 pixels; --min_area_m2 leaves such out), 2 known" in words.added(path, done)
+    assert add(path, first, ONE) == Added(1, 3, 0, same=False, small=1)
+    assert [row["min_area_m2"] for row in table(path, "observed")] == [None]
+    assert add(path, first, ONE, min_area_m2=100).same and len(table(path)) == 4
 
 
 def test_edits_in_any_program_keep_the_models_outline(inventory: Path) -> None:

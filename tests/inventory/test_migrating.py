@@ -21,7 +21,8 @@ NEWER = {
     *("height_m", "slope_deg", "aspect_deg", "pre_image", "post_image", "ecoregion", "ecoregion_source", "na_l1key"),
     *("na_l1name", "uncertainty", "amalgamated", "matched_usgs_id", "match_distance_m", "found_by"),
 }
-OF_5 = {"pre_sensor", "post_sensor", "pre_gsd_m", "post_gsd_m"}  # what `scenes` has more than in schema 4
+# What tables have more than in schema 4.
+LATER = {"scenes": {"pre_sensor", "post_sensor", "pre_gsd_m", "post_gsd_m"}, "observed": {"min_area_m2"}}
 
 
 def without(table: schema.Table, names: set[str]) -> schema.Table:
@@ -29,7 +30,7 @@ def without(table: schema.Table, names: set[str]) -> schema.Table:
     return table._replace(columns=tuple(column for column in table.columns if column.name not in names))
 
 
-SCENES_4 = without(schema.SCENES, OF_5)
+SCENES_4, OBSERVED_4 = (without(table, LATER[table.name]) for table in (schema.SCENES, schema.OBSERVED))
 
 
 def plain(path: Path, table: str, key: str = "OBJECTID") -> list[dict[str, Any]]:
@@ -57,7 +58,7 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "older.gpkg"
     add(tmp_path / "now.gpkg", write_map(tmp_path / "first", BOXES), ONE, dates=DATES)
     landslides = without(schema.LANDSLIDES, NEWER)
-    tables = (landslides, SCENES_4, schema.OBSERVED, schema.OBSERVATIONS, schema.MODELS, schema.ABOUT)
+    tables = (landslides, SCENES_4, OBSERVED_4, schema.OBSERVATIONS, schema.MODELS, schema.ABOUT)
     with monkeypatch.context() as patched:
         patched.setattr(geopackage, "TABLES", tables)
         patched.setattr(schema, "SCHEMA", 1)
@@ -66,7 +67,8 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with geopackage.transaction(path) as database:
             for table in tables[:-1]:
                 for row in plain(tmp_path / "now.gpkg", table.name):
-                    kept = {name: value for name, value in row.items() if name not in NEWER | OF_5 | {"OBJECTID"}}
+                    newer = NEWER | LATER.get(table.name, set()) | {"OBJECTID"}
+                    kept = {name: value for name, value in row.items() if name not in newer}
                     geopackage.upsert(database, table, kept)
     return path
 
@@ -75,13 +77,18 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def of_4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An inventory as schema 4 made it, furnished for QGIS, with rows, a decision and a style that somebody changed."""
     path = tmp_path / "four.gpkg"
-    tables = tuple(SCENES_4 if table is schema.SCENES else table for table in schema.TABLES)
-    row = rows.scene_row
+    tables = tuple(without(table, LATER.get(table.name, set())) for table in schema.TABLES)
+    makers = {"scenes": rows.scene_row, "observed": rows.observed_row}
+
+    def of_4(table: str) -> Any:
+        return lambda *given: {k: v for k, v in makers[table](*given).items() if k not in LATER[table]}
+
     with monkeypatch.context() as patched:
         patched.setattr(geopackage, "TABLES", tables)
         patched.setattr(schema, "TABLES", tables)
         patched.setattr(schema, "SCHEMA", 4)
-        patched.setattr(rows, "scene_row", lambda *given: {k: v for k, v in row(*given).items() if k not in OF_5})
+        patched.setattr(rows, "scene_row", of_4("scenes"))
+        patched.setattr(rows, "observed_row", of_4("observed"))
         add(path, write_map(tmp_path / "first", BOXES), ONE, dates=DATES)
         with geopackage.transaction(path) as database:
             database.execute("UPDATE landslides SET review_status = 'accepted', reviewer = 'ada' WHERE OBJECTID = 1")
@@ -98,7 +105,7 @@ def test_a_change_brings_it_up_to_date(older: Path, tmp_path: Path) -> None:
     for old, new in zip(before["landslides"], rows, strict=False):
         assert new | {"superseded_by": None} == old | dict.fromkeys(NEWER) | {"found_by": "model"}
     for name in ("scenes", "observed", "observations", "models"):
-        newer = dict.fromkeys(OF_5) if name == "scenes" else {}
+        newer = dict.fromkeys(LATER.get(name, ()))
         assert plain(older, name)[: len(before[name])] == [row | newer for row in before[name]]
     assert {style["f_table_name"] for style in styles(older)} == {"landslides", "observed", "review_queue", "reviewed"}
     with geopackage.transaction(older) as database:
@@ -107,25 +114,26 @@ def test_a_change_brings_it_up_to_date(older: Path, tmp_path: Path) -> None:
     assert dict((row["name"], row["value"]) for row in plain(older, "tsmu_about"))["schema"] == str(schema.SCHEMA)
 
 
-def test_schema_4_becomes_5_and_keeps_rows_decisions_and_styles(of_4: Path, tmp_path: Path) -> None:
+def test_schema_4_becomes_the_current_one_and_keeps_rows_decisions_and_styles(of_4: Path, tmp_path: Path) -> None:
     tables = [table.name for table in schema.TABLES if table is not schema.ABOUT] + ["layer_styles"]
     key = {"layer_styles": "id"}
     before = {name: plain(of_4, name, key.get(name, "OBJECTID")) for name in tables}
     assert [len(before[name]) for name in ("landslides", "scenes", "decisions", "layer_styles")] == [2, 1, 1, 4]
-    assert not OF_5 & before["scenes"][0].keys() and not OF_5 & described(of_4, "scenes").keys()
+    for name, newer in LATER.items():
+        assert not newer & before[name][0].keys() and not newer & described(of_4, name).keys()
     about = {row["name"]: row["value"] for row in plain(of_4, "tsmu_about")}
     assert about["schema"] == "4"
     with geopackage.transaction(of_4):
         pass  # any change
     for name in tables:
-        newer = dict.fromkeys(OF_5) if name == "scenes" else {}
+        newer = dict.fromkeys(LATER.get(name, ()))
         assert plain(of_4, name, key.get(name, "OBJECTID")) == [row | newer for row in before[name]], name
-    assert {row["name"]: row["value"] for row in plain(of_4, "tsmu_about")} == about | {"schema": "5"}
+    assert {row["name"]: row["value"] for row in plain(of_4, "tsmu_about")} == about | {"schema": str(schema.SCHEMA)}
     meanings = {column.name: column.meaning for column in schema.SCENES.columns if column.meaning}
-    assert described(of_4, "scenes") == meanings and meanings.keys() > OF_5  # as QGIS shows them
+    assert described(of_4, "scenes") == meanings and meanings.keys() > LATER["scenes"]  # as QGIS shows them
     info = pyogrio.read_info(of_4, layer="scenes")
     dtypes = dict(zip(info["fields"], info["dtypes"], strict=True))
-    assert [dtypes[name] for name in sorted(OF_5)] == ["float64", "object", "float64", "object"]
+    assert [dtypes[name] for name in sorted(LATER["scenes"])] == ["float64", "object", "float64", "object"]
     after = of_4.read_bytes()
     with geopackage.transaction(of_4):
         pass

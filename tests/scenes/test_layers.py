@@ -243,12 +243,14 @@ def test_the_inventory_has_slopes_spread_and_who_chose(
 
 def test_the_inventory_knows_what_was_looked_at(model: SavedModel, whole: Path, tmp_path: Path) -> None:
     aoi, inventory = write_polygons(tmp_path / "aoi.gpkg", [box(10, 60, 20, 90)]), tmp_path / "landslides.gpkg"
-    map_scene(model.path, *pair(whole), tmp_path / "out", decoder="a", aoi=aoi, memory_gib=LITTLE, inventory=inventory)
+    options = {"decoder": "a", "aoi": aoi, "memory_gib": LITTLE, "inventory": inventory}
+    map_scene(model.path, *pair(whole), tmp_path / "out", min_area_m2=6.0, **options)
     with geopackage.transaction(inventory) as database:
         (looked,) = geopackage.rows(database, OBSERVED)
         rows = list(geopackage.rows(database, LANDSLIDES))
     assert looked["area_m2"] == pytest.approx(50 * 70 * 4, rel=2e-3)
     assert any(row["touches_edge"] for row in rows) and all(row["uncertainty"] is None for row in rows)
+    assert looked["min_area_m2"] == 6 and min(row["area_m2"] for row in rows) > 6
 
 
 @pytest.mark.parametrize(
@@ -256,6 +258,7 @@ def test_the_inventory_knows_what_was_looked_at(model: SavedModel, whole: Path, 
     [
         (("--dem=dem.tif",), "--dem=dem.tif: heights and slopes go into an inventory; name one: --inventory="),
         (("--dem=none.tif", "--inventory=x.gpkg"), "--dem=none.tif: no such file"),
+        (("--min_area_m2=9",), "--min_area_m2 says which landslides enter an inventory; name one: --inventory="),
         (("--uncertainty=3",), "--uncertainty=3: there are 0, 4 and 8 versions; name one"),
         (("--aoi=none.gpkg",), "--aoi=none.gpkg: no such file"),
         (("--aoi=post.tif",), "--aoi=post.tif: cannot be read as polygons; give a vector file of polygons"),

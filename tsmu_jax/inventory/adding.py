@@ -18,6 +18,7 @@ from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
 from tsmu_jax.scenes import record as records
 
+SMALL_PX = 16  # pixels, below which an outline says little: docs/inventory.md, "How exact areas are"
 Found = tuple[Ground, dict[str, Any]]  # a landslide on the ground, and its row of `landslides`
 
 
@@ -34,7 +35,8 @@ class Added(NamedTuple):
       filled: unreviewed rows that got the slopes or the uncertainty that they lacked.
       scene: whether the scene's row got dates, sensors or resolutions that it lacked: of a map that was there.
       dated: unreviewed rows whose bracket is narrower by these dates.
-      unseen: landslides that people accepted on its ground, and of which it shows nothing.
+      unseen: landslides that people accepted on its ground, and that it does not show.
+      small: new landslides of fewer than SMALL_PX pixels.
     """
 
     new: int
@@ -47,6 +49,7 @@ class Added(NamedTuple):
     scene: bool = False
     dated: int = 0
     unseen: int = 0
+    small: int = 0
 
 
 class Measured(NamedTuple):
@@ -61,12 +64,15 @@ class Measured(NamedTuple):
     looked: Ground
 
 
-def measure(directory: Path, model: SavedModel, *, dates: Dates = UNDATED, dem: Path | None = None) -> Measured:
+def measure(
+    directory: Path, model: SavedModel, *, dates: Dates = UNDATED, dem: Path | None = None, min_area_m2: float = 0.0
+) -> Measured:
     """Measures a finished map: most of the work of `add`, whose arguments and errors these are."""
     record, rasters = _record(directory, model)
     records.check(directory, rasters)
     with terrain.opened(dem) if dem else contextlib.nullcontext() as elevation:
-        found = list(_found(directory, record, _digest(record["images"]), model, dates, elevation))
+        every = _found(directory, record, _digest(record["images"]), model, dates, elevation)
+        found = list(_large(every, min_area_m2))
     return Measured(found, _observed(directory, record))
 
 
@@ -78,13 +84,15 @@ def add(
     dates: Dates = UNDATED,
     sensors: Sensors = UNNAMED,
     dem: Path | None = None,
+    min_area_m2: float = 0.0,
     measured: Measured | None = None,
 ) -> Added:
     """Adds what a map found, where it looked, and which model looked.
 
     Rows that somebody has reviewed are never changed. Those of other models that nobody has reviewed are marked as
     superseded where this map looked. What lies on a row of the same model in another scene, or on a reviewed row, is
-    another observation of the same landslide. A map that the inventory has already fills empty columns alone.
+    another observation of the same landslide. A map that the inventory has already fills empty columns alone, unless
+    smaller landslides are asked for than were added.
 
     Args:
       inventory: a GeoPackage, made where there is none.
@@ -92,6 +100,7 @@ def add(
       model: that made it.
       dates, sensors: of the scene's images.
       dem: elevation model, for slopes.
+      min_area_m2: smaller landslides are left out.
       measured: of `measure`, with the same arguments; by default the map is measured now.
 
     Raises:
@@ -108,7 +117,8 @@ def add(
         database = files.enter_context(geopackage.transaction(inventory))
         edited = measures.complete(database)
         place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
-        again = next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None)
+        known_map = next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None)
+        again = known_map is not None and min_area_m2 >= (known_map["min_area_m2"] or 0)
         of_scene = rows.scene_row(record, scene, dates, sensors)
         if again:
             described = scene_rows.fill(database, of_scene)
@@ -118,14 +128,18 @@ def add(
                 return same
         if not measured:
             records.check(directory, rasters)
-            every = _found(directory, record, scene, model, dates, elevation)
+            every = _large(_found(directory, record, scene, model, dates, elevation), min_area_m2)
             measured = Measured(reported(every, total=None, what="adding landslides"), _observed(directory, record))
         held = known.Known(database, model.digest, measured.looked.geometry)
         if again:
             return same._replace(filled=_fill(database, held, measured.found))
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         scene_rows.write(database, of_scene)
-        geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(measured.looked))
+        if known_map:  # smaller landslides are asked for now
+            changed = (min_area_m2 or None, known_map["OBJECTID"])
+            database.execute("UPDATE observed SET min_area_m2 = ? WHERE OBJECTID = ?", changed)
+        else:
+            geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(measured.looked, min_area_m2))
         superseded = renewing.supersede(database, measured.looked.geometry, model.digest)
         done = _enter(database, held, measured.found, scene, has_terrain=dem is not None)
         unseen = known.unseen(database, measured.looked.geometry, scene, model.digest)
@@ -134,7 +148,10 @@ def add(
 
 def _enter(database: Any, held: known.Known, found: Iterable[Found], scene: str, *, has_terrain: bool) -> Added:
     """Enters the landslides of a new map. Returns what became of these."""
-    done = [renewing.enter(database, held, ground.geometry, row, scene) for ground, row in found]
+    done, small = [], 0
+    for ground, row in found:
+        done.append(renewing.enter(database, held, ground.geometry, row, scene))
+        small += not done[-1].known and ground.area_m2 < SMALL_PX * row["gsd_m"] ** 2
     renewing.narrow(database, scene)  # of other maps of the scene, which did not know its dates
     return Added(
         new=sum(not one.known for one in done),
@@ -143,6 +160,7 @@ def _enter(database: Any, held: known.Known, found: Iterable[Found], scene: str,
         same=False,
         without_terrain=sum(has_terrain and one.without_terrain for one in done),
         filled=sum(one.filled for one in done),
+        small=small,
     )
 
 
@@ -197,6 +215,10 @@ def _found(
         ground = on_ground(detection.geometry, crs, pixel)
         slope = elevation.measure(detection.geometry, crs) if elevation else terrain.UNKNOWN
         yield ground, rows.landslide_row(record, detection, ground, scene, model.digest, dates, slope)
+
+
+def _large(found: Iterable[Found], min_area_m2: float) -> Iterator[Found]:
+    return (one for one in found if one[0].area_m2 >= min_area_m2)
 
 
 def _fill(database: Any, held: known.Known, found: Iterable[Found]) -> int:

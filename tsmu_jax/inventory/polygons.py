@@ -36,13 +36,8 @@ class Detection:
     uncertainty: float | None = None
 
 
-def detections(directory: Path, *, smallest_px: int = 1) -> Iterator[Detection]:
-    """Finds the landslides of a finished map, from the top; holds one of them in memory at a time.
-
-    Args:
-      directory: of the map.
-      smallest_px: pixels; smaller ones are left out.
-    """
+def detections(directory: Path) -> Iterator[Detection]:
+    """Finds the landslides of a finished map, from the top; holds one of them in memory at a time."""
     import rasterio
     from rasterio.features import shapes
     from shapely.geometry import shape
@@ -55,9 +50,7 @@ def detections(directory: Path, *, smallest_px: int = 1) -> Iterator[Detection]:
             spread = files.enter_context(rasterio.open(directory / layers.UNCERTAINTY))
         for outline, value in shapes(rasterio.band(mask, 1), connectivity=CONNECTIVITY):  # reads the file by lines
             if value == 1:
-                found = _detection(shape(outline), mask, probability, spread)
-                if found.pixels >= smallest_px:
-                    yield found
+                yield _detection(shape(outline), mask, probability, spread)
 
 
 def count(directory: Path) -> int:

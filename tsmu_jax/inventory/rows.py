@@ -70,12 +70,13 @@ def scene_row(record: Mapping[str, Any], scene: str, dates: Dates, sensors: Sens
     }
 
 
-def observed_row(looked: Ground) -> dict[str, Any]:
+def observed_row(looked: Ground, min_area_m2: float = 0.0) -> dict[str, Any]:
     """What the table `observed` says of the ground that a map shows, as of now."""
     return {
         geopackage.GEOMETRY: geopackage.encoded(looked.geometry),
         "area_m2": looked.area_m2,
         "mapped_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "min_area_m2": min_area_m2 or None,
     }
 
 

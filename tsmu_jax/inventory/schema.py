@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-SCHEMA = 5  # changes when a table does
+SCHEMA = 6  # changes when a table does
 SRS = 4326  # degrees on WGS84
 QUEUE = "review_queue"  # the view of what waits for a person
 
@@ -113,6 +113,7 @@ OBSERVED = Table(
         Column("config_digest", "text", ""),
         Column("area_m2", "real", "on the ellipsoid"),
         Column("mapped_at", "text", "UTC"),
+        Column("min_area_m2", "real", "smaller landslides were left out; empty where none were"),
     ),
 )
 OBSERVATIONS = Table(

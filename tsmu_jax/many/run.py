@@ -43,6 +43,7 @@ def map_list(
     post_sensor: str | None = None,
     inventory: Path | None = None,
     dem: Path | None = None,
+    min_area_m2: float = 0.0,
     dry_run: bool = False,
     **options: Any,
 ) -> bool:
@@ -56,7 +57,7 @@ def map_list(
       workers: the number of these processes; 0 for one a device.
       retries: how often a scene that fails is tried again.
       pre_date, post_date, pre_sensor, post_sensor: of scenes for which the list has none.
-      inventory, dem, dry_run: as of `map_scene`.
+      inventory, dem, min_area_m2, dry_run: as of `map_scene`.
       options: other arguments of `map_scene`, for scenes for which the list says nothing else.
 
     Returns:
@@ -69,13 +70,14 @@ def map_list(
     listed = listing.read(path, **of_images)
     options = {**options, **_absolute(options)}
     dem = dem and Path(os.path.abspath(dem))
-    run.check(inventory, dem, options.get("uncertainty", 0))
+    run.check(inventory, dem, options.get("uncertainty", 0), min_area_m2)
     opened = _opened(model, listed, path)
     target = Path(os.path.abspath(target))
     scenes = [_scene(one, target, opened, options) for one in listed]
     if inventory:
         for scene in scenes:
-            scene.task = scene.task._replace(measured=True, dates=scene.listed.dates, dem=dem)
+            entry = {"dates": scene.listed.dates, "dem": dem, "min_area_m2": min_area_m2}
+            scene.task = scene.task._replace(entry=entry)
     with Output(target, {"model": opened.digest, **{name: options.get(name) for name in _OF_ALL}}) as output:
         for scene in reported(scenes, total=len(scenes), what="checking the maps that are there"):
             scene.row = _kept(output, scene)
@@ -84,7 +86,7 @@ def map_list(
             return True
         output.begin([scene.row for scene in scenes if scene.row])
         started = time.monotonic()
-        with Writer(scenes, output, opened, inventory, dem) as writer:
+        with Writer(scenes, output, opened, inventory) as writer:
             _map_missing(scenes, output, writer, opened, scheduler, workers, retries)
         output.finish([one.name for one in listed])
         rows = list(output.rows.values())

@@ -12,7 +12,6 @@ from tsmu_jax.compilation import keep_compiled
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import adding, polygons
 from tsmu_jax.inventory.adding import Measured
-from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import run
 
@@ -27,16 +26,14 @@ class Task(NamedTuple):
     Attributes:
       target: its directory.
       options: arguments of `map_scene`.
-      measured: whether the map is to be measured for an inventory, with these dates and this elevation model.
+      entry: arguments of `adding.measure`, where the map is for an inventory.
     """
 
     pre: Path | None
     post: Path
     target: Path
     options: Mapping[str, Any]
-    measured: bool = False
-    dates: Dates = UNDATED
-    dem: Path | None = None
+    entry: Mapping[str, Any] | None = None
 
 
 class Done(NamedTuple):
@@ -102,9 +99,9 @@ def map_one(model: SavedModel, task: Task, *, patience_s: float = PATIENCE_SECON
 
 
 def _measured(model: SavedModel, task: Task) -> Measured | None:
-    if not task.measured:
+    if task.entry is None:
         return None
     try:
-        return adding.measure(task.target, model, dates=task.dates, dem=task.dem)
+        return adding.measure(task.target, model, **task.entry)
     except UserError:  # the writer says it
         return None

@@ -3,7 +3,6 @@
 import collections
 import concurrent.futures
 import dataclasses
-import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,12 +45,10 @@ class Writer:
       added: numbers of landslides by the status of their scene and "new", "known" or "superseded"; see `Added`.
     """
 
-    def __init__(
-        self, scenes: Sequence[Scene], output: Output, model: SavedModel, inventory: Path | None, dem: Path | None
-    ) -> None:
+    def __init__(self, scenes: Sequence[Scene], output: Output, model: SavedModel, inventory: Path | None) -> None:
         """Writes nothing. Args: scenes: of the list, in its order; inventory: None where there is none to write."""
         self._scenes, self._output, self._model = scenes, output, model
-        self._inventory, self._dem = inventory, dem
+        self._inventory = inventory
         self._next, self._refused = 0, ""
         self.added: collections.Counter[tuple[str, str]] = collections.Counter()
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
@@ -91,13 +88,12 @@ class Writer:
     def _add(self, inventory: Path, scene: Scene) -> str:
         """Adds a map, unless an earlier one was refused. Returns why this one cannot be added; "" otherwise."""
         measured, scene.measured = scene.measured, None
-        dates, sensors, dem = scene.listed.dates, scene.listed.sensors, self._dem
-        add = functools.partial(adding.add, dates=dates, sensors=sensors, dem=dem, measured=measured)
+        entry = {**(scene.task.entry or {}), "sensors": scene.listed.sensors, "measured": measured}
         for last in (False, True):
             if self._refused:
                 return ""
             try:
-                done = add(inventory, scene.task.target, self._model)
+                done = adding.add(inventory, scene.task.target, self._model, **entry)
                 status = scene.row.status if scene.row else ""
                 self.added.update({(status, kind): getattr(done, kind) for kind in KINDS})
                 return ""

@@ -55,6 +55,7 @@ def map_scene(
     aoi: Path | None = None,
     mask: Path | None = None,
     dem: Path | None = None,
+    min_area_m2: float = 0.0,
     uncertainty: int = 0,
     halo: str = MEASURED,
 ) -> bool:
@@ -74,6 +75,7 @@ def map_scene(
       aoi: polygons; ground outside of them is not mapped.
       mask: a raster (other values than 0) or polygons of ground that counts as not observed.
       dem: elevation model in metres, for the slopes in the inventory.
+      min_area_m2: of landslides that enter the inventory.
       uncertainty: versions of each window, mirrored (4) or also turned (8), whose spread is written; 0 for none.
       halo: what windows are cropped by, "measured" (where the model has it) or "exact".
 
@@ -85,7 +87,7 @@ def map_scene(
     """
     opened = model if isinstance(model, SavedModel) else open_named(model)
     check_dates(opened, has_pre=pre is not None)
-    check(inventory, dem, uncertainty)
+    check(inventory, dem, uncertainty, min_area_m2)
     with limited_cache(), contextlib.ExitStack() as stack:
         near = _place(pre, post, stated, dem)
         wanted = stack.enter_context(area.opened(aoi, mask, near, stated=stated))
@@ -96,14 +98,17 @@ def map_scene(
         asked = _asked(stated, wanted, **said, resolution=resolution_m, uncertainty=uncertainty)
         whole = _map(predictor, scene, target, asked, found, dry_run=dry_run)
     if inventory and not dry_run:
-        print(words.added(inventory, adding.add(inventory, target, opened, dates=dates, sensors=sensors, dem=dem)))
+        add = functools.partial(adding.add, dates=dates, sensors=sensors, dem=dem, min_area_m2=min_area_m2)
+        print(words.added(inventory, add(inventory, target, opened)))
     return whole
 
 
-def check(inventory: Path | None, dem: Path | None, uncertainty: int) -> None:
+def check(inventory: Path | None, dem: Path | None, uncertainty: int, min_area_m2: float = 0.0) -> None:
     """Raises UserError where options do not go together, or the inventory cannot be written."""
     if dem and not inventory:
         raise UserError(f"--dem={dem}: heights and slopes go into an inventory; name one: --inventory=landslides.gpkg")
+    if min_area_m2 and not inventory:
+        raise UserError("--min_area_m2 says which landslides enter an inventory; name one: --inventory=landslides.gpkg")
     if uncertainty not in turning.VERSIONS:
         known = ", ".join(map(str, turning.VERSIONS[:-1]))
         raise UserError(f"--uncertainty={uncertainty}: there are {known} and {turning.VERSIONS[-1]} versions; name one")

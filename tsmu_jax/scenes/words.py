@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from tsmu_jax.inventory.adding import Added
+from tsmu_jax.inventory.adding import SMALL_PX, Added
 from tsmu_jax.prediction.halo import Halo
 from tsmu_jax.prediction.predictor import Choice
 from tsmu_jax.scenes.directory import MapDirectory
@@ -84,11 +84,12 @@ def added(inventory: Path, one: Added) -> str:
     if one.same:
         changes = changes.removeprefix(", ") or "nothing is changed"
         return f"inventory: {inventory} has this very map already; {changes}"
+    small = f" ({one.small} under {SMALL_PX} pixels; --min_area_m2 leaves such out)" if one.small else ""
     more = f", {one.known} known ones found again" if one.known else ""
     more += f", {one.superseded} of older models superseded" if one.superseded else ""
     more += f", {counted(one.unseen, 'accepted one')} on this ground not found" if one.unseen else ""
     more += f", {one.without_terrain} without heights in --dem" if one.without_terrain else ""
-    return f"inventory: {counted(one.new, 'new landslide')}{more}{changes}: {inventory}"
+    return f"inventory: {counted(one.new, 'new landslide')}{small}{more}{changes}: {inventory}"
 
 
 def _extent(grid: Grid) -> str:

@@ -17,7 +17,7 @@ from tsmu_jax.inventory import geopackage, schema
 from tsmu_jax.inventory.adding import add
 from tsmu_jax.inventory.rows import Dates
 from tsmu_jax.reporting.charts.landslide_map import areas
-from tsmu_jax.reporting.inventory import contents, figures, numbers, tables, writing
+from tsmu_jax.reporting.inventory import contents, figures, numbers, page, tables, writing
 from tsmu_jax.reporting.inventory.distribution import FEWEST, distribution
 
 BOXES = ((10, 20, 10, 22), (40, 44, 50, 70), (2, 6, 2, 8), (50, 54, 2, 8), (30, 33, 60, 66))
@@ -72,6 +72,15 @@ def test_numbers(inventory: Path) -> None:
         ("2024-05-01", "2024-06-01", 3),
         ("2024-05-20", "2024-07-01", 1),
     ]
+
+
+def test_the_smallest_area_of_a_map_is_told(inventory: Path, tmp_path: Path) -> None:
+    assert "Left out" not in page.completeness(contents.read(inventory))
+    inventory = Path(shutil.copy(inventory, tmp_path))
+    for number, least in enumerate((1600.0, 900.0)):
+        add(inventory, write_map(tmp_path / f"more{number}", [(2, 5, 2, 8)], seed=number + 7), ONE, min_area_m2=least)
+    said = page.completeness(contents.read(inventory))["Left out"]
+    assert said == "what is smaller than 900 m² or 1,600 m², by the map"
 
 
 def test_scenes(inventory: Path) -> None:

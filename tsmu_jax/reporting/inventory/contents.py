@@ -94,7 +94,7 @@ def read(inventory: Path) -> Contents:
     """Reads an inventory. Raises UserError where it is none, or a geometry in it is none."""
     with reading.opened(inventory) as database:
         found = reading.columns(database, LANDSLIDES, (*_COLUMNS, geopackage.GEOMETRY))
-        names = ("scene", "model_id", geopackage.GEOMETRY)
+        names = ("scene", "model_id", "min_area_m2", geopackage.GEOMETRY)
         looked = reading.columns(database, OBSERVED, names, "geometry IS NOT NULL")
         reviewed = reading.columns(database, REVIEWED, (geopackage.GEOMETRY,), "geometry IS NOT NULL")
         scenes = reading.columns(database, SCENES, [column.name for column in schema.SCENES.columns])

@@ -91,6 +91,8 @@ def completeness(contents: Contents) -> Mapping[str, str]:
     if one.a_km2 is not None and one.share is not None:
         found["Landslides a km²"] = number(one.a_km2, 2)
         found["Share of landslide"] = f"{one.share:.2%} of the observed ground"
+    if least := sorted({area for area in contents.observed["min_area_m2"] if area}):
+        found["Left out"] = f"what is smaller than {' or '.join(f'{area:,.0f} m²' for area in least)}, by the map"
     found |= {
         "At edges": f"{one.at_edges:,} end at ground that was not looked at: they may be larger",
         "Amalgamated": f"{one.amalgamated:,} marked as several landslides in one shape",
