@@ -27,9 +27,9 @@ SETTING = {
     "data.test_pairs": 40,
     "model.depth": 4,
     "selection.epochs": 0,
-    "epochs.initial": 8,
-    "epochs.freeze": 8,
-    "epochs.joint_fine_tuning": 12,
+    "epochs.initial": 7,
+    "epochs.freeze": 6,
+    "epochs.joint_fine_tuning": 8,
     "rates.initial": 5e-3,
     "rates.freeze": 1e-2,
     "rates.joint_fine_tuning": 1e-3,
@@ -60,19 +60,19 @@ def iou(runs: Path, name: str) -> list[dict[str, float]]:
 
 def test_the_old_ecoregions_are_kept(runs: Path) -> None:
     initial, _, joint = iou(runs, "tsmu")
-    assert initial["old"] > 0.4  # .57 to .63
-    assert joint["old"] > initial["old"] - 0.03  # -.003
+    assert initial["old"] > 0.4  # .53 to .60
+    assert joint["old"] > initial["old"] - 0.03  # -.017 to +.002
 
 
 def test_the_new_ecoregion_gains_over_a_new_decoder_alone(runs: Path) -> None:
     initial, freeze, joint = iou(runs, "tsmu")
-    assert joint["new"] > freeze["new"] + 0.02  # +.060 to +.153
-    assert joint["new"] > initial["new"] + 0.1  # +.219 to +.364
+    assert joint["new"] > freeze["new"] + 0.02  # +.104 to +.282
+    assert joint["new"] > initial["new"] + 0.1  # +.176 to +.436
 
 
 def test_without_distillation_the_old_ecoregions_lose(runs: Path) -> None:
     distilled, undistilled = (iou(runs, name)[-1] for name in ("tsmu", "undistilled"))
-    assert undistilled["old"] < distilled["old"] - 0.02  # -.046 to -.174
+    assert undistilled["old"] < distilled["old"] - 0.02  # -.053 to -.202
 
 
 def test_a_new_decoder_alone_changes_no_old_answer(runs: Path) -> None:
