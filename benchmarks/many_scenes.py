@@ -98,7 +98,7 @@ def again(root: str, model: str) -> Job:
 
 def writer(root: str, model: str) -> Job:
     """Adds measured maps to a new inventory, as the writer does. Returns the seconds for all of them."""
-    from tsmu_jax.inventory import adding
+    from tsmu_jax.inventory import adding, measuring
     from tsmu_jax.models.exported import open_model
 
     opened, number = open_model(model), 0
@@ -106,7 +106,7 @@ def writer(root: str, model: str) -> Job:
     def run() -> float:
         nonlocal number
         maps = sorted(path for path in (Path(root) / "again").iterdir() if path.is_dir())
-        measured = [adding.measure(path, opened) for path in maps]
+        measured = [measuring.measure(path, opened) for path in maps]
         number = sum(len(list(one.found)) for one in measured)
         inventory = Path(root) / "writer.gpkg"
         inventory.unlink(missing_ok=True)

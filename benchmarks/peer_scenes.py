@@ -1,6 +1,6 @@
-"""Whole scenes mapped with PyTorch: a plain loop over windows, and TorchGeo's datasets and samplers.
+"""Whole scenes mapped with PyTorch: a plain loop over windows, TorchGeo's samplers, and Raster Vision.
 
-Both have our network with our parameters, crop windows by as much as ours are cropped, and write one GeoTIFF of
+All have our network with our parameters, crop windows by as much as ours are cropped, and write one GeoTIFF of
 probabilities. They write no mask, no overviews and no digests, and do not register the dates.
 """
 
@@ -92,6 +92,47 @@ def torchgeo(model: str, pre: str, post: str, output: str, side: int, margins: S
             yield rows[0], columns[0], found[rows[0] - top : rows[1] - top, columns[0] - left : columns[1] - left]
 
     return Job(lambda: _write(kept(), post, output), warmup=0)
+
+
+def rastervision(model: str, pre: str, post: str, output: str, side: int, margins: Sequence[int]) -> Job:
+    """Raster Vision's sliding windows over both dates, and its labels, which hold the scores of the whole scene.
+
+    It crops all sides of a window alike, also at the edges of the scene, which stay without an answer.
+
+    Args:
+      output: a directory.
+      side, margins: as of `torchgeo`; the larger margin is cropped.
+    """
+    try:
+        from rastervision.core.data import (
+            ClassConfig,
+            MultiRasterSource,
+            RasterioSource,
+            Scene,
+            SemanticSegmentationLabels,
+            SemanticSegmentationLabelStore,
+        )
+        from rastervision.pytorch_learner import SemanticSegmentationSlidingWindowGeoDataset
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error}; pip install rastervision_pytorch_learner") from error
+    answer, crop = _answer(model), max(margins)
+
+    def run() -> None:
+        source = MultiRasterSource([RasterioSource(date) for date in (pre, post)])
+        scene = Scene(id="scene", raster_source=source)
+        dataset = SemanticSegmentationSlidingWindowGeoDataset(scene, size=side, stride=side - 2 * crop, normalize=False)
+        loader = torch.utils.data.DataLoader(dataset)
+        with torch.inference_mode():
+            found = (answer(images).numpy() for images, _ in loader)
+            labels = SemanticSegmentationLabels.from_predictions(
+                dataset.windows, found, source.extent, num_classes=1, smooth=True, crop_sz=crop
+            )
+        kind = {"discrete_output": False, "smooth_output": True, "smooth_as_uint8": True}
+        store = SemanticSegmentationLabelStore(output, source.crs_transformer, ClassConfig(names=["landslide"]), **kind)
+        with np.errstate(invalid="ignore"):  # nothing by nothing, at the scene's edges
+            store.save(labels)
+
+    return Job(run, warmup=0)
 
 
 def _kept(start: int, side: int, margins: Sequence[int], length: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Mapping whole scenes: seconds and peak memory, beside PyTorch in a plain loop and TorchGeo.
+"""Mapping whole scenes: seconds and peak memory, beside PyTorch in a plain loop, TorchGeo and Raster Vision.
 
 python -m benchmarks.scenes --sides=2000,6000 --memory_gib=1
 python -m benchmarks.scenes --sides=2000 --peers=              ours alone
@@ -33,12 +33,17 @@ NETWORK = {"channels": 6, "width": 0.5, "depth": 5}  # the demo's
 SIDE = 48  # of its training images
 GSD_M = 2.0
 CRS, LEFT_M, TOP_M = "EPSG:32633", 500_000.0, 5_000_000.0  # where all scenes lie
-PEERS = {"pytorch": "PyTorch eager", "compile": "torch.compile", "torchgeo": "TorchGeo"}
+PEERS = {
+    "pytorch": "PyTorch eager",
+    "compile": "torch.compile",
+    "torchgeo": "TorchGeo",
+    "rastervision": "Raster Vision",
+}
 _BLOCK = 512
 
 
 def rows(
-    *, sides: str = "2000,6000", memory_gib: float = 1.0, peers: str = "pytorch,compile,torchgeo"
+    *, sides: str = "2000,6000", memory_gib: float = 1.0, peers: str = "pytorch,compile,torchgeo,rastervision"
 ) -> Sequence[Row]:
     """The comparison. Args: memory_gib: as of `tsmu_jax.predict`, 0 for its default; peers: which of PEERS."""
     lengths, chosen = _numbers(sides), [name for name in peers.split(",") if name]
@@ -112,14 +117,14 @@ class Mapped:
         from tsmu_jax.prediction.windows import best_shape, spans
 
         window = min(self.window, self._side)
-        if name == "torchgeo":
+        if name in ("torchgeo", "rastervision"):
             margins = [-(-seen // self._stride) * self._stride for seen in self._reach]
             setting: dict[str, Any] = {"side": window, "margins": margins}
         else:
             shape = best_shape(self._side, self._side, self.window, self._reach, self._stride)
             found = [[list(span) for span in spans(self._side, each, self._reach, self._stride)] for each in shape]
             setting = {"down": found[0], "across": found[1], "compiled": name == "compile"}
-        function = "torchgeo" if name == "torchgeo" else "loop"
+        function = name if "margins" in setting else "loop"
         place = f"benchmarks.peer_scenes:{function}"
         return Candidate(PEERS[name], place, {**self._files(), **setting}, environment={})
 

@@ -36,8 +36,10 @@ def main() -> int:
     cropped[f"the scene from {SHIFT} px on, cropped"] = _shifted(options, large)
     apart = {f"tiles of {SMALL} px, not cropped": abs(_tiled(options, large.shape) - large)}
     for name, difference in (cropped | apart).items():
-        above = np.nanmean(difference > MOST)
-        print(f"{name}: up to {np.nanmax(difference):.3f}, above {MOST} in {above:.2%} of the pixels")
+        found = difference[np.isfinite(difference)]
+        if not found.size:
+            raise SystemExit(f"{name}: the scene is too small to compare; give a larger one")
+        print(f"{name}: up to {found.max():.3f}, above {MOST} in {np.mean(found > MOST):.2%} of the pixels")
     if options.picture:
         _draw(options.picture, large, cropped | apart)
     return int(max(np.nanmax(difference) for difference in cropped.values()) > MOST)

@@ -14,6 +14,7 @@ from benchmarks import ours, scenes
 from benchmarks.measure import Candidate, Measured
 from benchmarks.scenes import GIB, Mapped
 from tsmu_jax.errors import UserError
+from tsmu_jax.prediction.output import FULL
 from tsmu_jax.scenes.layers import PROBABILITY
 
 SIDE = 192
@@ -89,6 +90,17 @@ def test_torchgeo_makes_the_same_map_but_for_two_edges(mapped: Mapped, ours_map:
     inner = slice(max(setting["margins"]), SIDE - max(setting["margins"]))
     difference = read(setting["output"])[inner, inner].astype(int) - ours_map[inner, inner]
     assert np.abs(difference).max() <= 1 and (difference != 0).mean() < 0.01
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves directories to the end
+def test_raster_vision_makes_the_same_map_but_for_its_edges(mapped: Mapped, ours_map: np.ndarray, peers: Any) -> None:
+    package = "rastervision_pytorch_learner"
+    pytest.importorskip("rastervision.pytorch_learner", reason=f"Raster Vision is not installed; pip install {package}")
+    setting = mapped.peer("rastervision").arguments
+    peers.rastervision(**setting).run()
+    inner = slice(max(setting["margins"]), SIDE - max(setting["margins"]))
+    scores = read(Path(setting["output"]) / "scores.tif")[inner, inner].astype(float) / 255
+    assert np.abs(scores - ours_map[inner, inner] / FULL).max() < 0.006  # halves of a level of either
 
 
 def measured(name: str, seconds: float, gib: float) -> Measured:

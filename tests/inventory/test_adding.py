@@ -203,15 +203,34 @@ def test_small_landslides_are_left_out_and_come_in_when_they_are_asked_for(tmp_p
     assert add(path, first, ONE, min_area_m2=100) == Added(2, 0, 0, same=False)
     assert [row["min_area_m2"] for row in table(path, "observed")] == [100]
     held = path.read_bytes()
-    for same in (100, 1000):
-        assert add(path, first, ONE, min_area_m2=same) == Added(0, 0, 0, same=True)
+    assert add(path, first, ONE, min_area_m2=100) == Added(0, 0, 0, same=True)
+    more = add(path, first, ONE, min_area_m2=1000)
+    assert more == Added(0, 0, 0, same=True, smaller=True)
+    assert "already; landslides smaller than --min_area_m2 stay in it" in words.added(path, more)
     assert path.read_bytes() == held
     done = add(path, first, ONE, min_area_m2=20)
-    assert done == Added(1, 2, 0, same=False, small=1)
-    assert "1 new landslide (1 under 16 pixels; --min_area_m2 leaves such out), 2 known" in words.added(path, done)
-    assert add(path, first, ONE) == Added(1, 3, 0, same=False, small=1)
+    assert done == Added(1, 0, 0, same=False, small=1)
+    assert "1 new landslide (1 under 16 pixels; --min_area_m2 keeps such out of a new inv" in words.added(path, done)
+    assert add(path, first, ONE) == Added(1, 0, 0, same=False, small=1)
     assert [row["min_area_m2"] for row in table(path, "observed")] == [None]
     assert add(path, first, ONE, min_area_m2=100).same and len(table(path)) == 4
+
+
+def test_small_landslides_that_come_later_give_no_ground_back_to_an_older_model(tmp_path: Path) -> None:
+    path, boxes = tmp_path / "x.gpkg", [*BOXES, (50, 54, 30, 33)]
+    first, upper = write_map(tmp_path / "first", boxes), [(10, 20, 10, 20), (30, 33, 5, 9)]
+    add(path, first, ONE, min_area_m2=100)
+    add(path, write_map(tmp_path / "second", upper, model=TWO, shape=(58, 80)), TWO)
+    before = table(path)
+    assert add(path, first, ONE) == Added(1, 0, 1, same=False, small=1)
+    *same, late = table(path)
+    assert same == before and late["superseded_by"] == TWO.digest
+
+
+def test_small_parts_that_an_edge_cuts_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.gpkg"
+    add(path, write_map(tmp_path / "upper", [(56, 60, 10, 20)]), ONE, min_area_m2=200)
+    assert [row["touches_edge"] for row in table(path)] == [1]
 
 
 def test_edits_in_any_program_keep_the_models_outline(inventory: Path) -> None:

@@ -64,7 +64,10 @@ def test_a_newer_models_row_keeps_what_is_known(tmp_path: Path) -> None:
 
 
 def test_accepted_landslides_that_a_newer_model_does_not_find_are_kept_and_told(tmp_path: Path) -> None:
-    """Of two neighbours that it finds as one, it has seen both; what lies off its ground it has not missed."""
+    """Of two neighbours that it finds as one, it has seen both; what lies off its ground it has not missed.
+
+    Nor has it missed what is too small for the inventory, nor what happened at another time.
+    """
     path, accepted = tmp_path / "x.gpkg", (*BOXES, (10, 20, 23, 30), (10, 20, 70, 78))
     add(path, write_map(tmp_path / "one", accepted), ONE)
     change(path, "UPDATE landslides SET review_status = 'accepted'")
@@ -73,7 +76,19 @@ def test_accepted_landslides_that_a_newer_model_does_not_find_are_kept_and_told(
     assert done == Added(0, 1, 0, same=False, unseen=1) and table(path) == before
     assert "1 known ones found again" in words.added(path, done)
     assert ", 1 accepted one on this ground not found" in words.added(path, done)
-    assert add(path, write_map(tmp_path / "three", [(2, 5, 2, 8)], model=TWO, seed=2), TWO).unseen == 4
+    three = write_map(tmp_path / "three", [(10, 20, 10, 15), (10, 20, 16, 22)], model=TWO, seed=2)
+    assert add(path, three, TWO, min_area_m2=1e6).unseen == 3
+
+
+def test_what_happened_at_another_time_is_not_missed(tmp_path: Path) -> None:
+    path, nothing = tmp_path / "x.gpkg", [(2, 5, 2, 8)]
+    add(path, write_map(tmp_path / "one", BOXES), ONE, dates=days("2020-05-01", "2020-06-01"))
+    change(path, "UPDATE landslides SET review_status = 'accepted'")
+    for number, (first, last, unseen) in enumerate(
+        (("2010-01-01", "2011-01-01", 0), ("2020-05-20", "2021-01-01", 2), ("2020-06-01", "2021-01-01", 0))
+    ):
+        directory = write_map(tmp_path / str(number), nothing, model=TWO, seed=number + 3)
+        assert add(path, directory, TWO, dates=days(first, last)).unseen == unseen
 
 
 QUEUE = "SELECT uuid, priority, why FROM review_queue"

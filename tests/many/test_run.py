@@ -65,7 +65,7 @@ def test_a_killed_worker_and_a_bad_scene(model: SavedModel, tmp_path: Path, caps
     assert ["scene", "003", "failed", *reason.split()] in [line.split() for line in said.splitlines()]
     new, again = (len(fleet.outcome(out, inventory)[name]) for name in ("landslides", "observations"))
     mapped = next(line.split() for line in said.splitlines() if line.startswith(" mapped "))
-    assert mapped[:2] + mapped[3:-1] == ["mapped", "3", str(new), str(again - new), "0"] and float(mapped[-1]) > 0
+    assert mapped[:2] + mapped[3:-1] == ["mapped", "3", str(new), str(again - new), "0", "0"]
     assert int(mapped[2]) > again  # single pixels are left out
     assert "3 scenes of 4 mapped" in said and "1 failed: the same command tries them again" in said
 
@@ -83,9 +83,9 @@ def test_a_killed_worker_and_a_bad_scene(model: SavedModel, tmp_path: Path, caps
         table = {row["name"]: row for row in csv.DictReader(file)}
     assert list(table) == [f"scene {at:03d}" for at in range(SCENES)]
     assert {(row["status"], row["error"]) for row in table.values()} == {("mapped", "")}
-    outlines = {name: [one.pixels for one in detections(out / name)] for name in table}
+    outlines = {name: list(detections(out / name)) for name in table}
     assert {name: int(row["landslides"]) for name, row in table.items()} == {k: len(v) for k, v in outlines.items()}
-    entered = sum(pixels > 1 for one in outlines.values() for pixels in one)
+    entered = sum(each.pixels > 1 or each.touches_edge for one in outlines.values() for each in one)
     assert 0 <= entered - len(expected["observations"]) < 5  # parts of one landslide are one observation
     assert entered < sum(map(len, outlines.values()))
 

@@ -15,7 +15,13 @@ ROWS = [
     Row("c", DAMAGED, 0.5, 2),
     Row("[red]d", FAILED, error="--post=d.tif: :bomb: [/]\x1b[2J"),
 ]
-ADDED = {(MAPPED, "new"): 5, (MAPPED, "known"): 2, (DAMAGED, "known"): 1, (DAMAGED, "superseded"): 3}
+ADDED = {
+    (MAPPED, "new"): 5,
+    (MAPPED, "known"): 2,
+    (DAMAGED, "known"): 1,
+    (DAMAGED, "superseded"): 3,
+    (MAPPED, "unseen"): 4,
+}
 
 
 def lines(shown: RenderableType | None, width: int = 200) -> list[list[str]]:
@@ -26,11 +32,11 @@ def lines(shown: RenderableType | None, width: int = 200) -> list[list[str]]:
 
 def test_scenes_by_outcome() -> None:
     assert lines(words.outcomes(ROWS, ADDED)) == [
-        ["scenes", "number", "landslides", "new", "known", "superseded", "seconds"],
-        ["mapped", "2", "8", "5", "2", "0", "3.2"],
-        ["damaged", "1", "2", "0", "1", "3", "0.5"],
-        ["failed", "1", "0", "0", "0", "0", "0.0"],
-        ["all", "4", "10", "5", "3", "3", "3.8"],
+        ["scenes", "number", "landslides", "new", "known", "superseded", "unseen", "seconds"],
+        ["mapped", "2", "8", "5", "2", "0", "4", "3.2"],
+        ["damaged", "1", "2", "0", "1", "3", "0", "0.5"],
+        ["failed", "1", "0", "0", "0", "0", "0", "0.0"],
+        ["all", "4", "10", "5", "3", "3", "4", "3.8"],
     ]
     assert lines(words.outcomes(ROWS[:1], None)) == [
         ["scenes", "number", "landslides", "seconds"],

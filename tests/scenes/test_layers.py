@@ -250,7 +250,8 @@ def test_the_inventory_knows_what_was_looked_at(model: SavedModel, whole: Path, 
         rows = list(geopackage.rows(database, LANDSLIDES))
     assert looked["area_m2"] == pytest.approx(50 * 70 * 4, rel=2e-3)
     assert any(row["touches_edge"] for row in rows) and all(row["uncertainty"] is None for row in rows)
-    assert looked["min_area_m2"] == 6 and min(row["area_m2"] for row in rows) > 6
+    assert looked["min_area_m2"] == 6 and all(row["area_m2"] > 6 or row["touches_edge"] for row in rows)
+    assert any(row["area_m2"] < 6 for row in rows)  # an edge may cut off the rest
 
 
 @pytest.mark.parametrize(

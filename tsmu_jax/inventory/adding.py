@@ -1,25 +1,21 @@
 """Adds a finished map to an inventory: one transaction, which the same map repeats without a change."""
 
 import contextlib
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsmu_jax.data.progress import reported
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import geopackage, known, measures, renewing, rows, scene_rows, schema, terrain
-from tsmu_jax.inventory.ground import Ground, on_ground, together
-from tsmu_jax.inventory.polygons import detections
+from tsmu_jax.inventory import geopackage, known, measures, renewing, rows, scene_rows, schema, shown, terrain
+from tsmu_jax.inventory.measuring import FinishedMap, Found, Measured
 from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.inventory.sensors import UNNAMED, Sensors
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
-from tsmu_jax.scenes import record as records
 
 SMALL_PX = 16  # pixels, below which an outline says little: docs/inventory.md, "How exact areas are"
-Found = tuple[Ground, dict[str, Any]]  # a landslide on the ground, and its row of `landslides`
 
 
 class Added(NamedTuple):
@@ -35,8 +31,9 @@ class Added(NamedTuple):
       filled: unreviewed rows that got the slopes or the uncertainty that they lacked.
       scene: whether the scene's row got dates, sensors or resolutions that it lacked: of a map that was there.
       dated: unreviewed rows whose bracket is narrower by these dates.
-      unseen: landslides that people accepted on its ground, and that it does not show.
+      unseen: landslides that people accepted on its ground, and of which it does not show the most.
       small: new landslides of fewer than SMALL_PX pixels.
+      smaller: whether landslides are in the inventory that are smaller than what is asked for now.
     """
 
     new: int
@@ -50,30 +47,7 @@ class Added(NamedTuple):
     dated: int = 0
     unseen: int = 0
     small: int = 0
-
-
-class Measured(NamedTuple):
-    """The rows and the ground of a map, measured, so that another process can add them to an inventory.
-
-    Attributes:
-      found: the landslides, on the ground and as rows.
-      looked: the ground that was looked at.
-    """
-
-    found: Iterable[Found]
-    looked: Ground
-
-
-def measure(
-    directory: Path, model: SavedModel, *, dates: Dates = UNDATED, dem: Path | None = None, min_area_m2: float = 0.0
-) -> Measured:
-    """Measures a finished map: most of the work of `add`, whose arguments and errors these are."""
-    record, rasters = _record(directory, model)
-    records.check(directory, rasters)
-    with terrain.opened(dem) if dem else contextlib.nullcontext() as elevation:
-        every = _found(directory, record, _digest(record["images"]), model, dates, elevation)
-        found = list(_large(every, min_area_m2))
-    return Measured(found, _observed(directory, record))
+    smaller: bool = False
 
 
 def add(
@@ -91,8 +65,8 @@ def add(
 
     Rows that somebody has reviewed are never changed. Those of other models that nobody has reviewed are marked as
     superseded where this map looked. What lies on a row of the same model in another scene, or on a reviewed row, is
-    another observation of the same landslide. A map that the inventory has already fills empty columns alone, unless
-    smaller landslides are asked for than were added.
+    another observation of the same landslide. A map that the inventory has already fills empty columns, and adds
+    what was too small before.
 
     Args:
       inventory: a GeoPackage, made where there is none.
@@ -100,50 +74,60 @@ def add(
       model: that made it.
       dates, sensors: of the scene's images.
       dem: elevation model, for slopes.
-      min_area_m2: smaller landslides are left out.
+      min_area_m2: smaller landslides are left out, unless they end at ground that was not looked at.
       measured: of `measure`, with the same arguments; by default the map is measured now.
 
     Raises:
       UserError: the map is unfinished, damaged or another model's, or the inventory cannot be changed, and stays.
     """
-    record, rasters = _record(directory, model)
-    scene = _digest(record["images"])
+    one = FinishedMap(directory, model)
     if not inventory.exists():
         if not measured:
-            records.check(directory, rasters)
+            one.check()
         geopackage.create(inventory)
     with contextlib.ExitStack() as files:
         elevation = files.enter_context(terrain.opened(dem)) if dem else None
         database = files.enter_context(geopackage.transaction(inventory))
         edited = measures.complete(database)
-        place = {"scene": scene, "model_id": model.digest, "config_digest": record["configuration"]}
-        known_map = next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None)
-        again = known_map is not None and min_area_m2 >= (known_map["min_area_m2"] or 0)
-        of_scene = rows.scene_row(record, scene, dates, sensors)
-        if again:
+        place = {"scene": one.scene, "model_id": model.digest, "config_digest": one.record["configuration"]}
+        before = next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None)
+        least = (before["min_area_m2"] or 0.0) if before else math.inf  # what is smaller is not in the inventory
+        of_scene = rows.scene_row(one.record, one.scene, dates, sensors)
+        same = Added(0, 0, 0, True, measured=edited, smaller=min_area_m2 > least)
+        if min_area_m2 >= least:
             described = scene_rows.fill(database, of_scene)
-            dated = renewing.narrow(database, scene) if any(dates) else 0
-            same = Added(0, 0, 0, True, measured=edited, scene=described, dated=dated)
+            dated = renewing.narrow(database, one.scene) if any(dates) else 0
+            same = same._replace(scene=described, dated=dated)
             if not dem and not (directory / layers.UNCERTAINTY).exists():
                 return same
         if not measured:
-            records.check(directory, rasters)
-            every = _large(_found(directory, record, scene, model, dates, elevation), min_area_m2)
-            measured = Measured(reported(every, total=None, what="adding landslides"), _observed(directory, record))
+            one.check()
+            measured = one.measured(dates, elevation, min_area_m2)
+            measured = measured._replace(found=reported(measured.found, total=None, what="adding landslides"))
         held = known.Known(database, model.digest, measured.looked.geometry)
-        if again:
+        if min_area_m2 >= least:
             return same._replace(filled=_fill(database, held, measured.found))
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         scene_rows.write(database, of_scene)
-        if known_map:  # smaller landslides are asked for now
-            changed = (min_area_m2 or None, known_map["OBJECTID"])
-            database.execute("UPDATE observed SET min_area_m2 = ? WHERE OBJECTID = ?", changed)
+        if before:
+            found = (each for each in measured.found if each[0].area_m2 < least and not each[1]["touches_edge"])
+            done = _enter(database, held, found, one.scene, has_terrain=dem is not None)
+            superseded = _by_later_maps(database, before, min_area_m2)
         else:
             geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(measured.looked, min_area_m2))
-        superseded = renewing.supersede(database, measured.looked.geometry, model.digest)
-        done = _enter(database, held, measured.found, scene, has_terrain=dem is not None)
-        unseen = known.unseen(database, measured.looked.geometry, scene, model.digest)
+            superseded = renewing.supersede(database, measured.looked.geometry, model.digest)
+            done = _enter(database, held, measured.found, one.scene, has_terrain=dem is not None)
+        unseen = shown.unseen(database, measured.looked.geometry, measured.outlines, dates)
         return done._replace(superseded=superseded, measured=edited, unseen=unseen)
+
+
+def _by_later_maps(database: Any, observed: Mapping[str, Any], min_area_m2: float) -> int:
+    """Marks what a map has added belatedly, where maps of other models have looked since. Returns its number."""
+    number = observed["OBJECTID"]
+    database.execute("UPDATE observed SET min_area_m2 = ? WHERE OBJECTID = ?", (min_area_m2 or None, number))
+    later = list(geopackage.rows(database, schema.OBSERVED, "OBJECTID > ?", [number]))
+    looked = [(geopackage.decoded_valid(row[geopackage.GEOMETRY]), row["model_id"]) for row in later]
+    return sum(renewing.supersede(database, *one) for one in looked if one[1] != observed["model_id"])
 
 
 def _enter(database: Any, held: known.Known, found: Iterable[Found], scene: str, *, has_terrain: bool) -> Added:
@@ -178,47 +162,8 @@ def check(inventory: Path) -> None:
         raise UserError(f"--inventory={inventory}: there is no directory {inventory.parent}; make it")
 
 
-def _record(directory: Path, model: SavedModel) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
-    """The record of a finished map of the model, and what its rasters must be."""
-    if not (directory / records.MANIFEST).exists():
-        raise UserError(f"{directory / records.MANIFEST}: is not there; map the scene first")
-    try:
-        record, files = records.read(directory)
-    except ValueError as error:
-        raise records.damaged(error, directory) from error
-    if records.FINISHED not in record:
-        raise UserError(f"{directory}: its map is unfinished; the command that began it goes on with it")
-    if record["model"] != model.digest:
-        raise UserError(f"{directory}: was mapped by another model ({record['model']:.12}); name that one")
-    return record, files
-
-
-def _digest(images: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(images, sort_keys=True).encode()).hexdigest()
-
-
 def _where(values: Mapping[str, Any]) -> str:
     return " AND ".join(f'"{name}" = ?' for name in values)
-
-
-def _found(
-    directory: Path,
-    record: Mapping[str, Any],
-    scene: str,
-    model: SavedModel,
-    dates: Dates,
-    elevation: terrain.ElevationModel | None,
-) -> Iterator[Found]:
-    """The landslides of a map: on the ground, and as rows of `landslides`."""
-    crs, pixel = record["grid"]["crs"], abs(record["grid"]["transform"][0])
-    for detection in detections(directory):
-        ground = on_ground(detection.geometry, crs, pixel)
-        slope = elevation.measure(detection.geometry, crs) if elevation else terrain.UNKNOWN
-        yield ground, rows.landslide_row(record, detection, ground, scene, model.digest, dates, slope)
-
-
-def _large(found: Iterable[Found], min_area_m2: float) -> Iterator[Found]:
-    return (one for one in found if one[0].area_m2 >= min_area_m2)
 
 
 def _fill(database: Any, held: known.Known, found: Iterable[Found]) -> int:
@@ -228,17 +173,3 @@ def _fill(database: Any, held: known.Known, found: Iterable[Found]) -> int:
         same = held.same(ground.geometry, cut=bool(row["touches_edge"]))
         filled += same is not None and renewing.fill(database, same, row)
     return filled
-
-
-def _observed(directory: Path, record: Mapping[str, Any]) -> Ground:
-    """The ground that was looked at."""
-    import rasterio
-    from rasterio.features import shapes
-    from shapely.geometry import shape
-
-    with rasterio.open(directory / layers.OBSERVED) as file:
-        parts = [shape(outline) for outline, value in shapes(rasterio.band(file, 1), connectivity=4) if value == 1]
-    if not parts:
-        raise UserError(f"{directory}: none of its ground was looked at; there is nothing to add")
-    grounds = [on_ground(part, record["grid"]["crs"], abs(record["grid"]["transform"][0])) for part in parts]
-    return together(grounds)

@@ -55,20 +55,25 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """
     if not path.is_file():
         raise UserError(f"--inventory={path}: there is no such file; name one that tsmu_jax.predict --inventory made")
-    log = path.with_name(f"{path.name}-wal")
+    real = path.resolve()  # SQLite keeps its log beside the file, not beside a link
+    log = real.with_name(f"{real.name}-wal")
+    unlocked, before = _cannot_be_locked(real, log), real.stat()
+
+    def check_unchanged() -> None:
+        now = real.stat()
+        if unlocked and (_is_in_use(log) or (now.st_mtime_ns, now.st_size) != (before.st_mtime_ns, before.st_size)):
+            raise UserError(f"--inventory={path}: was written while it was read; run the same command again")
+
     try:
-        unlocked = _cannot_be_locked(path, log)
-        address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if unlocked else ''}"
-        before = path.stat()
+        address = f"{real.as_uri()}?mode=ro{'&immutable=1' if unlocked else ''}"
         with contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as database:
             database.execute("BEGIN")
             geopackage.checked(database, path)
             yield database
-            now = path.stat()
-            if unlocked and (log.exists() or (now.st_mtime_ns, now.st_size) != (before.st_mtime_ns, before.st_size)):
-                raise UserError(f"--inventory={path}: was written while it was read; run the same command again")
+            check_unchanged()
     except sqlite3.Error as error:
-        if log.exists() and not os.access(path.parent, os.W_OK):
+        check_unchanged()
+        if _is_in_use(log) and not os.access(real.parent, os.W_OK):
             said = f"its last changes are in {log.name}, which cannot be read where nothing can be written"
             raise UserError(f"--inventory={path}: {said}; copy both files to another directory") from error
         raise UserError(f"--inventory={path}: {geopackage.explained(error, path)}") from error
@@ -81,7 +86,12 @@ def _cannot_be_locked(path: Path, log: Path) -> bool:
     """
     with path.open("rb") as file:
         mode = file.read(_WRITE_VERSION_AT + 1)[_WRITE_VERSION_AT:]
-    return mode == bytes([_WAL]) and not log.exists() and not os.access(path.parent, os.W_OK)
+    return mode == bytes([_WAL]) and not _is_in_use(log) and not os.access(path.parent, os.W_OK)
+
+
+def _is_in_use(log: Path) -> bool:
+    """Whether changes are in it that the inventory's file lacks."""
+    return log.exists() and log.stat().st_size > 0
 
 
 def columns(database: sqlite3.Connection, table: Table, names: Sequence[str], where: str = "1") -> dict[str, list[Any]]:

@@ -12,7 +12,7 @@ from tsmu_jax.many.output import DAMAGED, FAILED, MAPPED, TABLE, Row
 from tsmu_jax.runs.progress import duration
 from tsmu_jax.words import counted, printable
 
-KINDS = ("new", "known", "superseded")  # of landslides, by what the inventory did with them
+KINDS = ("new", "known", "superseded", "unseen")  # of landslides, by what the inventory did with them
 _MOST = 20  # scenes that are named
 _WIDE = 4000  # characters of a line in a file, where a terminal would fold it
 

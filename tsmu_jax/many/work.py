@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from tsmu_jax import __version__, locks, machine
 from tsmu_jax.compilation import keep_compiled
 from tsmu_jax.errors import UserError
-from tsmu_jax.inventory import adding, polygons
-from tsmu_jax.inventory.adding import Measured
+from tsmu_jax.inventory import measuring, polygons
+from tsmu_jax.inventory.measuring import Measured
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import run
 
@@ -26,7 +26,7 @@ class Task(NamedTuple):
     Attributes:
       target: its directory.
       options: arguments of `map_scene`.
-      entry: arguments of `adding.measure`, where the map is for an inventory.
+      entry: arguments of `measuring.measure`, where the map is for an inventory.
     """
 
     pre: Path | None
@@ -102,6 +102,6 @@ def _measured(model: SavedModel, task: Task) -> Measured | None:
     if task.entry is None:
         return None
     try:
-        return adding.measure(task.target, model, **task.entry)
+        return measuring.measure(task.target, model, **task.entry)
     except UserError:  # the writer says it
         return None

@@ -10,7 +10,7 @@ from typing import Self
 
 from tsmu_jax.errors import UserError
 from tsmu_jax.inventory import adding
-from tsmu_jax.inventory.adding import Measured
+from tsmu_jax.inventory.measuring import Measured
 from tsmu_jax.many.listing import Listed
 from tsmu_jax.many.output import Output, Row
 from tsmu_jax.many.words import KINDS

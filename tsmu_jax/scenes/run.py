@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -107,6 +108,8 @@ def check(inventory: Path | None, dem: Path | None, uncertainty: int, min_area_m
     """Raises UserError where options do not go together, or the inventory cannot be written."""
     if dem and not inventory:
         raise UserError(f"--dem={dem}: heights and slopes go into an inventory; name one: --inventory=landslides.gpkg")
+    if not 0 <= min_area_m2 < math.inf:
+        raise UserError(f"--min_area_m2={min_area_m2:g}: must be 0 or more square metres")
     if min_area_m2 and not inventory:
         raise UserError("--min_area_m2 says which landslides enter an inventory; name one: --inventory=landslides.gpkg")
     if uncertainty not in turning.VERSIONS:

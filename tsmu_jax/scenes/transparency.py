@@ -21,8 +21,8 @@ def check(dataset: Any, used: Sequence[int], said: str) -> None:
       said: the flag and the file, for errors.
 
     Raises:
-      UserError: the transparency is not the last band, a colour is called transparency, or what looks like
-        transparency is not called so.
+      UserError: the transparency is not the last band, a colour is called transparency, or the one band beside the
+        colours looks like transparency and is not called so.
     """
     from rasterio.enums import ColorInterp
 
@@ -35,13 +35,15 @@ def check(dataset: Any, used: Sequence[int], said: str) -> None:
         raise UserError(f"{said}: band {called[0]} is its transparency; {remedy}")
     if called and (last in used or not is_cut_out(_sampled(dataset, last))):
         held = "is asked for as a colour" if last in used else "holds many values, as near infrared does"
-        remedy = f"call it what it is, as gdal_translate -colorinterp_{last} undefined does"
-        raise UserError(f"{said}: band {last} is called its transparency and {held}; {remedy}")
+        remedy = f"if it is a colour, gdal_translate -colorinterp_{last} undefined says so"
+        other = "" if last in used else "; if it is transparency, make it 0 and 255"
+        raise UserError(f"{said}: band {last} is called its transparency and {held}; {remedy}{other}")
     if kinds[-1] == ColorInterp.undefined and last not in used and last == len(set(used)) + 1:
-        values = np.unique(_sampled(dataset, last))
-        if len(values) == 2 and values[0] == 0:
-            remedy = f"call it so, as gdal_translate -colorinterp_{last} alpha does, or leave it out"
-            raise UserError(f"{said}: band {last} holds 0 and {values[1]} alone, as transparency does; {remedy}")
+        values = _sampled(dataset, last)
+        if 0 == values.min(initial=1) < values.max(initial=0) and is_cut_out(values):
+            remedy = f"if it is, gdal_translate -colorinterp_{last} alpha says so; if not, leave it out with "
+            remedy += " ".join(["gdal_translate", *(f"-b {number}" for number in range(1, last))])
+            raise UserError(f"{said}: band {last} is 0 or {values.max()}, as transparency is; {remedy}")
 
 
 def _sampled(dataset: Any, band: int) -> np.ndarray:

@@ -81,10 +81,12 @@ def added(inventory: Path, one: Added) -> str:
     changes += f", filled in slopes or uncertainty of {counted(one.filled, 'known landslide')}" if one.filled else ""
     changes += ", filled in dates, sensors or resolutions of the scene" if one.scene else ""
     changes += f", narrowed the dates of {counted(one.dated, 'known landslide')}" if one.dated else ""
+    changes += ", landslides smaller than --min_area_m2 stay in it" if one.smaller else ""
     if one.same:
         changes = changes.removeprefix(", ") or "nothing is changed"
         return f"inventory: {inventory} has this very map already; {changes}"
-    small = f" ({one.small} under {SMALL_PX} pixels; --min_area_m2 leaves such out)" if one.small else ""
+    hint = f" ({one.small} under {SMALL_PX} pixels; --min_area_m2 keeps such out of a new inventory)"
+    small = hint if one.small else ""
     more = f", {one.known} known ones found again" if one.known else ""
     more += f", {one.superseded} of older models superseded" if one.superseded else ""
     more += f", {counted(one.unseen, 'accepted one')} on this ground not found" if one.unseen else ""

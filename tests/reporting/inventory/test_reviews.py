@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+import shapely
 
 from tests.inventory.test_adding import ONE, TWO, table, write_map
 from tsmu_jax.inventory import geopackage
 from tsmu_jax.inventory.adding import add
 from tsmu_jax.inventory.deciding import Decision, decide
+from tsmu_jax.inventory.rows import Dates
 from tsmu_jax.reporting.inventory import contents, reviews, tables
 from tsmu_jax.reporting.inventory.distribution import distribution
 from tsmu_jax.reporting.inventory.reviews import Judged, Precision, kappa
@@ -89,6 +91,37 @@ def test_what_each_model_finds_of_what_people_judged(inventory: Path, tmp_path: 
     assert reviews.by_model(found)[1] == Judged(TWO.digest, 4, 3, 1, 1)
     rows = {one.name: one for one in tables.all_tables(found, distribution(found.area_m2))}["models"].rows
     assert rows[1] == (TWO.digest[:12], 4, 3, 0.75, 1, 1)
+
+
+def test_what_people_split_and_merge_speaks_against_no_model(tmp_path: Path) -> None:
+    """Both models show the same outlines: one that a person splits, and three that a person makes one."""
+    path, boxes = tmp_path / "x.gpkg", [(4, 12, 4, 24), (30, 36, 4, 8), (30, 36, 9, 13), (30, 36, 14, 18)]
+    add(path, write_map(tmp_path / "one", boxes), ONE)
+    rows = table(path)
+    west, south, east, north = geopackage.decoded(rows[0]["geometry"]).bounds
+    middle = (west + east) / 2
+    halves = shapely.box(west, south, middle, north), shapely.box(middle, south, east, north)
+    whole = shapely.box(*shapely.total_bounds([geopackage.decoded(row["geometry"]) for row in rows[1:]]))
+    with geopackage.transaction(path) as database:
+        for uuid, shape in ((rows[0]["uuid"], halves[0]), (rows[1]["uuid"], whole)):
+            changed = geopackage.encoded(shape), uuid
+            database.execute("UPDATE landslides SET geometry = ?, reviewer = 'ada' WHERE uuid = ?", changed)
+        part = (geopackage.encoded(halves[1]), ONE.digest)
+        database.execute("INSERT INTO landslides (geometry, model_id, review_status) VALUES (?, ?, 'edited')", part)
+        database.execute(
+            "UPDATE landslides SET review_status = 'rejected' WHERE uuid IN (?, ?)", [row["uuid"] for row in rows[2:]]
+        )
+    add(path, write_map(tmp_path / "two", [boxes[0], (30, 36, 4, 18)], model=TWO), TWO)
+    assert reviews.by_model(contents.read(path)) == [Judged(ONE.digest, 3, 3, 0, 0), Judged(TWO.digest, 3, 3, 0, 0)]
+
+
+def test_a_model_has_not_looked_at_another_time(inventory: Path, tmp_path: Path) -> None:
+    with geopackage.transaction(inventory) as database:
+        database.execute("UPDATE landslides SET date_min = '2020-05-01T00:00:00+00:00'")
+    say(inventory, "ada", "aaaaaaaaaa", 0)
+    early = Dates("2010-01-01T00:00:00+00:00", "2011-01-01T00:00:00+00:00")
+    add(inventory, write_map(tmp_path / "two", [(2, 3, 2, 8)], model=TWO, seed=1), TWO, dates=early)
+    assert reviews.by_model(contents.read(inventory))[1] == Judged(TWO.digest, 0, 0, 0, 0)
 
 
 def test_nothing_is_told_of_what_nobody_reviewed(inventory: Path) -> None:

@@ -80,7 +80,7 @@ def test_the_smallest_area_of_a_map_is_told(inventory: Path, tmp_path: Path) -> 
     for number, least in enumerate((1600.0, 900.0)):
         add(inventory, write_map(tmp_path / f"more{number}", [(2, 5, 2, 8)], seed=number + 7), ONE, min_area_m2=least)
     said = page.completeness(contents.read(inventory))["Left out"]
-    assert said == "what is smaller than 900 m² or 1,600 m², by the map"
+    assert said == "landslides under 900 m² on some maps, under 1,600 m² on others"
 
 
 def test_scenes(inventory: Path) -> None:

@@ -28,6 +28,7 @@ _COLUMNS = (
     "matched_usgs_id",
     "prob_mean",
     "found_by",
+    "original_geometry",
 )
 
 
@@ -39,6 +40,7 @@ class Contents:
       name: of its file.
       landslides: columns of all rows with a geometry, object[n] each.
       shapes: their shapely geometries in degrees, from -180 to 180.
+      originals: those of the model, where people have changed them; None elsewhere.
       area_m2: f64[n], of the geometries as they are now, on the ellipsoid.
       observed: columns of the table `observed`, and their geometries.
       reviewed_shapes: geometries of the ground that people have looked at wholly.
@@ -49,6 +51,7 @@ class Contents:
     name: str
     landslides: Mapping[str, np.ndarray]
     shapes: np.ndarray
+    originals: np.ndarray
     area_m2: np.ndarray
     observed: Mapping[str, np.ndarray]
     observed_shapes: np.ndarray
@@ -101,6 +104,7 @@ def read(inventory: Path) -> Contents:
         seen = reading.columns(database, OBSERVATIONS, ("uuid", "scene", "model_id"))
         decided = reading.columns(database, DECISIONS, ("landslide", "verdict", "reviewer", "decided_at", "seen"))
     every = reading.geometries(found.pop(geopackage.GEOMETRY), inventory)
+    originals = reading.geometries(found.pop("original_geometry"), inventory)
     kept = np.array([shape is not None and not shape.is_empty for shape in every], bool)
     ground = [reading.geometries(columns.pop(geopackage.GEOMETRY), inventory) for columns in (looked, reviewed)]
     shapes, observed, judged = map(_cut, (every[kept], *ground))
@@ -108,6 +112,7 @@ def read(inventory: Path) -> Contents:
         name=inventory.name,
         landslides={name: _array(values)[kept] for name, values in found.items()},
         shapes=shapes,
+        originals=_cut(originals[kept]),
         area_m2=_areas(shapes),
         observed={name: _array(values) for name, values in looked.items()},
         observed_shapes=observed,
@@ -126,7 +131,7 @@ def _array(values: list[Any]) -> np.ndarray:
 
 
 def _cut(shapes: np.ndarray) -> np.ndarray:
-    return _array([degrees.within_bounds(shape) for shape in shapes])
+    return _array([shape and degrees.within_bounds(shape) for shape in shapes])
 
 
 def _areas(shapes: np.ndarray) -> np.ndarray:

@@ -92,7 +92,8 @@ def completeness(contents: Contents) -> Mapping[str, str]:
         found["Landslides a km²"] = number(one.a_km2, 2)
         found["Share of landslide"] = f"{one.share:.2%} of the observed ground"
     if least := sorted({area for area in contents.observed["min_area_m2"] if area}):
-        found["Left out"] = f"what is smaller than {' or '.join(f'{area:,.0f} m²' for area in least)}, by the map"
+        first, *others = (f"under {area:,.0f} m²" for area in least)
+        found["Left out"] = ", ".join([f"landslides {first} on some maps", *(f"{one} on others" for one in others)])
     found |= {
         "At edges": f"{one.at_edges:,} end at ground that was not looked at: they may be larger",
         "Amalgamated": f"{one.amalgamated:,} marked as several landslides in one shape",

@@ -9,7 +9,9 @@ import numpy as np
 
 from tsmu_jax.inventory import reading
 from tsmu_jax.inventory.deciding import VERDICTS
+from tsmu_jax.inventory.known import SAME
 from tsmu_jax.inventory.rows import CONFIDENCE
+from tsmu_jax.inventory.shown import shares
 from tsmu_jax.reporting.inventory.contents import Contents
 from tsmu_jax.reporting.inventory.numbers import CONFIDENCE as WORDS
 from tsmu_jax.reporting.inventory.numbers import counted
@@ -103,22 +105,43 @@ def precisions(contents: Contents) -> list[Precision]:
 def by_model(contents: Contents) -> list[Judged]:
     """Every model of the inventory, the first one first: what it finds of what people judged, its own rows or others'.
 
-    A row lies on the ground that the model looked at if a point inside of it does.
+    A model has looked for a row where a point inside of it lies on the ground of one of the model's scenes, whose dates
+    do not exclude the row's. It has found the row where that was entered as its observation, or lies mostly in what it
+    found. A rejected row that lies mostly in an accepted one was merged into that, and says nothing of a model.
     """
+    status, shapes = contents.landslides["review_status"].astype(str), contents.shapes
+    accepted, rejected = np.isin(status, reading.REVIEWED), status == reading.REJECTED
+    rejected[rejected] = shares(shapes[rejected], shapes[accepted]) <= SAME
+    looked = _looked(contents)
+    found = []
+    for model, rows in looked.items():
+        seen = set(contents.observations["uuid"][contents.observations["model_id"] == model])
+        own = np.array([uuid in seen for uuid in contents.landslides["uuid"]], bool)
+        outlines = [one for one in (*shapes[own], *contents.originals[own]) if one is not None]
+        counts = []
+        for judged in (accepted, rejected):
+            asked = np.flatnonzero(judged & rows)
+            shown = own[asked] | (shares(shapes[asked], outlines) > SAME)
+            counts += [len(asked), int(np.count_nonzero(shown))]
+        found.append(Judged(model, *counts))
+    return found
+
+
+def _looked(contents: Contents) -> dict[str, np.ndarray]:
+    """Model -> bool[n], for which rows it has looked."""
     import shapely
 
-    status = contents.landslides["review_status"]
     points = shapely.STRtree(shapely.point_on_surface(contents.shapes))
-    found = []
-    for model in dict.fromkeys(contents.observed["model_id"]):
-        ground = contents.observed_shapes[contents.observed["model_id"] == model]
-        looked = np.unique(points.query(ground, predicate="contains")[1])
-        shown = set(contents.observations["uuid"][contents.observations["model_id"] == model])
-        counts = []
-        for states in (reading.REVIEWED, (reading.REJECTED,)):
-            judged = [contents.landslides["uuid"][row] for row in looked if status[row] in states]
-            counts += [len(judged), len(shown.intersection(judged))]
-        found.append(Judged(model, *counts))
+    scenes = contents.scenes
+    dates = dict(zip(scenes["scene"], zip(scenes["pre_date"], scenes["post_date"], strict=True), strict=True))
+    found: dict[str, np.ndarray] = {}
+    observed = contents.observed
+    for scene, model, ground in zip(observed["scene"], observed["model_id"], contents.observed_shapes, strict=True):
+        pre, post = dates.get(scene, (None, None))
+        rows = found.setdefault(model, np.zeros(len(contents.shapes), bool))
+        for row in points.query(ground, predicate="contains"):
+            first, last = contents.landslides["date_min"][row], contents.landslides["date_max"][row]
+            rows[row] |= not (post and first and first >= post) and not (pre and last and last <= pre)
     return found
 
 

@@ -104,11 +104,12 @@ def _models(contents: Contents) -> Table:
         Column("found", digits=None),
         Column("share"),
         Column("rejected", digits=None),
-        Column("found all the same", digits=None),
+        Column("of these shown", digits=None),
     )
     note = (
-        "Of what people judged on the ground that each model looked at. A model finds whatever people only accepted or "
-        "rejected in its own maps: what other models found, and what people drew, tells how much it leaves out."
+        "Of what people judged on the ground that each model looked at, unless dates exclude it. Found: what it mostly "
+        "shows. A model finds whatever people only accepted or rejected in its own maps: what other models found, and "
+        "what people drew, tells how much it leaves out. What was rejected to merge it with another row is left out."
     )
     return Table("models", "What each model finds of what people judged", columns, rows, (note,))
 
