@@ -54,7 +54,11 @@ def shares(shapes: np.ndarray, outlines: Iterable[Any]) -> np.ndarray:
 
     given = np.array(list(outlines), object)
     at, of = shapely.STRtree(given).query(shapes, predicate="intersects")
-    parts = shapely.intersection(shapes[at], given[of])
-    common = np.array([shapely.area(shapely.union_all(parts[at == one])) for one in range(len(shapes))])
+    parts = shapely.intersection(shapes[at], given[of])[np.argsort(at, kind="stable")]
+    number = np.bincount(at, minlength=len(shapes))
+    common = np.bincount(np.sort(at), shapely.area(parts), minlength=len(shapes))
+    first = np.cumsum(number) - number
+    for one in np.flatnonzero(number > 1):
+        common[one] = shapely.union_all(parts[first[one] : first[one] + number[one]]).area
     areas = shapely.area(shapes)
     return np.divide(common, areas, out=np.zeros(len(shapes)), where=areas > 0)
