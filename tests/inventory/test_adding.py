@@ -197,34 +197,27 @@ def test_a_newer_model_marks_and_never_deletes(inventory: Path, tmp_path: Path) 
     assert [row["model_id"] for row in rows[2:]] == [TWO.digest] * 2
 
 
-def test_small_landslides_are_left_out_and_come_in_when_they_are_asked_for(tmp_path: Path) -> None:
-    path, boxes = tmp_path / "x.gpkg", [*BOXES, (50, 52, 10, 12), (50, 54, 30, 33)]  # the last ones of 16 and 48 m2
+def test_small_landslides_are_left_out(tmp_path: Path) -> None:
+    path, boxes = tmp_path / "x.gpkg", [*BOXES, (50, 52, 10, 12), (50, 54, 30, 34)]  # the last ones of 4 and 16 pixels
     first = write_map(tmp_path / "first", boxes)
-    assert add(path, first, ONE, min_area_m2=100) == Added(2, 0, 0, same=False)
-    assert [row["min_area_m2"] for row in table(path, "observed")] == [100]
+    done = add(path, first, ONE)
+    assert done == Added(4, 0, 0, same=False, small=1)
+    said = "4 new landslides (1 under 16 pixels; a new inventory keeps such out with --min_area_m2)"
+    assert said in words.added(path, done)
+    assert table(path, "observed")[0]["min_area_m2"] is None
+
+    path = tmp_path / "y.gpkg"
+    assert add(path, first, ONE, min_area_m2=50) == Added(3, 0, 0, same=False)
+    assert min(row["area_m2"] for row in table(path)) == pytest.approx(64, rel=2e-3)
+    assert [row["min_area_m2"] for row in table(path, "observed")] == [50]
     held = path.read_bytes()
-    assert add(path, first, ONE, min_area_m2=100) == Added(0, 0, 0, same=True)
-    more = add(path, first, ONE, min_area_m2=1000)
-    assert more == Added(0, 0, 0, same=True, smaller=True)
-    assert "already; landslides smaller than --min_area_m2 stay in it" in words.added(path, more)
+    assert add(path, first, ONE, min_area_m2=50) == Added(0, 0, 0, same=True)
+    for least in (0.0, 1000.0):  # the map is there as it was asked for first
+        again = add(path, first, ONE, min_area_m2=least)
+        assert again == Added(0, 0, 0, same=True, least_m2=50)
+        said = "has this very map already, with landslides from 50 m2 on; nothing is changed"
+        assert said in words.added(path, again)
     assert path.read_bytes() == held
-    done = add(path, first, ONE, min_area_m2=20)
-    assert done == Added(1, 0, 0, same=False, small=1)
-    assert "1 new landslide (1 under 16 pixels; --min_area_m2 keeps such out of a new inv" in words.added(path, done)
-    assert add(path, first, ONE) == Added(1, 0, 0, same=False, small=1)
-    assert [row["min_area_m2"] for row in table(path, "observed")] == [None]
-    assert add(path, first, ONE, min_area_m2=100).same and len(table(path)) == 4
-
-
-def test_small_landslides_that_come_later_give_no_ground_back_to_an_older_model(tmp_path: Path) -> None:
-    path, boxes = tmp_path / "x.gpkg", [*BOXES, (50, 54, 30, 33)]
-    first, upper = write_map(tmp_path / "first", boxes), [(10, 20, 10, 20), (30, 33, 5, 9)]
-    add(path, first, ONE, min_area_m2=100)
-    add(path, write_map(tmp_path / "second", upper, model=TWO, shape=(58, 80)), TWO)
-    before = table(path)
-    assert add(path, first, ONE) == Added(1, 0, 1, same=False, small=1)
-    *same, late = table(path)
-    assert same == before and late["superseded_by"] == TWO.digest
 
 
 def test_small_parts_that_an_edge_cuts_are_kept(tmp_path: Path) -> None:

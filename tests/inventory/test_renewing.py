@@ -75,7 +75,7 @@ def test_accepted_landslides_that_a_newer_model_does_not_find_are_kept_and_told(
     done = add(path, write_map(tmp_path / "two", [(10, 20, 10, 30)], model=TWO, shape=(60, 66)), TWO)
     assert done == Added(0, 1, 0, same=False, unseen=1) and table(path) == before
     assert "1 known ones found again" in words.added(path, done)
-    assert ", 1 accepted one on this ground not found" in words.added(path, done)
+    assert ", 1 accepted one of which it shows less than half" in words.added(path, done)
     three = write_map(tmp_path / "three", [(10, 20, 10, 15), (10, 20, 16, 22)], model=TWO, seed=2)
     assert add(path, three, TWO, min_area_m2=1e6).unseen == 3
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
-from tsmu_jax.inventory.shown import are_on, shares
+from tsmu_jax.inventory.shown import Pieces, shares
 
 SQUARE, FAR = shapely.box(0, 0, 10, 10), shapely.box(50, 50, 60, 60)
 
@@ -33,8 +33,12 @@ def test_shares(outlines: list[object], share: float) -> None:
     assert shares(array(), outlines).shape == (0,)
 
 
-def test_what_lies_on_a_ground() -> None:
-    ground = shapely.box(0, 0, 100, 100) - shapely.box(20, 20, 40, 40)
+@pytest.mark.parametrize("clouds", [0, 500])
+def test_what_lies_on_a_ground(clouds: int) -> None:
+    """Shapes share edges with the ground's holes, as pixels do."""
+    places = [(50 + at % 25 * 2, 2 + at // 25 * 4) for at in range(clouds)]
+    holes = [shapely.box(x, y, x + 1, y + 1) for x, y in places]
+    ground = shapely.box(0, 0, 100, 100) - shapely.union_all([shapely.box(20, 20, 40, 40), *holes])
     shapes = [
         shapely.box(1, 1, 9, 9),
         shapely.box(-6, 1, 4, 9),
@@ -42,5 +46,18 @@ def test_what_lies_on_a_ground() -> None:
         shapely.box(22, 22, 30, 30),
         shapely.box(10, 22, 25, 30),
         shapely.box(200, 0, 210, 10),
+        shapely.box(20, 10, 40, 20),
+        shapely.box(20, 10, 40, 29),
+        shapely.box(20, 10, 40, 31),
+        shapely.box(50, 2, 70, 30),
     ]
-    assert are_on(array(*shapes), ground).tolist() == [True, False, True, False, True, False]
+    expected = [True, False, True, False, True, False, True, True, False, True]
+    assert Pieces(ground).hold(array(*shapes)).tolist() == expected
+    assert Pieces(ground).hold(array()).tolist() == []
+
+
+def test_a_ground_whose_parts_meet_is_mended() -> None:
+    """The observed ground of a map has such parts: corners that lie on another part's edge."""
+    parts = shapely.MultiPolygon([shapely.box(0, 0, 10, 10), shapely.box(10, 0, 20, 10.5)])
+    assert not parts.is_valid
+    assert Pieces(parts).hold(array(shapely.box(8, 1, 14, 9), shapely.box(18, 1, 29, 9))).tolist() == [True, False]

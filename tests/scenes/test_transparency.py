@@ -73,7 +73,7 @@ def test_transparency_that_is_not_called_so_is_refused(tmp_path: Path, write_ras
     alpha[:, :7], alpha[:, 7] = 0, 90  # with a soft edge
     path = write_raster(tmp_path / "a.tif", values, alpha=alpha)
     fourth(path, ColorInterp.undefined)
-    said = r"band 4 is 0 or 255, .* -colorinterp_4 alpha says so; if not, .* -b 1 -b 2 -b 3$"
+    said = r"band 4 looks like transparency, mostly 0 and 255; .*_4 alpha says so; if not, .* -b 1 -b 2 -b 3$"
     for stated in (Stated(), Stated((3, 2, 1))):
         with pytest.raises(UserError, match=said):
             SceneImage(path, PLAIN, flag="--post", stated=stated)

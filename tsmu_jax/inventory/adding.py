@@ -1,7 +1,6 @@
 """Adds a finished map to an inventory: one transaction, which the same map repeats without a change."""
 
 import contextlib
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from tsmu_jax.inventory import geopackage, known, measures, renewing, rows, scen
 from tsmu_jax.inventory.measuring import FinishedMap, Found, Measured
 from tsmu_jax.inventory.rows import UNDATED, Dates
 from tsmu_jax.inventory.sensors import UNNAMED, Sensors
+from tsmu_jax.inventory.shown import Pieces
 from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
 
@@ -31,9 +31,9 @@ class Added(NamedTuple):
       filled: unreviewed rows that got the slopes or the uncertainty that they lacked.
       scene: whether the scene's row got dates, sensors or resolutions that it lacked: of a map that was there.
       dated: unreviewed rows whose bracket is narrower by these dates.
-      unseen: landslides that people accepted on its ground, and of which it does not show the most.
+      unseen: landslides that people accepted on its ground, of which it shows less than half.
       small: new landslides of fewer than SMALL_PX pixels.
-      smaller: whether landslides are in the inventory that are smaller than what is asked for now.
+      least_m2: area from which on a map's landslides are in the inventory already, if another one is asked for now.
     """
 
     new: int
@@ -47,7 +47,7 @@ class Added(NamedTuple):
     dated: int = 0
     unseen: int = 0
     small: int = 0
-    smaller: bool = False
+    least_m2: float | None = None
 
 
 def add(
@@ -65,8 +65,7 @@ def add(
 
     Rows that somebody has reviewed are never changed. Those of other models that nobody has reviewed are marked as
     superseded where this map looked. What lies on a row of the same model in another scene, or on a reviewed row, is
-    another observation of the same landslide. A map that the inventory has already fills empty columns, and adds
-    what was too small before.
+    another observation of the same landslide. A map that the inventory has already fills empty columns alone.
 
     Args:
       inventory: a GeoPackage, made where there is none.
@@ -91,51 +90,38 @@ def add(
         edited = measures.complete(database)
         place = {"scene": one.scene, "model_id": model.digest, "config_digest": one.record["configuration"]}
         before = next(geopackage.rows(database, schema.OBSERVED, _where(place), list(place.values())), None)
-        least = (before["min_area_m2"] or 0.0) if before else math.inf  # what is smaller is not in the inventory
+        least = (before["min_area_m2"] or 0.0) if before else min_area_m2
         of_scene = rows.scene_row(one.record, one.scene, dates, sensors)
-        same = Added(0, 0, 0, True, measured=edited, smaller=min_area_m2 > least)
-        if min_area_m2 >= least:
+        if before:
             described = scene_rows.fill(database, of_scene)
             dated = renewing.narrow(database, one.scene) if any(dates) else 0
-            same = same._replace(scene=described, dated=dated)
+            another = None if least == min_area_m2 else least
+            same = Added(0, 0, 0, True, measured=edited, scene=described, dated=dated, least_m2=another)
             if not dem and not (directory / layers.UNCERTAINTY).exists():
                 return same
-        if not measured:
+        if not measured or least != min_area_m2:
             one.check()
-            measured = one.measured(dates, elevation, min_area_m2)
+            measured = one.measured(dates, elevation, least)
             measured = measured._replace(found=reported(measured.found, total=None, what="adding landslides"))
         held = known.Known(database, model.digest, measured.looked.geometry)
-        if min_area_m2 >= least:
+        if before:
             return same._replace(filled=_fill(database, held, measured.found))
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         scene_rows.write(database, of_scene)
-        if before:
-            found = (each for each in measured.found if each[0].area_m2 < least and not each[1]["touches_edge"])
-            done = _enter(database, held, found, one.scene, has_terrain=dem is not None)
-            superseded = _by_later_maps(database, before, min_area_m2)
-        else:
-            geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(measured.looked, min_area_m2))
-            superseded = renewing.supersede(database, measured.looked.geometry, model.digest)
-            done = _enter(database, held, measured.found, one.scene, has_terrain=dem is not None)
-        unseen = shown.unseen(database, measured.looked.geometry, measured.outlines, dates)
+        geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(measured.looked, least))
+        looked = Pieces(measured.looked.geometry)
+        superseded = renewing.supersede(database, looked, model.digest)
+        done = _enter(database, held, measured.found, one.scene, has_terrain=dem is not None)
+        unseen = shown.unseen(database, looked, measured.outlines, dates)
         return done._replace(superseded=superseded, measured=edited, unseen=unseen)
-
-
-def _by_later_maps(database: Any, observed: Mapping[str, Any], min_area_m2: float) -> int:
-    """Marks what a map has added belatedly, where maps of other models have looked since. Returns its number."""
-    number = observed["OBJECTID"]
-    database.execute("UPDATE observed SET min_area_m2 = ? WHERE OBJECTID = ?", (min_area_m2 or None, number))
-    later = list(geopackage.rows(database, schema.OBSERVED, "OBJECTID > ?", [number]))
-    looked = [(geopackage.decoded_valid(row[geopackage.GEOMETRY]), row["model_id"]) for row in later]
-    return sum(renewing.supersede(database, *one) for one in looked if one[1] != observed["model_id"])
 
 
 def _enter(database: Any, held: known.Known, found: Iterable[Found], scene: str, *, has_terrain: bool) -> Added:
     """Enters the landslides of a new map. Returns what became of these."""
     done, small = [], 0
-    for ground, row in found:
-        done.append(renewing.enter(database, held, ground.geometry, row, scene))
-        small += not done[-1].known and ground.area_m2 < SMALL_PX * row["gsd_m"] ** 2
+    for one in found:
+        done.append(renewing.enter(database, held, one.ground.geometry, one.row, scene))
+        small += not done[-1].known and one.pixels < SMALL_PX
     renewing.narrow(database, scene)  # of other maps of the scene, which did not know its dates
     return Added(
         new=sum(not one.known for one in done),
@@ -169,7 +155,7 @@ def _where(values: Mapping[str, Any]) -> str:
 def _fill(database: Any, held: known.Known, found: Iterable[Found]) -> int:
     """Fills empty columns of the rows that a map has added. Returns their number."""
     filled = 0
-    for ground, row in found:
-        same = held.same(ground.geometry, cut=bool(row["touches_edge"]))
-        filled += same is not None and renewing.fill(database, same, row)
+    for one in found:
+        same = held.same(one.ground.geometry, cut=bool(one.row["touches_edge"]))
+        filled += same is not None and renewing.fill(database, same, one.row)
     return filled

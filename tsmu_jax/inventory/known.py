@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tsmu_jax.inventory import geopackage, reading, schema
+from tsmu_jax.inventory import geopackage, schema
 from tsmu_jax.inventory.rows import UNREVIEWED
 
 SAME = 0.5  # intersection over union from which on two polygons are one landslide
@@ -42,7 +42,7 @@ class Known:
           geometry: shapely geometry in degrees.
           cut: whether it ends at ground that was not looked at.
         """
-        near = list(near_rows(self._database, geometry))
+        near = list(near_rows(self._database, geometry.bounds))
         reviewed = [row for row in near if row["review_status"] != UNREVIEWED]
         own = [row for row in near if row["review_status"] == UNREVIEWED and self._is_own(row)]
         return (
@@ -56,18 +56,18 @@ class Known:
 
     def parts(self, geometry: Any, *, cut: bool) -> list[Row]:
         """Unreviewed rows of this model that are the same landslide, each of which an edge cuts; as for `same`."""
-        near = near_rows(self._database, geometry)
+        near = near_rows(self._database, geometry.bounds)
         own = [row for row in near if row["review_status"] == UNREVIEWED and self._is_own(row) and row["touches_edge"]]
         return self._on_shared_ground(own, geometry, cut)
 
     def covered(self, geometry: Any) -> list[Row]:
         """Reviewed rows of which most lies in a geometry: a model may show several landslides as one."""
-        reviewed = [row for row in near_rows(self._database, geometry) if row["review_status"] != UNREVIEWED]
+        reviewed = [row for row in near_rows(self._database, geometry.bounds) if row["review_status"] != UNREVIEWED]
         return [row for row, _ in _inside(reviewed, geometry)]
 
     def predecessor(self, geometry: Any, *, cut: bool) -> Row | None:
         """The same landslide as another model found it, which this one's maps have superseded; as for `same`."""
-        near = near_rows(self._database, geometry)
+        near = near_rows(self._database, geometry.bounds)
         others = [row for row in near if row["model_id"] != self._model and row["superseded_by"] == self._model]
         shared = self._on_shared_ground(others, geometry, cut)
         return _most_alike(_outlines(others), geometry) or next(iter(shared), None)
@@ -117,9 +117,9 @@ class Known:
             yield self._shown[number]
 
 
-def near_rows(database: sqlite3.Connection, geometry: Any) -> Iterator[Row]:
-    """Landslides whose boxes meet that of a geometry, by the spatial index."""
-    west, south, east, north = geometry.bounds
+def near_rows(database: sqlite3.Connection, bounds: tuple[float, float, float, float]) -> Iterator[Row]:
+    """Landslides whose boxes meet another one (west, south, east, north), by the spatial index."""
+    west, south, east, north = bounds
     where = (
         "OBJECTID IN (SELECT id FROM rtree_landslides_geometry "
         "WHERE maxx >= ? AND minx <= ? AND maxy >= ? AND miny <= ?)"
@@ -129,25 +129,6 @@ def near_rows(database: sqlite3.Connection, geometry: Any) -> Iterator[Row]:
 
 def _outlines(rows: Iterable[Row], column: str = geopackage.GEOMETRY) -> list[tuple[Row, Any]]:
     return [(row, geopackage.decoded_valid(row[column])) for row in rows]
-
-
-def unseen(database: sqlite3.Connection, looked: Any, scene: str, model: str) -> int:
-    """Number of landslides that people accepted on the ground of a map, and which it does not show.
-
-    Args:
-      looked: the ground that the map shows, a shapely geometry in degrees.
-      scene, model: digests of the map, whose landslides have been entered.
-    """
-    import shapely
-
-    asked = "SELECT uuid FROM observations WHERE scene = ? AND model_id = ?"
-    shown = {uuid for (uuid,) in database.execute(asked, (scene, model))}
-    near = [row for row in near_rows(database, looked) if row["review_status"] in reading.REVIEWED]
-    number = 0
-    for _, outline in _outlines(row for row in near if row["uuid"] not in shown):
-        here = common(looked, shapely.box(*outline.bounds)).intersection(outline)
-        number += here.area > SAME * outline.area
-    return number
 
 
 def common(one: Any, other: Any) -> Any:

@@ -16,14 +16,20 @@ from tsmu_jax.models.saved import SavedModel
 from tsmu_jax.scenes import layers
 from tsmu_jax.scenes import record as records
 
-Found = tuple[Ground, dict[str, Any]]  # a landslide on the ground, and its row of `landslides`
+
+class Found(NamedTuple):
+    """A landslide of a map. Attributes: row: of `landslides`; pixels: their number."""
+
+    ground: Ground
+    row: dict[str, Any]
+    pixels: int
 
 
 class Measured(NamedTuple):
     """The rows and the ground of a map; plain values, so that another process can add them to an inventory.
 
     Attributes:
-      found: the landslides, on the ground and as rows, without those that are too small.
+      found: the landslides, without those that are too small.
       looked: the ground that was looked at.
       outlines: shapely geometries of all landslides in degrees; complete once `found` has ended.
     """
@@ -76,7 +82,8 @@ class FinishedMap:
             if ground.area_m2 < min_area_m2 and not detection.touches_edge:  # an edge may cut off most of it
                 continue
             slope = elevation.measure(detection.geometry, crs) if elevation else terrain.UNKNOWN
-            yield ground, rows.landslide_row(self.record, detection, ground, self.scene, self._model, dates, slope)
+            row = rows.landslide_row(self.record, detection, ground, self.scene, self._model, dates, slope)
+            yield Found(ground, row, detection.pixels)
 
     def _looked(self) -> Ground:
         """The ground that was looked at."""

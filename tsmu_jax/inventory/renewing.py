@@ -7,9 +7,12 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tsmu_jax.inventory import geopackage, schema
-from tsmu_jax.inventory.known import SAME, Known, Row, common, near_rows
+from tsmu_jax.inventory.known import Known, Row, near_rows
 from tsmu_jax.inventory.rows import UNREVIEWED
+from tsmu_jax.inventory.shown import Pieces
 
 _TERRAIN = ("height_m", "slope_deg", "aspect_deg")
 
@@ -65,21 +68,16 @@ def enter(database: sqlite3.Connection, held: Known, geometry: Any, row: Row, sc
     return Entered(same is not None, filled, without_terrain=current is row and row["height_m"] is None)
 
 
-def supersede(database: sqlite3.Connection, looked: Any, model: str) -> int:
+def supersede(database: sqlite3.Connection, looked: Pieces, model: str) -> int:
     """Marks unreviewed rows of other models that lie where this one has looked. Returns their number."""
-    import shapely
-
-    marked = 0
-    for row in near_rows(database, looked):
-        if row["model_id"] == model or row["review_status"] != UNREVIEWED or row["superseded_by"]:
-            continue
-        other = geopackage.decoded_valid(row[geopackage.GEOMETRY])
-        # GEOS takes long for the whole ground, with a hole for each cloud.
-        around = common(looked, shapely.box(*other.bounds))
-        if other.intersection(around).area > SAME * other.area:
-            _mark(database, row, model)
-            marked += 1
-    return marked
+    every = near_rows(database, looked.bounds)
+    others = [one for one in every if one["model_id"] != model and one["review_status"] == UNREVIEWED]
+    current = [one for one in others if not one["superseded_by"]]
+    shapes = np.array([geopackage.decoded_valid(one[geopackage.GEOMETRY]) for one in current], object)
+    gone = np.flatnonzero(looked.hold(shapes))
+    for at in gone:
+        _mark(database, current[at], model)
+    return len(gone)
 
 
 def fill(database: sqlite3.Connection, held: Row, row: Row) -> bool:

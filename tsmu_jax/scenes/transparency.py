@@ -43,7 +43,7 @@ def check(dataset: Any, used: Sequence[int], said: str) -> None:
         if 0 == values.min(initial=1) < values.max(initial=0) and is_cut_out(values):
             remedy = f"if it is, gdal_translate -colorinterp_{last} alpha says so; if not, leave it out with "
             remedy += " ".join(["gdal_translate", *(f"-b {number}" for number in range(1, last))])
-            raise UserError(f"{said}: band {last} is 0 or {values.max()}, as transparency is; {remedy}")
+            raise UserError(f"{said}: band {last} looks like transparency, mostly 0 and {values.max()}; {remedy}")
 
 
 def _sampled(dataset: Any, band: int) -> np.ndarray:

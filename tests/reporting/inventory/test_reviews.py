@@ -89,6 +89,9 @@ def test_what_each_model_finds_of_what_people_judged(inventory: Path, tmp_path: 
     say(inventory, "ada", "....a.....", 1)
     found = contents.read(inventory)
     assert reviews.by_model(found)[1] == Judged(TWO.digest, 4, 3, 1, 1)
+    with geopackage.transaction(inventory) as database:
+        database.execute("UPDATE observed SET min_area_m2 = 100 WHERE model_id = ?", (TWO.digest,))
+    assert reviews.by_model(contents.read(inventory))[1] == Judged(TWO.digest, 0, 0, 0, 0)  # all have 80 m2
     rows = {one.name: one for one in tables.all_tables(found, distribution(found.area_m2))}["models"].rows
     assert rows[1] == (TWO.digest[:12], 4, 3, 0.75, 1, 1)
 

@@ -106,8 +106,9 @@ def by_model(contents: Contents) -> list[Judged]:
     """Every model of the inventory, the first one first: what it finds of what people judged, its own rows or others'.
 
     A model has looked for a row where a point inside of it lies on the ground of one of the model's scenes, whose dates
-    do not exclude the row's. It has found the row where that was entered as its observation, or lies mostly in what it
-    found. A rejected row that lies mostly in an accepted one was merged into that, and says nothing of a model.
+    do not exclude the row's, and the row is not smaller than what was left out there. It has found the row where that
+    was entered as its observation, or lies mostly in what it found. A rejected row that lies mostly in an accepted one
+    was merged into that, and says nothing of a model.
     """
     status, shapes = contents.landslides["review_status"].astype(str), contents.shapes
     accepted, rejected = np.isin(status, reading.REVIEWED), status == reading.REJECTED
@@ -136,12 +137,15 @@ def _looked(contents: Contents) -> dict[str, np.ndarray]:
     dates = dict(zip(scenes["scene"], zip(scenes["pre_date"], scenes["post_date"], strict=True), strict=True))
     found: dict[str, np.ndarray] = {}
     observed = contents.observed
-    for scene, model, ground in zip(observed["scene"], observed["model_id"], contents.observed_shapes, strict=True):
+    names = ("scene", "model_id", "min_area_m2")
+    every = zip(*(observed[name] for name in names), contents.observed_shapes, strict=True)
+    for scene, model, least, ground in every:
         pre, post = dates.get(scene, (None, None))
         rows = found.setdefault(model, np.zeros(len(contents.shapes), bool))
         for row in points.query(ground, predicate="contains"):
             first, last = contents.landslides["date_min"][row], contents.landslides["date_max"][row]
-            rows[row] |= not (post and first and first >= post) and not (pre and last and last <= pre)
+            excluded = (post and first and first >= post) or (pre and last and last <= pre)
+            rows[row] |= not excluded and contents.area_m2[row] >= (least or 0)
     return found
 
 

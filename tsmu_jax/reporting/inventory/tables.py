@@ -107,9 +107,9 @@ def _models(contents: Contents) -> Table:
         Column("of these shown", digits=None),
     )
     note = (
-        "Of what people judged on the ground that each model looked at, unless dates exclude it. Found: what it mostly "
-        "shows. A model finds whatever people only accepted or rejected in its own maps: what other models found, and "
-        "what people drew, tells how much it leaves out. What was rejected to merge it with another row is left out."
+        "Of what people judged on the ground that each model looked at, unless dates exclude it or it was too small to "
+        "enter. Found: what it mostly shows. Rows from a model's own maps always count as found by it: compare models "
+        "by what others found or people drew. What was rejected to merge it with another row is left out."
     )
     return Table("models", "What each model finds of what people judged", columns, rows, (note,))
 
