@@ -224,6 +224,8 @@ def test_small_parts_that_an_edge_cuts_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "x.gpkg"
     add(path, write_map(tmp_path / "upper", [(56, 60, 10, 20)]), ONE, min_area_m2=200)
     assert [row["touches_edge"] for row in table(path)] == [1]
+    corner = write_map(tmp_path / "corner", [(58, 60, 0, 2)], seed=1)
+    assert add(path, corner, ONE, min_area_m2=200) == Added(1, 0, 0, same=False)  # nobody is told to ask for more
 
 
 def test_edits_in_any_program_keep_the_models_outline(inventory: Path) -> None:

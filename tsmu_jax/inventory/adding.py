@@ -32,7 +32,7 @@ class Added(NamedTuple):
       scene: whether the scene's row got dates, sensors or resolutions that it lacked: of a map that was there.
       dated: unreviewed rows whose bracket is narrower by these dates.
       unseen: landslides that people accepted on its ground, of which it shows less than half.
-      small: new landslides of fewer than SMALL_PX pixels.
+      small: new landslides of fewer than SMALL_PX pixels, where no smallest area was asked for.
       least_m2: area from which on a map's landslides are in the inventory already, if another one is asked for now.
     """
 
@@ -113,7 +113,8 @@ def add(
         superseded = renewing.supersede(database, looked, model.digest)
         done = _enter(database, held, measured.found, one.scene, has_terrain=dem is not None)
         unseen = shown.unseen(database, looked, measured.outlines, dates)
-        return done._replace(superseded=superseded, measured=edited, unseen=unseen)
+        small = 0 if least else done.small
+        return done._replace(superseded=superseded, measured=edited, unseen=unseen, small=small)
 
 
 def _enter(database: Any, held: known.Known, found: Iterable[Found], scene: str, *, has_terrain: bool) -> Added:
