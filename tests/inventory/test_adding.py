@@ -202,8 +202,8 @@ def test_small_landslides_are_left_out(tmp_path: Path) -> None:
     first = write_map(tmp_path / "first", boxes)
     done = add(path, first, ONE)
     assert done == Added(4, 0, 0, same=False, small=1)
-    said = "4 new landslides (1 under 16 pixels; a new inventory keeps such out with --min_area_m2)"
-    assert said in words.added(path, done)
+    said = f"inventory: 4 new landslides: {path}\n1 of them under 16 pixels; a new inventory keeps such out with --min"
+    assert words.added(path, done).startswith(said)
     assert table(path, "observed")[0]["min_area_m2"] is None
 
     path = tmp_path / "y.gpkg"

@@ -85,13 +85,14 @@ def added(inventory: Path, one: Added) -> str:
         changes = changes.removeprefix(", ") or "nothing is changed"
         least = "" if one.least_m2 is None else f", with landslides from {one.least_m2:g} m2 on"
         return f"inventory: {inventory} has this very map already{least}; {changes}"
-    hint = f" ({one.small} under {SMALL_PX} pixels; a new inventory keeps such out with --min_area_m2)"
-    small = hint if one.small else ""
     more = f", {one.known} known ones found again" if one.known else ""
     more += f", {one.superseded} of older models superseded" if one.superseded else ""
     more += f", {counted(one.unseen, 'accepted one')} of which it shows less than half" if one.unseen else ""
     more += f", {one.without_terrain} without heights in --dem" if one.without_terrain else ""
-    return f"inventory: {counted(one.new, 'new landslide')}{small}{more}{changes}: {inventory}"
+    line = f"inventory: {counted(one.new, 'new landslide')}{more}{changes}: {inventory}"
+    if not one.small:
+        return line
+    return f"{line}\n{one.small} of them under {SMALL_PX} pixels; a new inventory keeps such out with --min_area_m2"
 
 
 def _extent(grid: Grid) -> str:
