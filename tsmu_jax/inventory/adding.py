@@ -93,10 +93,8 @@ def add(
         least = (before["min_area_m2"] or 0.0) if before else min_area_m2
         of_scene = rows.scene_row(one.record, one.scene, dates, sensors)
         if before:
-            described = scene_rows.fill(database, of_scene)
-            dated = renewing.narrow(database, one.scene) if any(dates) else 0
             another = None if least == min_area_m2 else least
-            same = Added(0, 0, 0, True, measured=edited, scene=described, dated=dated, least_m2=another)
+            same = _describe(database, of_scene, dates)._replace(measured=edited, least_m2=another)
             if not dem and not (directory / layers.UNCERTAINTY).exists():
                 return same
         if not measured or least != min_area_m2:
@@ -109,28 +107,38 @@ def add(
         geopackage.upsert(database, schema.MODELS, rows.model_row(model))
         scene_rows.write(database, of_scene)
         geopackage.upsert(database, schema.OBSERVED, place | rows.observed_row(measured.looked, least))
-        looked = Pieces(measured.looked.geometry)
-        superseded = renewing.supersede(database, looked, model.digest)
-        done = _enter(database, held, measured.found, one.scene, has_terrain=dem is not None)
-        unseen = shown.unseen(database, looked, measured.outlines, dates)
-        small = 0 if least else done.small
-        return done._replace(superseded=superseded, measured=edited, unseen=unseen, small=small)
+        done = _enter(database, held, measured, place, dates)
+        low = done.without_terrain if dem else 0
+        return done._replace(measured=edited, without_terrain=low, small=0 if least else done.small)
 
 
-def _enter(database: Any, held: known.Known, found: Iterable[Found], scene: str, *, has_terrain: bool) -> Added:
-    """Enters the landslides of a new map. Returns what became of these."""
+def _describe(database: Any, of_scene: Mapping[str, Any], dates: Dates) -> Added:
+    """Fills what the inventory does not know of the scene of a map that it has. Returns what changed."""
+    described = scene_rows.fill(database, of_scene)
+    dated = renewing.narrow(database, of_scene["scene"]) if any(dates) else 0
+    return Added(0, 0, 0, same=True, scene=described, dated=dated)
+
+
+def _enter(database: Any, held: known.Known, measured: Measured, place: Mapping[str, str], dates: Dates) -> Added:
+    """Enters the landslides of a new map. Returns what became of these, and of those that were there.
+
+    Args: place: digests of its scene, its model and its configuration.
+    """
+    scene, looked = place["scene"], Pieces(measured.looked.geometry)
+    superseded = renewing.supersede(database, looked, place["model_id"])
     done, small = [], 0
-    for one in found:
+    for one in measured.found:
         done.append(renewing.enter(database, held, one.ground.geometry, one.row, scene))
         small += not done[-1].known and one.pixels < SMALL_PX
     renewing.narrow(database, scene)  # of other maps of the scene, which did not know its dates
     return Added(
         new=sum(not one.known for one in done),
         known=sum(one.known for one in done),
-        superseded=0,
+        superseded=superseded,
         same=False,
-        without_terrain=sum(has_terrain and one.without_terrain for one in done),
+        without_terrain=sum(one.without_terrain for one in done),
         filled=sum(one.filled for one in done),
+        unseen=shown.unseen(database, looked, measured.outlines, dates),
         small=small,
     )
 

@@ -1,4 +1,4 @@
-"""What lies on a ground or in outlines, by area: of landslides that people have judged, and of rows of other models."""
+"""Tells which landslides lie mostly on the ground of a map, and which the map shows, by the area that is common."""
 
 import sqlite3
 from collections.abc import Iterable

@@ -73,11 +73,8 @@ def map_list(
     run.check(inventory, dem, options.get("uncertainty", 0), min_area_m2)
     opened = _opened(model, listed, path)
     target = Path(os.path.abspath(target))
-    scenes = [_scene(one, target, opened, options) for one in listed]
-    if inventory:
-        for scene in scenes:
-            entry = {"dates": scene.listed.dates, "dem": dem, "min_area_m2": min_area_m2}
-            scene.task = scene.task._replace(entry=entry)
+    entry = {"dem": dem, "min_area_m2": min_area_m2} if inventory else None
+    scenes = [_scene(one, target, opened, options, entry) for one in listed]
     with Output(target, {"model": opened.digest, **{name: options.get(name) for name in _OF_ALL}}) as output:
         for scene in reported(scenes, total=len(scenes), what="checking the maps that are there"):
             scene.row = _kept(output, scene)
@@ -121,12 +118,18 @@ def _absolute(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _scene(one: Listed, target: Path, model: SavedModel, options: dict[str, Any]) -> Scene:
-    """Describes the scene's task for a worker, and takes the digest of that description."""
+def _scene(
+    one: Listed, target: Path, model: SavedModel, options: dict[str, Any], entry: dict[str, Any] | None
+) -> Scene:
+    """Describes the scene's task for a worker, and takes the digest of what decides its map.
+
+    Args: entry: arguments of `measuring.measure` but for the dates; None without an inventory.
+    """
     own = {name: getattr(one, name) for name in ("decoder", "aoi", "mask") if getattr(one, name)}
     if one.crs:
         own["stated"] = options["stated"]._replace(crs=one.crs)
-    task = Task(one.pre, one.post, target / one.name, {**options, **own})
+    of_inventory = None if entry is None else {"dates": one.dates, **entry}
+    task = Task(one.pre, one.post, target / one.name, {**options, **own}, of_inventory)
     files = [path for path in (one.pre, one.post, task.options.get("aoi"), task.options.get("mask")) if path]
     stats = [path.stat() for path in files if path.exists()]
     asked = {name: str(value) for name, value in task.options.items() if name != "memory_gib"}

@@ -62,6 +62,8 @@ def map_scene(
 ) -> bool:
     """Maps a georeferenced pair, or goes on with an interrupted map, and prints what came out.
 
+    Returns whether all of the files could be read.
+
     Args:
       model: directory of a saved model, of a run, or of an export with StableHLO; or such a model, opened.
       pre, post: rasters with coordinates; models of three channels take `post` alone.
@@ -75,19 +77,14 @@ def map_scene(
       dates, sensors: of the images, for the inventory.
       aoi: polygons; ground outside of them is not mapped.
       mask: a raster (other values than 0) or polygons of ground that counts as not observed.
-      dem: elevation model in metres, for the slopes in the inventory.
-      min_area_m2: of landslides that enter the inventory.
+      dem, min_area_m2: for the inventory: heights in metres, for its slopes; of landslides that enter it.
       uncertainty: versions of each window, mirrored (4) or also turned (8), whose spread is written; 0 for none.
       halo: what windows are cropped by, "measured" (where the model has it) or "exact".
-
-    Returns:
-      Whether all of the files could be read.
 
     Raises:
       UserError: the model, the decoder, an image, another file or the output is wrong; nothing is written then.
     """
-    opened = model if isinstance(model, SavedModel) else open_named(model)
-    check_dates(opened, has_pre=pre is not None)
+    opened = _opened(model, has_pre=pre is not None)
     check(inventory, dem, uncertainty, min_area_m2)
     with limited_cache(), contextlib.ExitStack() as stack:
         near = _place(pre, post, stated, dem)
@@ -102,6 +99,12 @@ def map_scene(
         add = functools.partial(adding.add, dates=dates, sensors=sensors, dem=dem, min_area_m2=min_area_m2)
         print(words.added(inventory, add(inventory, target, opened)))
     return whole
+
+
+def _opened(model: str | os.PathLike[str] | SavedModel, *, has_pre: bool) -> SavedModel:
+    opened = model if isinstance(model, SavedModel) else open_named(model)
+    check_dates(opened, has_pre=has_pre)
+    return opened
 
 
 def check(inventory: Path | None, dem: Path | None, uncertainty: int, min_area_m2: float = 0.0) -> None:
